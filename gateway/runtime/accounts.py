@@ -92,7 +92,7 @@ def adapter_faults(env: Environment) -> list[str]:
     except SettingsError as error:
         return [str(error)]
     for read in (
-        partial(_read_cloudinary, env),
+        partial(read_cloudinary, env),
         *(partial(_read_account, key, given, accounts[provider_of(key)], env) for key, given in given_accounts),
         *(
             partial(_read_carrier, code, given, registration, env)
@@ -109,11 +109,12 @@ def adapter_faults(env: Environment) -> list[str]:
 
 def build_cloudinary(env: Environment, public_url: str) -> Cloudinary | None:
     """The account at Cloudinary; None without settings in the environment. SettingsError for wrong ones."""
-    settings = _read_cloudinary(env)
+    settings = read_cloudinary(env)
     return None if settings is None else Cloudinary(settings, public_url)
 
 
-def _read_cloudinary(env: Environment) -> CloudinarySettings | None:
+def read_cloudinary(env: Environment) -> CloudinarySettings | None:
+    """Its settings; None without any in the environment. SettingsError for wrong ones."""
     given = adapter_settings(CLOUDINARY)
     if not given:
         return None

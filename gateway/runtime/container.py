@@ -110,7 +110,7 @@ class Container(Connections):
     payouts = made(lambda own: PayoutActs(own.engine, own._pays_from_float, own.rights.permit, own.doorbell))
 
     # Photos of candidates: where they are kept, and what makes them.
-    pictures: cached_property[Pictures] = made(lambda own: build_pictures(own.settings))
+    pictures: cached_property[Pictures] = made(lambda own: own._closed_later(build_pictures(own.settings)))
     photos = made(lambda own: Photos(own.engine, own.pictures, Resizer()))
 
     @cached_property

@@ -98,6 +98,9 @@ class BucketPictures:
         except _FAILURES as error:
             raise _unavailable(error) from error
 
+    async def aclose(self) -> None:
+        """They close with the store."""
+
 
 def _unavailable(error: Exception) -> PicturesUnavailable:
     return PicturesUnavailable(str(error).partition("\n")[0])

@@ -55,6 +55,10 @@ class Pictures(Protocol):
         """Everything there is, in any order."""
         ...
 
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...
+
 
 def own_stem(address: str) -> str | None:
     """The stem in an address of ours; None in any other."""
@@ -108,6 +112,9 @@ class FolderPictures:
             except FileNotFoundError:  # another process deleted it meanwhile
                 continue
             yield Held(path.relative_to(self._folder).as_posix(), datetime.fromtimestamp(seconds, UTC))
+
+    async def aclose(self) -> None:
+        """There are none."""
 
     def _files(self) -> list[Path]:
         return [path for path in self._folder.rglob("*") if path.is_file()]

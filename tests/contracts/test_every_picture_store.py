@@ -1,14 +1,19 @@
 """What every store of pictures does alike, each on a real one."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from gateway.storage.bucket_pictures import BucketPictures, BucketSettings
+from gateway.storage.cloudinary_pictures import CloudinaryAccount, CloudinaryPictures
 from gateway.storage.pictures import FolderPictures, Held, Pictures, PicturesUnavailable
+from gateway.values.cloudinary import Algorithm
 from tests.rigs.bucket import new_bucket, s3_server
+from tests.rigs.photos import halves, saved
+from tests.sandbox.country import Country
 
 STEM = "0a" * 16 + "/Xw2_u-9rTq0bLk3mNsPv1g"
 KEYS = [f"{STEM}-{side}.webp" for side in (96, 320, 960)]
@@ -25,11 +30,33 @@ def bucket(address: str, name: str, prefix: str = "") -> BucketPictures:
     return BucketPictures(BucketSettings.model_validate(given | {"prefix": prefix}))
 
 
-@pytest.fixture(params=["folder", "bucket", "prefix"])
-def pictures(request: pytest.FixtureRequest, s3: str, tmp_path: Path) -> Pictures:
-    if request.param == "folder":
-        return FolderPictures(tmp_path / "pictures")
-    return bucket(s3, new_bucket(s3), "spotlight/pictures" if request.param == "prefix" else "")
+CLOUD = {"cloud_name": "cloud", "api_key": "42", "api_secret": "abcd", "delivery_base_url": "http://here"}
+
+
+def cloud(address: str, secret: str = "abcd") -> CloudinaryPictures:
+    base = f"{address.rstrip('/')}/cloudinary"
+    return CloudinaryPictures(CloudinaryAccount("cloud", "42", SecretStr(secret), Algorithm.SHA1, base, base))
+
+
+@pytest.fixture
+async def country(tmp_path: Path) -> AsyncIterator[str]:
+    """Where the simulated Cloudinary is."""
+    async with Country(tmp_path / "country", {"cloudinary": CLOUD}) as started:
+        yield str(started.client._base_url)
+
+
+@pytest.fixture(params=["folder", "bucket", "prefix", "cloudinary"])
+async def pictures(request: pytest.FixtureRequest, s3: str, country: str, tmp_path: Path) -> AsyncIterator[Pictures]:
+    store: Pictures
+    match request.param:
+        case "folder":
+            store = FolderPictures(tmp_path / "pictures")
+        case "cloudinary":
+            store = cloud(country)
+        case _:
+            store = bucket(s3, new_bucket(s3), "spotlight/pictures" if request.param == "prefix" else "")
+    yield store
+    await store.aclose()
 
 
 async def all_of(pictures: Pictures) -> list[Held]:
@@ -39,14 +66,14 @@ async def all_of(pictures: Pictures) -> list[Held]:
 async def test_what_is_put_is_held_until_it_is_deleted(pictures: Pictures) -> None:
     assert await all_of(pictures) == []
     assert await pictures.get(KEYS[0]) is None
-    for number, key in enumerate(KEYS):
-        await pictures.put(key, bytes([number]) * 1000)
-    assert await pictures.get(KEYS[1]) == b"\1" * 1000
+    bodies = [saved(halves(side, side), "WEBP") for side in (96, 320, 960)]
+    for key, body in zip(KEYS, bodies, strict=True):
+        await pictures.put(key, body)
+    assert [await pictures.get(key) for key in KEYS] == bodies
     held = await all_of(pictures)
     assert [one.key for one in held] == sorted(KEYS)
     assert all(abs(one.since - datetime.now(UTC)) < timedelta(minutes=1) for one in held)
-    await pictures.put(KEYS[1], b"again")
-    assert await pictures.get(KEYS[1]) == b"again"
+    await pictures.put(KEYS[1], bodies[1])
     await pictures.delete([KEYS[0], KEYS[2]])
     await pictures.delete([KEYS[0]])
     await pictures.delete([])
@@ -86,3 +113,23 @@ async def test_a_bucket_that_is_not_there_or_does_not_answer(s3: str) -> None:
     assert await bucket(s3, "not-there").get(KEYS[0]) is None
     with pytest.raises(PicturesUnavailable):
         await bucket("http://127.0.0.1:1", "nobody").get(KEYS[0])
+
+
+async def test_a_cloud_that_refuses_or_does_not_answer(country: str) -> None:
+    for pictures in (cloud(country, "another secret"), cloud("http://127.0.0.1:1")):
+        with pytest.raises(PicturesUnavailable):
+            await pictures.put(KEYS[0], saved(halves(96, 96), "WEBP"))
+        with pytest.raises(PicturesUnavailable):
+            await pictures.delete(KEYS)
+        with pytest.raises(PicturesUnavailable):
+            await all_of(pictures)
+        await pictures.aclose()
+
+
+async def test_a_long_list_comes_in_pieces(country: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.storage.cloudinary_pictures._LISTED_AT_ONCE", "2")
+    pictures = cloud(country)
+    for key in KEYS:
+        await pictures.put(key, saved(halves(96, 96), "WEBP"))
+    assert [held.key for held in await all_of(pictures)] == sorted(KEYS)
+    await pictures.aclose()

@@ -27,6 +27,7 @@ PART_BYTES_MIN: Final = 5 * 1024 * 1024
 UNFINISHED_MAX: Final = 4
 STALE_SECONDS: Final = 3600
 ADMIN_CALLS_AN_HOUR: Final = 500
+LISTED_MAX: Final = 500
 _KINDS: Final = "{kind:video|image|auto}"
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*|-1)", re.ASCII)
 _DELIVERED: Final = re.compile(r"(?:(?P<how>.+)/)?v(?P<version>\d+)/(?P<id>.+)\.(?P<ending>\w+)", re.ASCII)
@@ -71,6 +72,7 @@ class Cloudinary:
         router.add_route(hdrs.METH_OPTIONS, f"/v1_1/{{cloud}}/{_KINDS}/upload", self.allow)
         router.add_post(f"/v1_1/{{cloud}}/{_KINDS}/destroy", self.destroy)
         router.add_get("/v1_1/{cloud}/ping", self.ping)
+        router.add_get(f"/v1_1/{{cloud}}/resources/{_KINDS}/upload", self.resources)
         router.add_get(f"/v1_1/{{cloud}}/resources/{_KINDS}/upload/{{id:.+}}", self.resource)
         router.add_delete(f"/v1_1/{{cloud}}/resources/{_KINDS}/upload", self.delete)
         router.add_get(f"/{{cloud}}/{_KINDS}/upload/{{rest:.+}}", self.deliver)
@@ -242,6 +244,22 @@ class Cloudinary:
         """Whether key and secret are right."""
         self._check_basic(request)
         return web.json_response({"status": "ok"})
+
+    async def resources(self, request: web.Request) -> web.Response:
+        """Assets whose ids begin with `prefix`, in pieces of `max_results`."""
+        secret, query = self._check_basic(request), request.query
+        most, after = query.get("max_results", "10"), query.get("next_cursor", "")
+        if not (most.isascii() and most.isdigit() and 1 <= int(most) <= LISTED_MAX):
+            raise Refused(400, f"Invalid value for parameter max_results. Given: {most}")
+        every = self._assets.all_of(request.match_info["kind"], query.get("prefix", ""))
+        left = [asset for asset in every if asset.public_id > after]
+        shown = left[: int(most)]
+        body: dict[str, Any] = {"resources": [self._described(asset, secret) for asset in shown]}
+        for one in body["resources"]:
+            one.pop("signature")
+        if len(left) > len(shown):
+            body["next_cursor"] = shown[-1].public_id
+        return web.json_response(body)
 
     async def resource(self, request: web.Request) -> web.Response:
         """An asset."""

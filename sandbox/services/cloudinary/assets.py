@@ -64,6 +64,15 @@ class Assets:
             return None
         return Asset(**{**record, "eager": tuple(record["eager"])})
 
+    def all_of(self, kind: str, prefix: str) -> list[Asset]:
+        """Assets whose ids begin like this, by id."""
+        records = [json.loads(path.read_bytes()) for path in self._folder.glob("*.json")]
+        found = [Asset(**{**record, "eager": tuple(record["eager"])}) for record in records]
+        return sorted(
+            (one for one in found if one.kind == kind and one.public_id.startswith(prefix)),
+            key=lambda asset: asset.public_id,
+        )
+
     def content(self, asset: Asset) -> Path:
         """The file as it was uploaded."""
         return self._place(asset.kind, asset.public_id, "data")

@@ -212,5 +212,13 @@ def test_where_pictures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(build_pictures(load_settings()), BucketPictures)
     monkeypatch.setenv("S3_BASE_URL", "http://127.0.0.1:9000")
     assert len(faults()) == 1  # production calls nobody by plain http
+    monkeypatch.delenv("S3_BASE_URL")
+    monkeypatch.setenv("SPOTLIGHT_PICTURES", "cloudinary")
+    with pytest.raises(SettingsError, match="needs CLOUDINARY_CLOUD_NAME"):
+        build_pictures(load_settings())
+    for name, value in {"CLOUD_NAME": "star", "API_KEY": "42", "API_SECRET": "kL9mQ2vXr7Tz"}.items():
+        monkeypatch.setenv(f"CLOUDINARY_{name}", value)
+    pictures = build_pictures(load_settings())
+    assert pictures.address("o/n") == "https://res.cloudinary.com/star/image/upload/v1/spotlight-photos/o/n"
     monkeypatch.setenv("SPOTLIGHT_PICTURES", "attic")
-    assert faults() == ["SPOTLIGHT_PICTURES: Input should be 'folder' or 's3'"]
+    assert faults() == ["SPOTLIGHT_PICTURES: Input should be 'folder', 's3' or 'cloudinary'"]
