@@ -12,6 +12,7 @@ from admin.candidates import api as candidates_api
 from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
 from admin.contests import api as contests_api
+from admin.contests import pages as contests_pages
 from admin.contests import photos as candidate_photos
 from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
@@ -61,6 +62,7 @@ def setup(
         auth_api,
         access_pages,
         contests_api,
+        contests_pages,
         candidates_api,
         candidates_pages,
         orders_api,

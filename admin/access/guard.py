@@ -47,7 +47,7 @@ _BEARER: Final = "Bearer "
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
 
 MENU: Final[Mapping[str, tuple[tuple[str, str, Right], ...]]] = {
-    "contests": ((HOME, "home", Right.READ_ORDERS),),
+    "contests": ((HOME, "home", Right.READ_ORDERS), ("/admin/contests", "contests", Right.READ_CONTESTS)),
     "orders": (
         ("/admin/search", "search", Right.READ_ORDERS),
         ("/admin/requests", "requests", Right.READ_ORDERS),
@@ -313,8 +313,12 @@ def query_of(request: web.Request) -> dict[str, str]:
 
 
 def plain(typed: str) -> str:
-    """A typed text without control characters, cut to its longest."""
-    return "".join(letter for letter in typed[:_FIELD_LENGTH_MAX] if letter.isprintable())
+    """A typed text without control characters, cut to its longest. The end of a line is a space."""
+    return "".join(
+        letter if letter.isprintable() else " "
+        for letter in typed[:_FIELD_LENGTH_MAX]
+        if letter.isprintable() or letter == "\n"
+    )
 
 
 async def read_upload(request: web.Request) -> tuple[dict[str, str], str, bytes]:

@@ -1,7 +1,7 @@
 """What keeps a contest from selling votes, as the lint finds it beside the contests that there are."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -10,6 +10,7 @@ from aiohttp import web
 
 from channels.lint import Finding, Level
 from channels.lint import lint as run_lint
+from channels.lint.findings import error
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.contest import Contest, ContestState
 from gateway.contests.service_codes import menu_numbers
@@ -31,7 +32,7 @@ async def checked(request: web.Request, contest: Contest) -> tuple[Finding, ...]
         walked=False,
     )
     report = await asyncio.to_thread(work)
-    return report.findings
+    return (*moved_numbers(contest, others, now), *report.findings)
 
 
 def as_published(contest: Contest, others: Sequence[Contest], now: datetime) -> Contest:
@@ -41,6 +42,18 @@ def as_published(contest: Contest, others: Sequence[Contest], now: datetime) -> 
         return shown
     sharing = [shown, *(other for other in others if other.service_code == shown.service_code)]
     return replace(shown, menu_number=menu_numbers(sharing, now).get(shown.slug), _by_code={})
+
+
+def moved_numbers(contest: Contest, others: Sequence[Contest], now: datetime) -> Iterator[Finding]:
+    """Contests whose number behind a shared service code a draft would take: it stands on posters."""
+    if contest.state is not ContestState.DRAFT or not contest.service_code:
+        return
+    sharing = [other for other in others if other.service_code == contest.service_code]
+    after = menu_numbers([contest, *sharing], now)
+    for slug, number in menu_numbers(sharing, now).items():
+        if after.get(slug) != number:
+            text = f"the number of {slug} behind {contest.service_code} would change: open after it"
+            yield error("times", text, "number_moves", contest=slug, code=contest.service_code)
 
 
 async def hindrances(request: web.Request, contest: Contest) -> list[Finding]:

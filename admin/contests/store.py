@@ -40,7 +40,10 @@ _TAKEN: Final = {
     "keyword": "another contest has this keyword at this short code",
     "service_code": "another organiser's contest has this service code",
 }
-_UNIQUE: Final = {"contests_slug_key": "slug", "contests_keyword": "keyword"}
+_LISTED: Final = ("slug", "name", "state", "opens_at", "closes_at", "time_zone", "rules", "contact")
+_HOLDS: Final = {"candidates": "approved"}
+# An organiser's contest has an id made of its slug.
+_UNIQUE: Final = {"contests_slug_key": "slug", "contests_pkey": "slug", "contests_keyword": "keyword"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A contest in a list. `candidates`: how many can be voted for; `waiting`: how many wait to be looked at."""
+    """A contest in a list. `candidates`: how many can be voted for; `waiting`: how many wait to be looked at;
+    `missing`: what a voter would look for in vain, of `candidates`, `rules` and `contact`."""
 
     slug: str
     name: str
@@ -69,6 +73,7 @@ class Line:
     time_zone: str
     candidates: int
     waiting: int
+    missing: tuple[str, ...] = ()
 
 
 class StaffContests:
@@ -98,7 +103,7 @@ class StaffContests:
         )
         asked = (
             select(
-                *(contests.c[name] for name in ("slug", "name", "state", "opens_at", "closes_at", "time_zone")),
+                *(contests.c[name] for name in _LISTED),
                 organisers.c.name.label("organiser"),
                 func.coalesce(counted.c.approved, 0).label("approved"),
                 func.coalesce(counted.c.submitted, 0).label("submitted"),
@@ -122,6 +127,7 @@ class StaffContests:
                 row.time_zone,
                 row.approved,
                 row.submitted,
+                tuple(name for name in ("candidates", "rules", "contact") if not getattr(row, _HOLDS.get(name, name))),
             )
             for row in rows
         ]

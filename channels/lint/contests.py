@@ -4,17 +4,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from channels.buying import one_dial
 from channels.grammar import Ask, Doubt, Vote, read
 from channels.lint.findings import Finding, error, warning
-from channels.phrases import files, languages, languages_for
+from channels.phrases import files, language_name, languages, languages_for
 from gateway.contests.codes import form_fault, one_slip_apart
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Rail, Rails
-from gateway.orders.wallet import network_wallets
+from gateway.orders.wallet import PaymentMethod, network_wallets
 from gateway.values.money import Money
+from gateway.values.time_zones import digits
 
 _SERVICE_CODE: Final = re.compile(r"\*\d{2,6}(\*\d{1,6})*#")
 _EXAMPLE_VOTES: Final = 5
@@ -25,27 +27,41 @@ def codes(contest: Contest) -> Iterator[Finding]:
     """Codes that cannot be typed, or that one slip turns into another candidate's."""
     for candidate in contest.candidates:
         if fault := form_fault(candidate.code, check_digits=contest.check_digits):
-            yield error("codes", f"{candidate.code} ({candidate.name}) {fault.value}")
+            yield error(
+                "codes",
+                f"{candidate.code} ({candidate.name}) {fault.value}",
+                "bad_code",
+                code=candidate.code,
+                name=candidate.name,
+            )
     for code, count in Counter(c.code for c in contest.candidates).items():
         if count > 1:
-            yield error("codes", f"{code} is the code of {count} candidates")
+            yield error("codes", f"{code} is the code of {count} candidates", "code_twice", code=code, count=count)
     given = {c.code for c in contest.candidates}
     widths = sorted({len(code) for code in given})
     if len(widths) > 1:
         shown = " and ".join(str(width) for width in widths)
-        yield warning("codes", f"codes have {shown} digits: with one width a glued text (VOTE0705) can be read")
+        yield warning(
+            "codes",
+            f"codes have {shown} digits: with one width a glued text (VOTE0705) can be read",
+            "code_widths",
+            widths=", ".join(map(str, widths)),
+        )
     if not contest.check_digits and (pairs := one_slip_apart({c.code for c in contest.eligible})):
         shown = ", ".join(f"{one}-{other}" for one, other in pairs[:_PAIRS_SHOWN])
         yield warning(
             "codes",
             f"one slip votes for another candidate: {shown}{' …' if len(pairs) > _PAIRS_SHOWN else ''}"
             f" ({len(pairs)} pairs); check digits would refuse it",
+            "one_slip",
+            pairs=shown,
+            count=len(pairs),
         )
     if not contest.eligible:
-        yield error("candidates", "no candidate can be voted for")
+        yield error("candidates", "no candidate can be voted for", "no_candidate")
     for name, count in Counter(" ".join(c.name.split()).casefold() for c in contest.eligible).items():
         if count > 1:
-            yield warning("candidates", f"{count} candidates are called {name!r}")
+            yield warning("candidates", f"{count} candidates are called {name!r}", "same_name", count=count, name=name)
 
 
 def texts(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:
@@ -55,14 +71,26 @@ def texts(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:
     sharing = (contest, *(c for c in others if c.short_code == contest.short_code))
     for other in sharing[1:]:
         if other.keyword.casefold() == contest.keyword.casefold():
-            yield error("sms", f"{contest.short_code} {contest.keyword} is also the contest {other.slug}")
+            yield error(
+                "sms",
+                f"{contest.short_code} {contest.keyword} is also the contest {other.slug}",
+                "keyword_taken",
+                keyword=contest.keyword,
+                number=contest.short_code,
+            )
     for word in (contest.keyword, *(("VOTE",) if len(sharing) == 1 else ())):
         unread = [
             c.code for c in contest.eligible if not _is_read(f"{word} {c.code} {_EXAMPLE_VOTES}", sharing, c.code)
         ]
         if unread:
             few = ", ".join(unread[:_PAIRS_SHOWN])
-            yield error("sms", f"the text {word} <code> {_EXAMPLE_VOTES} is not read as a vote for {few}")
+            yield error(
+                "sms",
+                f"the text {word} <code> {_EXAMPLE_VOTES} is not read as a vote for {few}",
+                "text_unread",
+                word=word,
+                codes=few,
+            )
 
 
 def _is_read(text: str, sharing: Sequence[Contest], code: str) -> bool:
@@ -75,14 +103,27 @@ def _is_read(text: str, sharing: Sequence[Contest], code: str) -> bool:
 def dialling(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:
     """Service codes that are none, are shared, or swallow another contest's one-dial votes."""
     if not contest.service_code and not contest.short_code:
-        yield warning("numbers", "there is neither a service code nor a short code: votes come by web only")
+        yield warning(
+            "numbers", "there is neither a service code nor a short code: votes come by web only", "no_numbers"
+        )
     if not contest.service_code:
         return
     if not _SERVICE_CODE.fullmatch(contest.service_code):
-        yield error("ussd", f"{contest.service_code} cannot be dialled: a service code looks like *789# or *789*12#")
+        yield error(
+            "ussd",
+            f"{contest.service_code} cannot be dialled: a service code looks like *789# or *789*12#",
+            "bad_service_code",
+            code=contest.service_code,
+        )
     sharing = [c.slug for c in others if c.service_code == contest.service_code]
     if sharing:
-        yield warning("ussd", f"{contest.service_code} is shared with {', '.join(sharing)}: voters choose from a list")
+        yield warning(
+            "ussd",
+            f"{contest.service_code} is shared with {', '.join(sharing)}: voters choose from a list",
+            "service_code_shared",
+            code=contest.service_code,
+            contests=", ".join(sharing),
+        )
     for mine, theirs in ((contest, other) for other in others):
         for outer, inner in ((mine, theirs), (theirs, mine)):
             for candidate in outer.eligible:
@@ -91,6 +132,9 @@ def dialling(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:
                         "ussd",
                         f"{one_dial(outer.service_code, candidate.code, _EXAMPLE_VOTES)} would dial {inner.slug}"
                         f" ({inner.service_code}), not {outer.slug}",
+                        "service_code_swallows",
+                        dialled=one_dial(outer.service_code, candidate.code, _EXAMPLE_VOTES),
+                        code=inner.service_code,
                     )
 
 
@@ -101,16 +145,15 @@ def _swallows(inner: str, outer: str, code: str) -> bool:
 
 def times(contest: Contest, now: datetime) -> Iterator[Finding]:
     """A window in which nothing can be sold."""
+    when = partial(digits, zone=contest.time_zone)
     if contest.opens_at >= contest.closes_at:
-        yield error("times", f"it opens ({_when(contest.opens_at)}) after it closes ({_when(contest.closes_at)})")
+        yield error(
+            "times", f"it opens ({when(contest.opens_at)}) after it closes ({when(contest.closes_at)})", "closes_first"
+        )
     elif contest.closes_at <= now:
-        yield error("times", f"it closed on {_when(contest.closes_at)}")
+        yield error("times", f"it closed on {when(contest.closes_at)}", "closed", at=when(contest.closes_at))
     elif contest.opens_at > now:
-        yield warning("times", f"it opens on {_when(contest.opens_at)} only")
-
-
-def _when(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M} UTC"
+        yield warning("times", f"it opens on {when(contest.opens_at)} only", "opens_later", at=when(contest.opens_at))
 
 
 def prices(contest: Contest, rails: Rails) -> Iterator[Finding]:
@@ -118,19 +161,42 @@ def prices(contest: Contest, rails: Rails) -> Iterator[Finding]:
     near = [rail for rail in rails.every if rail.country == contest.country]
     missing = set(network_wallets(contest.country)).difference(rail.method for rail in near)
     if not near and not missing:
-        yield error("prices", f"no account collects money in {contest.country}")
+        yield error("prices", f"no account collects money in {contest.country}", "no_account")
     for pack in contest.packs:
         if pack > contest.quantity_max:
-            yield error("prices", f"a pack of {pack} votes is more than one order may have ({contest.quantity_max})")
+            yield error(
+                "prices",
+                f"a pack of {pack} votes is more than one order may have ({contest.quantity_max})",
+                "pack_above",
+                pack=pack,
+                most=contest.quantity_max,
+            )
         elif pack > contest.asks_above:
-            yield warning("prices", f"a pack of {pack} votes is asked about by text (above {contest.asks_above})")
+            yield warning(
+                "prices",
+                f"a pack of {pack} votes is asked about by text (above {contest.asks_above})",
+                "pack_asked",
+                pack=pack,
+                above=contest.asks_above,
+            )
     for rail in near:
         if rail.currencies and contest.currency not in rail.currencies:
-            yield error("prices", f"{rail.method.value}: {rail.account} does not take {contest.currency}")
+            yield error(
+                "prices",
+                f"{rail.method.value}: {rail.account} does not take {contest.currency}",
+                "wrong_currency",
+                wallet=rail.method.label,
+                currency=contest.currency,
+            )
         else:
             yield from _under_minimum(contest, rail)
     for method in sorted(missing):
-        yield warning("prices", f"{method.value}: no account that collects it is set up here")
+        yield warning(
+            "prices",
+            f"{method.value}: no account that collects it is set up here",
+            "no_wallet",
+            wallet=PaymentMethod(method).label,
+        )
 
 
 def _under_minimum(contest: Contest, rail: Rail) -> Iterator[Finding]:
@@ -144,17 +210,27 @@ def _under_minimum(contest: Contest, rail: Rail) -> Iterator[Finding]:
             f" {least.spoken()} ({needed} votes)"
         )
         # Who types a number may type a higher one; a pack is our own offer.
-        yield warning("prices", text) if pack == 1 else error("prices", text)
+        facts = {"votes": pack, "wallet": rail.method.label, "least": least.spoken(), "needed": needed}
+        yield (
+            warning("prices", text, "vote_under_minimum", **facts)
+            if pack == 1
+            else error("prices", text, "pack_under_minimum", **facts)
+        )
 
 
 def words(contest: Contest) -> Iterator[Finding]:
     """Rules, contact and language: what voters may ask for."""
     if contest.language not in languages():
-        yield error("language", f"there are no phrases in {contest.language!r}")
+        yield error("language", f"there are no phrases in {contest.language!r}", "no_phrases")
     for language in languages_for(contest):
         if not contest.rules.get(language, "").strip():
-            yield warning("rules", f"there are no rules in {language}")
+            yield warning("rules", f"there are no rules in {language}", "no_rules", speech=language_name(language))
         if review := files()[language].review:
-            yield warning("language", f"the phrases in {language} are {review}")
+            yield warning(
+                "language",
+                f"the phrases in {language} are {review}",
+                "phrases_to_review",
+                speech=language_name(language),
+            )
     if not contest.contact.strip():
-        yield warning("contact", "a voter in trouble finds no one: no contact")
+        yield warning("contact", "a voter in trouble finds no one: no contact", "no_contact")

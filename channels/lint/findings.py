@@ -1,7 +1,7 @@
 """What `spotlight contest lint` finds: plain values, in the order in which they are read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.values.money import Money
@@ -16,11 +16,14 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault. `about`: the part of the contest that it is in, one word."""
+    """One fault. `about`: the part of the contest that it is in, one word; `text`: for the command line; `kind`: which
+    fault it is, for pages, which say it in their own words with `values`."""
 
     level: Level
     about: str
     text: str
+    kind: str
+    values: Mapping[str, object] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,11 @@ class Report:
         return any(finding.level is level for finding in self.findings)
 
 
-def error(about: str, text: str) -> Finding:
+def error(about: str, text: str, kind: str, **values: object) -> Finding:
     """A finding that must be mended."""
-    return Finding(Level.ERROR, about, text)
+    return Finding(Level.ERROR, about, text, kind, values)
 
 
-def warning(about: str, text: str) -> Finding:
+def warning(about: str, text: str, kind: str, **values: object) -> Finding:
     """A finding that should be looked at."""
-    return Finding(Level.WARNING, about, text)
+    return Finding(Level.WARNING, about, text, kind, values)

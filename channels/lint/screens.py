@@ -65,14 +65,18 @@ def findings(contest: Contest, language: str, seen: Sequence[ScreenSeen]) -> Ite
     for screen in seen:
         if screen.septets > SEPTETS_MAX:
             length = f"{screen.septets} septets, {SEPTETS_MAX} at most"
-            yield error("screens", f"{language} {screen.path} has {length}")
+            yield error("screens", f"{language} {screen.path} has {length}", "screen")
         if not screen.text.strip():
-            yield error("screens", f"{language} {screen.path} is empty")
+            yield error("screens", f"{language} {screen.path} is empty", "screen")
         if odd := sorted(gsm.replaced(screen.text)):
-            yield error("screens", f"{language} {screen.path} has {' '.join(odd)}, which is not in the alphabet")
+            yield error(
+                "screens", f"{language} {screen.path} has {' '.join(odd)}, which is not in the alphabet", "screen"
+            )
     name = gsm.fold(contest.name)
     if not any(name in screen.text for screen in seen):
-        yield warning("names", f"{language}: no screen has room for the contest's name, {contest.name!r}")
+        yield warning(
+            "names", f"{language}: no screen has room for the contest's name, {contest.name!r}", "name_too_long"
+        )
 
 
 class _Shape:

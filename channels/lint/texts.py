@@ -15,6 +15,7 @@ from gateway.http.phrases import PhraseFile, faults
 from gateway.orders.receipt import make_receipt
 from gateway.orders.wallet import PaymentMethod, example_number
 from gateway.values.money import Money
+from gateway.values.time_zones import digits
 
 RECEIPT = make_receipt((1 << 45) - 1)
 # As long as operators make them.
@@ -68,8 +69,8 @@ def values_of(contest: Contest, language: str, public_url: str) -> dict[str, obj
         "rank": 10,
         "word": contest.keyword or "VOTE",
         "contact": contest.contact,
-        "opens": f"{contest.opens_at:%d/%m/%Y %H:%M}",
-        "closes": f"{contest.closes_at:%d/%m/%Y %H:%M}",
+        "opens": digits(contest.opens_at, contest.time_zone),
+        "closes": digits(contest.closes_at, contest.time_zone),
         "minutes": contest.late_seconds // 60,
         "typed": RECEIPT,
     }
@@ -165,9 +166,9 @@ def findings(language: str, seen: tuple[TextSeen, ...]) -> Iterator[Finding]:
     """Texts that cost more than they should."""
     for text in seen:
         if text.kind == "receipt" and text.parts > 1:
-            yield error("texts", f"{language}: a receipt has {text.parts} parts, not one")
+            yield error("texts", f"{language}: a receipt has {text.parts} parts, not one", "long_texts")
         elif text.parts > _PARTS_MAX:
-            yield warning("texts", f"{language}: {text.kind} has {text.parts} parts")
+            yield warning("texts", f"{language}: {text.kind} has {text.parts} parts", "long_texts")
 
 
 def names(contest: Contest) -> tuple[NameSeen, ...]:
@@ -191,14 +192,21 @@ def name_findings(seen: tuple[NameSeen, ...]) -> Iterator[Finding]:
     for name in seen:
         unreadable = "?" in name.replaced.values() or not name.shown.strip()
         if unreadable:
-            yield error("names", f"{name.code} {name.name!r} cannot be read on a phone: {name.shown!r}".strip())
+            yield error(
+                "names",
+                f"{name.code} {name.name!r} cannot be read on a phone: {name.shown!r}".strip(),
+                "name_unreadable",
+                name=name.name,
+            )
         elif not name.code and name.shown != gsm.fold(name.name):
-            yield warning("names", f"the contest's name is cut to {name.shown!r}")
+            yield warning("names", f"the contest's name is cut to {name.shown!r}", "name_cut", shown=name.shown)
         if name.code:
             listed.setdefault(name.listed.casefold(), []).append(name.code)
     for text, codes in listed.items():
         if len(codes) > 1:
-            yield warning("names", f"in a list {' and '.join(codes)} look alike: {text!r}")
+            yield warning(
+                "names", f"in a list {' and '.join(codes)} look alike: {text!r}", "names_alike", codes=", ".join(codes)
+            )
 
 
 # Section → the most septets that one of its phrases may have once filled in. Sections that are not
@@ -222,7 +230,7 @@ def check_phrases(file: PhraseFile, model: PhraseFile, contest: Contest, public_
     wrong = set()
     for fault in faults(model.phrases, file):
         wrong.add(fault.key)
-        yield Finding(lacking, "phrases", f"{file.language}.toml: {fault.key} {fault.what}")
+        yield Finding(lacking, "phrases", f"{file.language}.toml: {fault.key} {fault.what}", "phrases")
     spoken = file.language if file.language in catalogue() else DEFAULT_LANGUAGE
     values = values_of(contest, spoken, public_url)
     for key, text in file.phrases.items():
@@ -239,11 +247,13 @@ def _on_a_keypad_phone(named: str, text: str, section: str, values: Mapping[str,
             shown[name] = gsm.cut_on_word(str(values[name]), SCREEN_NAME_SEPTETS)
     for character, stand_in in gsm.replaced(text).items():
         if stand_in == "?":
-            yield error("phrases", f"{named} has {character!r}, which phones cannot show")
+            yield error("phrases", f"{named} has {character!r}, which phones cannot show", "phrases")
     try:
         length = gsm.septets(gsm.fold(filled(text, shown)))
     except (ValueError, AttributeError, IndexError, TypeError) as fault:
-        yield error("phrases", f"{named} cannot be filled in: {fault}")
+        yield error("phrases", f"{named} cannot be filled in: {fault}", "phrases")
         return
     if length > BUDGETS[section]:
-        yield error("phrases", f"{named} is {length} septets long when filled in, {BUDGETS[section]} at most")
+        yield error(
+            "phrases", f"{named} is {length} septets long when filled in, {BUDGETS[section]} at most", "phrases"
+        )

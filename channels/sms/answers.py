@@ -25,6 +25,7 @@ from gateway.orders.receipt import RECEIPT_LENGTH
 from gateway.orders.rules import Refusal
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
+from gateway.values.time_zones import digits
 from leaderboard.ranking import Ranking
 from payments.collection.order_views import ReceiptView, VoteLine
 from payments.lifecycle import PublicStatus
@@ -195,8 +196,8 @@ def info(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
         "sms.info",
         contest=gsm.cut_on_word(gsm.fold(contest.name), NAME_SEPTETS),
         price=contest.price.spoken(),
-        opens=f"{contest.opens_at:%d/%m/%Y %H:%M}",
-        closes=f"{contest.closes_at:%d/%m/%Y %H:%M}",
+        opens=digits(contest.opens_at, contest.time_zone),
+        closes=digits(contest.closes_at, contest.time_zone),
     )
     codes = _dial(contest, language, "sms.info_codes") or say(
         language, "sms.info_codes_by_name", word=first_word(contest, sharing)

@@ -26,6 +26,7 @@ from channels.telegram.texts import cut, facts_of, name, plain, say, votes
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import price_of
 from gateway.values.msisdn import Msisdn
+from gateway.values.time_zones import digits
 from leaderboard.ranking import Ranking
 from payments.collection.order_views import ReceiptView, VoteLine
 from payments.rescue.rules import DISPUTABLE, Rescue
@@ -198,8 +199,8 @@ def my_votes(language: str, lines: Sequence[VoteLine]) -> View:
     return View("\n".join(shown))
 
 
-def receipt(language: str, proof: ReceiptView) -> View:
-    """What a receipt proves."""
+def receipt(language: str, proof: ReceiptView, zone: str) -> View:
+    """What a receipt proves. `zone`: in which its contest tells the time."""
     back = proof.taken_back
     facts = facts_of(language, proof) | {
         "receipt": proof.receipt,
@@ -208,9 +209,9 @@ def receipt(language: str, proof: ReceiptView) -> View:
         "number": str(proof.tally_number),
     }
     if back is None:
-        return View(say(language, "receipt.good", **facts, at=_moment(proof.counted_at)))
+        return View(say(language, "receipt.good", **facts, at=digits(proof.counted_at, zone)))
     why = cut(why_taken_back(language, back.reason), _WHY_UNITS)
-    return View(say(language, "receipt.taken_back", **facts, at=_moment(back.at), back=back.number, why=why))
+    return View(say(language, "receipt.taken_back", **facts, at=digits(back.at, zone), back=back.number, why=why))
 
 
 def rules(language: str, contest: Contest) -> View:
@@ -221,7 +222,12 @@ def rules(language: str, contest: Contest) -> View:
         lines.append(escape(cut(own, _RULES_UNITS), quote=False))
     lines.append(say(language, "rules.price", price=contest.price.spoken(), maximum=contest.quantity_max))
     lines.append(
-        say(language, "rules.closes", closes=_moment(contest.closes_at), minutes=round(contest.late_seconds / 60))
+        say(
+            language,
+            "rules.closes",
+            closes=digits(contest.closes_at, contest.time_zone),
+            minutes=round(contest.late_seconds / 60),
+        )
     )
     if contest.contact:
         lines.append(say(language, "rules.contact", contact=contest.contact))
@@ -247,10 +253,6 @@ def languages(language: str, spoken: Sequence[str]) -> View:
 def notice(language: str, key: str, **facts: object) -> View:
     """One phrase and no button."""
     return View(say(language, key, **facts))
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%d/%m/%Y %H:%M}"
 
 
 def debited(language: str, what: Rescue, number: Msisdn | None, public_url: str) -> View:

@@ -42,6 +42,7 @@ from gateway.http.problems import Problem
 from gateway.orders.receipt import read_receipt
 from gateway.orders.routing import Rails
 from gateway.orders.rules import Refusal, check_window, least_votes
+from gateway.values.time_zones import FALLBACK
 from leaderboard.routes import CONTEST_PARTS
 from payments.collection.order_views import OrderView
 
@@ -159,10 +160,12 @@ async def check_receipt(request: web.Request) -> web.Response:
         body = Verified.model_validate(found).model_dump_json(by_alias=True).encode()
         headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: hdrs.ACCEPT}
         return web.Response(body=body, content_type="application/json", headers=headers)
+    contest = request.app[VOTING_SERVICE].contest(found.contest_slug)
     response = render(
         request,
         "receipt.html",
-        default_language=language_in(request.app[VOTING_SERVICE].contest(found.contest_slug)),
+        default_language=language_in(contest),
+        zone=FALLBACK if contest is None else contest.time_zone,
         proof=found,
         why=why_taken_back,
     )

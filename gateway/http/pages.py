@@ -2,7 +2,7 @@
 
 A package brings its own `templates/`, `phrases/` and `static/` folders and registers them once at
 start-up. A handler then calls `render(request, "name.html", …)`. In a template, `t(key, …)` says a
-phrase, `static(name)` is the address of a file, `number(votes)` and `moment(instant)` write in the
+phrase, `static(name)` is the address of a file, `number(votes)` and `moment(instant, zone)` write in the
 page's language, `money` is a filter for amounts, `contact_link` for contacts, and `lang` is the code of
 the language.
 """
@@ -11,7 +11,7 @@ import gzip
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
@@ -26,6 +26,7 @@ from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
 from gateway.http.problems import Problem
 from gateway.http.static_files import StaticFiles, accepts_gzip
 from gateway.values.money import Money
+from gateway.values.time_zones import FALLBACK, local, offset
 
 _PICTURES: Final = "img-src 'self' data: https://res.cloudinary.com"
 _VIDEOS: Final = "media-src 'self' https://res.cloudinary.com"
@@ -176,11 +177,11 @@ class Pages:
         phrase = self._phrases[language][key]
         return phrase.format(**values) if values else phrase
 
-    def moment(self, instant: datetime, language: str) -> str:
-        """A date and a minute, in words, in Greenwich time (Abidjan's own)."""
-        utc = instant.astimezone(UTC)
-        month = self.say(language, f"month.{utc.month}")
-        return self.say(language, "page.moment", day=utc.day, month=month, year=utc.year, time=f"{utc:%H:%M}")
+    def moment(self, instant: datetime, zone: str = FALLBACK, *, language: str) -> str:
+        """A date and a minute, in words, as the clocks of a zone show them, with their distance from Greenwich."""
+        at = local(instant, zone)
+        day = {"day": at.day, "month": self.say(language, f"month.{at.month}"), "year": at.year}
+        return self.say(language, "page.moment", **day, time=f"{at:%H:%M}", zone=offset(instant, zone))
 
     def language_of(self, request: web.Request, default: str = DEFAULT_LANGUAGE) -> str:
         """`?lang=`, the cookie, Accept-Language, then `default`: the first that we speak, or whose

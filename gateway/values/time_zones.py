@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -36,3 +36,16 @@ def known_zone(name: str) -> bool:
 def local(instant: datetime, zone: str) -> datetime:
     """An instant as the clocks of a zone show it."""
     return instant.astimezone(ZoneInfo(zone))
+
+
+def offset(instant: datetime, zone: str) -> str:
+    """How far a zone's clocks are from Greenwich then, as people write it: `GMT`, `GMT+1`, `GMT-3:30`."""
+    apart = local(instant, zone).utcoffset() or timedelta()
+    hours, minutes = divmod(abs(int(apart.total_seconds())) // 60, 60)
+    sign = "-" if apart < timedelta() else "+"
+    return "GMT" if not apart else f"GMT{sign}{hours}{f':{minutes:02d}' if minutes else ''}"
+
+
+def digits(instant: datetime, zone: str) -> str:
+    """An instant in digits, to the minute: `21/11/2026 20:00 GMT+1`."""
+    return f"{local(instant, zone):%d/%m/%Y %H:%M} {offset(instant, zone)}"

@@ -20,6 +20,7 @@ from gateway.contests.contest import Candidate, Contest
 from gateway.contests.photos import address_of
 from gateway.orders.receipt import read_receipt
 from gateway.orders.rules import check_candidate
+from gateway.values.time_zones import FALLBACK
 from payments.rescue.rules import OfChat
 
 MINE_LINES: Final = 10
@@ -187,7 +188,9 @@ async def show_receipt(conversation: Conversation, typed: str) -> None:
     elif (proof := await conversation.service.receipt(code)) is None:
         await conversation.notice("receipt.unknown")
     else:
-        await conversation.send(views.receipt(conversation.language, proof))
+        contest = conversation.service.contest(proof.contest_slug)
+        zone = FALLBACK if contest is None else contest.time_zone
+        await conversation.send(views.receipt(conversation.language, proof, zone))
 
 
 async def show_rules(conversation: Conversation) -> None:

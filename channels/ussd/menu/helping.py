@@ -18,6 +18,7 @@ from channels.ussd.menu.screen import around_name, fitted, last_line, shown, tur
 from channels.ussd.menu.session import SEPTETS_MAX, MenuView, Node, Session, Turn, Wants
 from gateway.contests.contest import Contest
 from gateway.orders.receipt import RECEIPT_LENGTH, read_receipt
+from gateway.values.time_zones import digits
 from leaderboard.ranking import Ranked, Ranking
 from payments.collection.order_views import ReceiptView, VoteLine
 from payments.lifecycle import PublicStatus
@@ -252,7 +253,7 @@ def rules_pages(contest: Contest, language: str, limit: int = SEPTETS_MAX) -> tu
             language,
             "ussd.rules",
             price=contest.price.spoken(),
-            closes=contest.closes_at.strftime("%d/%m/%Y %H:%M"),
+            closes=digits(contest.closes_at, contest.time_zone),
             minutes=contest.late_seconds // 60,
         ),
         contest.rules_in(language),

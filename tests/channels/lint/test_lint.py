@@ -135,7 +135,7 @@ def test_names_as_phones_show_them() -> None:
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"closes_at": NOW - timedelta(minutes=1)}, "times: it closed on 2026-05-31 23:59 UTC"),
+        ({"closes_at": NOW - timedelta(minutes=1)}, "times: it closed on 31/05/2026 23:59 GMT"),
         ({"closes_at": datetime(2025, 1, 1, tzinfo=UTC)}, "times: it opens"),
         ({"candidates": ()}, "candidates: no candidate can be voted for"),
         ({"candidates": named("A", "B", codes=("001", "013"))}, "codes: 001 (A) begins with 00"),
@@ -164,7 +164,7 @@ def test_a_planted_error_is_found(changes: dict[str, Any], fault: str) -> None:
         ({"candidates": named("Awa  Koné", "awa koné")}, "candidates: 2 candidates are called 'awa koné'"),
         ({"candidates": named("Aïcha Koné", "Aicha Koné")}, "names: in a list 013 and 021 look alike"),
         ({"name": "Le très grand concours de beauté et de talent de la sous-région"}, "names: the contest's name"),
-        ({"opens_at": NOW + timedelta(days=1)}, "times: it opens on 2026-06-02 00:00 UTC only"),
+        ({"opens_at": NOW + timedelta(days=1)}, "times: it opens on 02/06/2026 00:00 GMT only"),
         ({"rules": {"en": "x"}}, "rules: there are no rules in fr"),
         ({"contact": " "}, "contact: a voter in trouble finds no one"),
         ({"service_code": "", "short_code": ""}, "numbers: there is neither"),

@@ -251,11 +251,13 @@ def test_texts_are_cut_by_the_units_that_telegram_counts(text: str, room: int, k
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_receipt_of_a_vote_that_was_taken_back_names_both_entries(language: str) -> None:
     proof = ReceiptView("7K2M9QXW4T", "star", "Star", "07", "Awa", 5, CONTEST.price.times(5), 12, NOON)
-    shown = views.receipt(language, replace(proof, taken_back=TakenBack(57, NOON, "voided <window>" * 100)))
+    shown = views.receipt(
+        language, replace(proof, taken_back=TakenBack(57, NOON, "voided <window>" * 100)), "Africa/Abidjan"
+    )
     assert ("12" in shown.text, "57" in shown.text) == (True, True)
     assert "voided &lt;window&gt;" in shown.text
     assert units(shown.text) < 1024
-    assert "57" not in views.receipt(language, proof).text
+    assert "57" not in views.receipt(language, proof, "Africa/Abidjan").text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

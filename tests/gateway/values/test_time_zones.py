@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.values.time_zones import known_zone, local, zone_of, zones
+from gateway.values.time_zones import digits, known_zone, local, zone_of, zones
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,16 @@ def test_a_zone_is_known_by_its_name_and_by_no_other() -> None:
     assert all(known_zone(name) for names in zones().values() for name in names)
     assert known_zone("UTC")
     assert not any(map(known_zone, ("", "Abidjan", "GMT+1", "Africa/Abidjan ", "../etc/passwd")))
+
+
+@pytest.mark.parametrize(
+    ("zone", "written"),
+    [
+        ("Africa/Abidjan", "21/11/2026 23:30 GMT"),
+        ("Africa/Douala", "22/11/2026 00:30 GMT+1"),
+        ("Asia/Kolkata", "22/11/2026 05:00 GMT+5:30"),
+        ("America/St_Johns", "21/11/2026 20:00 GMT-3:30"),
+    ],
+)
+def test_an_instant_is_written_with_its_distance_from_greenwich(zone: str, written: str) -> None:
+    assert digits(datetime(2026, 11, 21, 23, 30, tzinfo=UTC), zone) == written
