@@ -24,7 +24,7 @@ from admin.access.guard import (
     who,
 )
 from admin.access.rules import ACCESS_LIFE, Member, Reuse
-from admin.access.sign_in import Attempt, Opened, SignInRefused
+from admin.access.sign_in import Attempt, Factor, Opened, Refusal, SignInRefused
 from admin.access.tokens import AUTH_PATH
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint, invalid, read_body
 from gateway.http.problems import Problem
@@ -42,7 +42,7 @@ class Login(InputModel):
 
     email: Line = Field(max_length=254)
     password: str = Field(max_length=1_000)
-    code: str = Field("", max_length=20, description="Of the second factor, where one is set up.")
+    code: str = Field("", max_length=60, description="Of the second factor, where one is set up; or a recovery code.")
 
 
 class Renewal(InputModel):
@@ -89,8 +89,27 @@ class Proven(ApiModel):
     proven: bool = True
 
 
+_REFUSALS: Final = {
+    Refusal.CREDENTIALS: (
+        "Sign-in refused",
+        "The e-mail address or the password is wrong.",
+        "sign_in_refused",
+    ),
+    Refusal.FACTOR_MISSING: (
+        "Second factor missing",
+        "The password is right. Send it again with the code of your second factor, or a recovery code.",
+        "second_factor_missing",
+    ),
+    Refusal.FACTOR_WRONG: (
+        "Second factor refused",
+        "This code is wrong, or was used before. A code works once: wait for the next one.",
+        "second_factor_refused",
+    ),
+}
+
+
 def refused(refusal: SignInRefused) -> Problem:
-    """The same answer whatever was wrong; 429 when it was not even looked at."""
+    """What was wrong, as far as who asks may know; 429 when it was not even looked at."""
     if refusal.wait_seconds:
         return Problem(
             429,
@@ -99,12 +118,8 @@ def refused(refusal: SignInRefused) -> Problem:
             kind="/problems/too_many_requests",
             headers={hdrs.RETRY_AFTER: str(refusal.wait_seconds)},
         )
-    return Problem(
-        401,
-        "Sign-in refused",
-        "The e-mail address, the password or the code is wrong.",
-        kind="/problems/sign_in_refused",
-    )
+    title, detail, kind = _REFUSALS[refusal.why]
+    return Problem(401, title, detail, kind=f"/problems/{kind}")
 
 
 def person_of(member: Member, rights: frozenset[Right]) -> Person:
@@ -118,11 +133,14 @@ def person_of(member: Member, rights: frozenset[Right]) -> Person:
     )
 
 
-def attempt_of(request: web.Request, email: str, password: str, code: str) -> Attempt:
-    """A sign-in with where it comes from."""
+def attempt_of(
+    request: web.Request, email: str, password: str, factor: Factor, *, second_step: bool = False
+) -> Attempt:
+    """A sign-in with where it comes from. `second_step`: the question that `factor` answers stands for the password."""
     access = request.app[ACCESS]
     device, address = access.tokens.device_of(request, email), counted_address(request, access)
-    return Attempt(email, password, code, client_of(request), address, device)
+    asked = factor.asked if second_step else None
+    return Attempt(email, password, factor, client_of(request), address, device, asked)
 
 
 async def _ours(request: web.Request) -> None:
@@ -171,10 +189,13 @@ def _reply(request: web.Request, opened: Opened) -> Reply:
 async def login(request: web.Request, *, body: Login) -> Reply:
     """Sign in.
 
-    The same 401 whether the address, the password or the code is wrong. After five failures in a row
-    account and address wait: 429 with Retry-After.
+    The same 401 (`/problems/sign_in_refused`) whether the address or the password is wrong. Where the password is right
+    and the second factor is missing or wrong: 401 with `/problems/second_factor_missing` or
+    `/problems/second_factor_refused`. After five failures in a row account and address wait: 429 with Retry-After.
     """
-    opened = await request.app[ACCESS].sign_in.sign_in(attempt_of(request, body.email, body.password, body.code))
+    opened = await request.app[ACCESS].sign_in.sign_in(
+        attempt_of(request, body.email, body.password, Factor(body.code))
+    )
     if isinstance(opened, SignInRefused):
         raise refused(opened)
     return _reply(request, opened)

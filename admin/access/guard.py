@@ -15,8 +15,9 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.typedefs import Handler
 
+from admin.access.passkeys import creation, question
 from admin.access.rules import Member
-from admin.access.sign_in import SignIn
+from admin.access.sign_in import Factor, SignIn
 from admin.access.store import Client, LiveSession
 from admin.access.tokens import Tokens
 from gateway.http.callers import PUBLIC_URL
@@ -36,6 +37,9 @@ FORM_FIELD: Final = "form"
 PROOF_FIELD: Final = "proof"
 # The attribute of a handler that says what its address needs.
 DECLARED: Final = "staff_right"
+PASSKEY_FIELD: Final = "passkey"
+ASKED_FIELD: Final = "asked"
+_OF_PROOF: Final = (PROOF_FIELD, PASSKEY_FIELD, ASKED_FIELD, FORM_FIELD)
 _FIELDS_MAX: Final = 40
 _FIELD_LENGTH_MAX: Final = 2_000
 _FIELDS_OF_LINES_MAX: Final = 600
@@ -127,7 +131,10 @@ _STATUS_OF: Final[Mapping[Why, int]] = {
 
 def client_of(request: web.Request) -> Client:
     """Where a request comes from."""
-    return Client(request.remote or "", request.headers.get(hdrs.USER_AGENT, ""))
+    pages = request.config_dict[PAGES]
+    reads = not request.path.startswith("/api/")
+    language = pages.language_of(request) if reads else None
+    return Client(request.remote or "", request.headers.get(hdrs.USER_AGENT, ""), language)
 
 
 def counted_address(request: web.Request, access: Access) -> str | None:
@@ -279,14 +286,51 @@ async def ask_for_proof(request: web.Request, me: Me, fields: Form) -> web.Respo
     """The page that asks for a code, with what was sent; None when it was proven."""
     if me.proven:
         return None
-    typed, refused = fields.get(PROOF_FIELD), None
-    if typed:
-        refused = await request.app[ACCESS].sign_in.prove(me.session, typed)
+    typed, refused = fields.get(PROOF_FIELD, ""), None
+    factor = factor_of(request, fields, typed)
+    if factor and PROOF_FIELD in fields:
+        refused = await request.app[ACCESS].sign_in.prove(me.session, typed, factor)
         if refused is None:
             return None
-    sent = {name: value for name, value in fields.items() if name not in (PROOF_FIELD, FORM_FIELD)}
+    sent = {name: value for name, value in fields.items() if name not in _OF_PROOF}
     status = 200 if refused is None else 429 if refused.wait_seconds else 401
-    return show(request, me, "admin_proof.html", status=status, sent=sent, refused=refused)
+    key = await ask_passkey(request, me.member)
+    return show(request, me, "admin_proof.html", status=status, sent=sent, refused=refused, key=key)
+
+
+def factor_of(request: web.Request, fields: Form, code: str) -> Factor:
+    """What a form shows as a second factor."""
+    asked = request.app[ACCESS].tokens.asked(fields.get(ASKED_FIELD, ""))
+    return Factor(code, fields.get(PASSKEY_FIELD, ""), asked)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyForm:
+    """What a form needs that passkeys may answer. `token`: comes back with the answer; `options`: for the browser,
+    empty where no key can answer."""
+
+    token: str
+    options: str
+
+
+async def ask_passkey(request: web.Request, member: Member, password: str = "") -> KeyForm:
+    """Put a question that the keys of a person may answer. `password`: as `Tokens.ask` has it."""
+    access = request.app[ACCESS]
+    token, challenge = access.tokens.ask(member.email, password)
+    site = access.sign_in.site
+    held = await access.sign_in.factors.passkeys(member.id) if request.url.host == site.host else ()
+    return KeyForm(token, question(site, challenge, held) if held else "")
+
+
+async def ask_new_passkey(request: web.Request, member: Member) -> KeyForm:
+    """Put the question that makes a key."""
+    access = request.app[ACCESS]
+    token, challenge = access.tokens.ask(member.email)
+    site = access.sign_in.site
+    if request.url.host != site.host:
+        return KeyForm(token, "")
+    held = await access.sign_in.factors.passkeys(member.id)
+    return KeyForm(token, creation(site, member.id, member.email, challenge, held))
 
 
 async def read_form(request: web.Request, *, lines: bool = False) -> dict[str, str]:

@@ -11,11 +11,16 @@ from markupsafe import Markup
 from admin.access.auth_api import attempt_of, keep
 from admin.access.guard import (
     ACCESS,
+    ASKED_FIELD,
     FACTOR,
     HOME,
+    PASSKEY_FIELD,
     SIGN_IN,
     Form,
     Me,
+    ask_new_passkey,
+    ask_passkey,
+    factor_of,
     form,
     from_elsewhere,
     page,
@@ -27,7 +32,7 @@ from admin.access.guard import (
     who,
 )
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault
-from admin.access.sign_in import SignInRefused
+from admin.access.sign_in import Refusal, SignInRefused, Step
 
 MY_PAGE: Final = "/admin/me"
 _ISSUER: Final = "Spotlight"
@@ -47,19 +52,36 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         return say(request, 403, "elsewhere")
     fields = await read_form(request)
     access, back, email = request.app[ACCESS], safe_next(fields.get("next")), fields.get("email", "")[:254]
-    attempt = attempt_of(request, email, fields.get("password", ""), fields.get("code", ""))
+    factor, second = factor_of(request, fields, fields.get("code", "")), "step" in fields
+    if second:
+        if factor.asked is None:
+            return _sign_in(request, back, over=True)
+        email = factor.asked.email
+    attempt = attempt_of(request, email, fields.get("password", ""), factor, second_step=second)
     opened = await access.sign_in.sign_in(attempt)
     if isinstance(opened, SignInRefused):
+        if opened.step is not None:
+            return await _second_step(request, back, opened, opened.step)
         return _sign_in(request, back, email, opened)
     response = see_other(FACTOR if access.sign_in.wants_factor(opened.session.member) else back)
     keep(request, response, opened)
     return response
 
 
-def _sign_in(request: web.Request, back: str, email: str = "", refused: SignInRefused | None = None) -> web.Response:
+async def _second_step(request: web.Request, back: str, refused: SignInRefused, step: Step) -> web.Response:
+    """The page that asks for the second factor alone, once the password was right."""
+    key = await ask_passkey(request, step.member, step.password)
+    wrong = refused.why is Refusal.FACTOR_WRONG
+    values = {"back": back, "wrong": wrong, "key": key, "email": step.member.email}
+    return show(request, None, "admin_second_step.html", status=401, **values)
+
+
+def _sign_in(
+    request: web.Request, back: str, email: str = "", refused: SignInRefused | None = None, *, over: bool = False
+) -> web.Response:
     status = 200 if refused is None else 429 if refused.wait_seconds else 401
     changed = "changed" in request.query
-    values = {"back": back, "email": email, "refused": refused, "changed": changed}
+    values = {"back": back, "email": email, "refused": refused, "changed": changed, "over": over}
     response = show(request, None, "admin_sign_in.html", status=status, **values)
     if refused is not None and refused.wait_seconds:
         response.headers[hdrs.RETRY_AFTER] = str(refused.wait_seconds)
@@ -78,22 +100,54 @@ async def sign_out(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
 
 @page(unfinished=True)
 async def factor_page(request: web.Request, me: Me) -> web.StreamResponse:
-    """Set up the second factor: a key for the phone, proven by a code of it."""
-    if me.member.has_factor:
+    """Set up the second factor: a key for the phone, proven by a code of it; or a passkey."""
+    if await request.app[ACCESS].sign_in.has_app(me.member):
         return see_other(MY_PAGE)
     return await _factor(request, me)
 
 
 @form(unfinished=True, proof=True)
 async def factor(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Begin, or prove with a code."""
-    sign_in = request.app[ACCESS].sign_in
-    if fields.get("step") == "begin":
+    """Begin, prove with a code, or add a passkey. With the first factor come recovery codes."""
+    access, step = request.app[ACCESS], fields.get("step")
+    sign_in = access.sign_in
+    if step == "begin":
         await sign_in.begin_factor(me.member)
         return see_other(FACTOR)
-    if not await sign_in.confirm_factor(me.session, fields.get("code", "")):
+    if step == "passkey":
+        asked = access.tokens.asked(fields.get(ASKED_FIELD, ""))
+        if not await sign_in.add_passkey(me.session, fields.get(PASSKEY_FIELD, ""), asked, fields.get("name", "")):
+            return say(request, 422, "no_passkey", me)
+    elif not await sign_in.confirm_factor(me.session, fields.get("code", "")):
         return await _factor(request, me, wrong=True)
-    return see_other(HOME)
+    if me.member.has_factor:
+        return see_other(MY_PAGE)
+    return await _codes(request, me)
+
+
+async def _codes(request: web.Request, me: Me) -> web.Response:
+    """New recovery codes, this once."""
+    codes = await request.app[ACCESS].sign_in.factors.make_codes(me.member)
+    return show(request, me, "admin_codes.html", codes=codes)
+
+
+@form(proof=True)
+async def make_codes(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
+    """New recovery codes; those of before no longer work."""
+    return await _codes(request, me) if me.member.has_factor else see_other(FACTOR)
+
+
+@form(proof=True)
+async def remove_passkey(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
+    """Forget a passkey, but not the last factor."""
+    factors = request.app[ACCESS].sign_in.factors
+    try:
+        passkey = UUID(request.match_info["passkey"])
+    except ValueError:
+        return say(request, 404, "unreadable", me)
+    if not await factors.remove_passkey(me.member, passkey, me.session.family):
+        return say(request, 409, "last_factor", me)
+    return see_other(MY_PAGE)
 
 
 async def _factor(request: web.Request, me: Me, *, wrong: bool = False) -> web.Response:
@@ -117,6 +171,7 @@ async def _factor(request: web.Request, me: Me, *, wrong: bool = False) -> web.R
         qr=qr,
         wrong=wrong,
         wanted=access.sign_in.factor_wanted,
+        key=await ask_new_passkey(request, me.member),
     )
 
 
@@ -129,12 +184,17 @@ async def my_page(request: web.Request, me: Me) -> web.StreamResponse:
 async def _mine(
     request: web.Request, me: Me, fault: PasswordFault | SignInRefused | None = None, *, changed: bool = False
 ) -> web.Response:
+    sign_in = request.app[ACCESS].sign_in
     return show(
         request,
         me,
         "admin_me.html",
         status=200 if fault is None else 422,
-        sessions=await request.app[ACCESS].sign_in.accounts.sessions(me.member.id),
+        sessions=await sign_in.accounts.sessions(me.member.id),
+        passkeys=await sign_in.factors.passkeys(me.member.id),
+        codes_left=await sign_in.factors.codes_left(me.member.id),
+        has_app=await sign_in.has_app(me.member),
+        key=await ask_new_passkey(request, me.member),
         fault=fault.value if isinstance(fault, PasswordFault) else "refused" if fault else None,
         changed=changed,
         shortest=PASSWORD_LENGTH_MIN,
@@ -172,4 +232,9 @@ def setup(app: web.Application) -> None:
     app.router.add_post(FACTOR, factor)
     app.router.add_get(MY_PAGE, my_page)
     app.router.add_post(MY_PAGE, change_mine)
+    app.router.add_post(f"{MY_PAGE}/codes", make_codes)
+    app.router.add_post(f"{MY_PAGE}/passkeys/{{passkey}}", remove_passkey)
     app.router.add_get("/admin/sign-out", to_home)
+    # Where a form leads whose sender had to sign in again.
+    for address in (f"{MY_PAGE}/codes", f"{MY_PAGE}/passkeys/{{passkey}}"):
+        app.router.add_get(address, my_page)

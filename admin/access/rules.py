@@ -203,6 +203,20 @@ def proven_step(secret: str, typed: str, now: datetime, last_step: int | None) -
     return None
 
 
+RECOVERY_CODES: Final = 10
+# Letters and digits that do not look alike; six times four of them are 118 bits.
+CODE_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
+CODE_GROUPS: Final = 6
+CODE_GROUP_LENGTH: Final = 4
+
+
+def read_recovery_code(typed: str) -> str | None:
+    """A recovery code without what separates its groups; None for what is none."""
+    code = "".join(letter for letter in typed.lower() if letter.isalnum())
+    whole = len(code) == CODE_GROUPS * CODE_GROUP_LENGTH and set(code) <= set(CODE_LETTERS)
+    return code if whole else None
+
+
 @dataclass(frozen=True, slots=True)
 class Failures:
     """Sign-ins in a row that failed for one account, address or known device."""

@@ -6,7 +6,7 @@ SHA-256, secrets of second factors sealed, addresses and accounts of failures as
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from admin.access.rules import (
     FORGOTTEN_AFTER,
+    FREE_TRIES,
     REFRESH_LIFE,
     SESSION_LIFE,
     Failures,
@@ -26,7 +27,8 @@ from admin.access.rules import (
     exists,
     judge_reuse,
 )
-from admin.mail.store import Mails
+from admin.mail.rules import FactorChange, MailKind
+from admin.mail.store import Mails, instant
 from gateway.storage.audit_log import note
 from gateway.storage.vault import Vault
 
@@ -50,7 +52,8 @@ _OLD_FAILURES: Final = text("delete from sign_in_failures where last_at < now() 
 _FORGET: Final = text("delete from sign_in_failures where subject = any(:subjects)")
 
 _CREDENTIALS: Final = text(f"""
-select {MEMBER_COLUMNS}, s.password_hash, s.totp_cipher, s.totp_last_step from staff s where s.email = :email
+select {MEMBER_COLUMNS}, s.password_hash, s.totp_cipher, s.totp_last_step, s.totp_confirmed_at is not null as has_app
+from staff s where s.email = :email
 """)
 _USE_STEP: Final = text("""
 update staff set totp_last_step = :step where id = :id and coalesce(totp_last_step, -1) < :step
@@ -59,6 +62,15 @@ _OPEN: Final = text("""
 insert into staff_sessions (id, staff_id, family, refresh_hash, expires_at, remote, agent, factor_at)
 values (:family, :staff, :family, :hash, now() + cast(:life as interval), :remote, :agent, now())
 returning factor_at
+""")
+# The first sign-in of all is not new to its person.
+_IS_NEW: Final = text("""
+select s.signed_in_at is not null and not exists (
+  select from staff_sessions t where t.staff_id = s.id and t.remote = :remote and t.agent = :agent)
+from staff s where s.id = :staff
+""")
+_SIGNED_IN: Final = text("""
+update staff set signed_in_at = now(), language = coalesce(:language, language) where id = :id
 """)
 _SHOWN: Final = text(f"""
 select t.id as token, t.family, t.used_at, t.revoked_at, t.expires_at, t.remote, t.agent, t.factor_at, now() as now,
@@ -109,6 +121,10 @@ _RESET_FACTOR: Final = text(f"""
 update staff s set totp_cipher = null, totp_confirmed_at = null, totp_last_step = null
 where s.email = :email returning {MEMBER_COLUMNS}
 """)
+_FORGET_FACTORS: Final = tuple(
+    text(f"delete from {table} where staff_id = (select id from staff where email = :email)")
+    for table in ("passkeys", "recovery_codes")
+)
 _SET_ACTIVE: Final = text(f"update staff s set active = :active where s.email = :email returning {MEMBER_COLUMNS}")
 _LISTED: Final = text(f"""
 select {MEMBER_COLUMNS}, o.slug, s.signed_in_at from staff s left join organisers o on o.id = s.organiser_id
@@ -122,20 +138,24 @@ class StaffRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where a request comes from: address and browser, as the account's page lists them."""
+    """Where a request comes from: address and browser, as the account's page lists them. `language`: that its reader
+    reads, where they see our pages."""
 
     remote: str
     agent: str
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a sign-in is checked against. `totp_secret`: base 32; of a factor that is not proven yet too."""
+    """What a sign-in is checked against. `totp_secret`: base 32; of a factor that is not proven yet too; `has_app`:
+    it was proven."""
 
     member: Member
     password_hash: str = field(repr=False)
     totp_secret: str | None = field(repr=False)
     totp_last_step: int | None
+    has_app: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +205,13 @@ class StaffAccounts:
             rows = (await connection.execute(_FAILURES, {"subjects": list(named)})).all()
         return {named[row.subject]: Failures(row.failures, row.last_at) for row in rows}
 
+    async def note_lock(self, email: str, subject: str, client: Client, connection: AsyncConnection) -> None:
+        """Tell somebody that sign-ins to their account wait from now on, in the transaction of the failure."""
+        found = await connection.execute(_FAILURES, {"subjects": [self._subject(subject)]})
+        if found.one().failures == FREE_TRIES:
+            where = _where(client)
+            await self._mails.tell(connection, MailKind.LOCKED, email, at=where["at"], remote=where["remote"])
+
     async def note_failure(
         self, subjects: Sequence[str], also: Callable[[AsyncConnection], Awaitable[None]] | None = None
     ) -> None:
@@ -210,7 +237,7 @@ class StaffAccounts:
             return None
         sealed = row.totp_cipher
         secret = None if sealed is None else self._vault.open(sealed, factor_place(row.id))
-        return Credentials(read_member(row), row.password_hash, secret, row.totp_last_step)
+        return Credentials(read_member(row), row.password_hash, secret, row.totp_last_step, row.has_app)
 
     async def use_step(self, staff_id: UUID, step: int) -> bool:
         """Use a time step up; False when it, or a later one, was used before."""
@@ -222,13 +249,18 @@ class StaffAccounts:
         async with self._engine.begin() as connection:
             await set_password_hash(connection, staff_id, password_hash)
 
-    async def open_session(self, member: Member, refresh_hash: bytes, client: Client) -> LiveSession:
-        """Begin a session."""
+    async def open_session(
+        self, member: Member, refresh_hash: bytes, client: Client, *, known: bool = False
+    ) -> LiveSession:
+        """Begin a session. `known`: by a browser in which they signed in before; of another one, a mail tells them."""
         family = uuid4()
         values = {"family": family, "staff": member.id, "hash": refresh_hash, "life": REFRESH_LIFE}
         async with self._engine.begin() as connection:
+            seen = {"staff": member.id, **_kept(client)}
+            if not known and (await connection.execute(_IS_NEW, seen)).scalar_one():
+                await self._mails.tell(connection, MailKind.NEW_DEVICE, member.email, **_where(client))
             factor_at = (await connection.execute(_OPEN, {**values, **_kept(client)})).scalar_one()
-            await connection.execute(text("update staff set signed_in_at = now() where id = :id"), {"id": member.id})
+            await connection.execute(_SIGNED_IN, {"id": member.id, "language": client.language})
             detail = {"session": str(family), **_kept(client)}
             await note(connection, actor=member.email, act="staff.signed_in", subject=member.email, detail=detail)
         return LiveSession(family, member, factor_at)
@@ -244,6 +276,7 @@ class StaffAccounts:
                 reuse = judge_reuse(row.used_at, row.now, same_client=same)
                 if reuse is Reuse.STOLEN:
                     await self._end(connection, row.family, row.email, "staff.token_reused", _kept(client))
+                    await self._mails.tell(connection, MailKind.TOKEN_REUSED, row.email, **_where(client))
                 return reuse
             if row.expires_at <= row.now:
                 return None
@@ -301,6 +334,7 @@ class StaffAccounts:
             if row is None:
                 return False
             await note(connection, actor=row.email, act="staff.factor_set", subject=row.email)
+            await self._tell_change(connection, row.email, FactorChange.APP_SET)
         return True
 
     async def create(
@@ -340,11 +374,15 @@ class StaffAccounts:
         async with self._engine.begin() as connection:
             email = await set_password_hash(connection, staff_id, password_hash)
             await note(connection, actor=actor, act="staff.password_set", subject=email)
+            await self._mails.tell(connection, MailKind.PASSWORD_CHANGED, email, at=_now())
 
     async def reset_factor(self, email: str, actor: str) -> Member:
         """Take the second factor away and end all sessions. Raises StaffRefused."""
         async with self._engine.begin() as connection:
+            for statement in _FORGET_FACTORS:
+                await connection.execute(statement, {"email": email})
             member = _known((await connection.execute(_RESET_FACTOR, {"email": email})).one_or_none(), email)
+            await self._tell_change(connection, email, FactorChange.TAKEN_AWAY)
             await note(connection, actor=actor, act="staff.factor_reset", subject=email)
             await end_all_sessions(connection, member.id, None, actor)
         return member
@@ -375,6 +413,9 @@ class StaffAccounts:
         if (await connection.execute(_REVOKE, {"family": family})).first():
             await note(connection, actor=actor, act=act, subject=actor, detail={"session": str(family), **detail})
 
+    async def _tell_change(self, connection: AsyncConnection, email: str, what: FactorChange) -> None:
+        await self._mails.tell(connection, MailKind.FACTOR_CHANGED, email, what=what.value, at=_now())
+
 
 def factor_place(staff_id: UUID) -> str:
     """Where a sealed second factor stands."""
@@ -383,6 +424,16 @@ def factor_place(staff_id: UUID) -> str:
 
 def _kept(client: Client) -> dict[str, str]:
     return {"remote": client.remote[:_REMOTE_LENGTH_MAX], "agent": client.agent[:_AGENT_LENGTH_MAX]}
+
+
+def _now() -> str:
+    return instant(datetime.now(UTC))
+
+
+def _where(client: Client) -> dict[str, str]:
+    """When and from where, as a mail tells it."""
+    kept = _kept(client)
+    return {"at": _now(), "remote": kept["remote"] or "–", "agent": kept["agent"] or "–"}
 
 
 def read_member(row: Row[Any]) -> Member:

@@ -16,6 +16,7 @@ from uuid import UUID
 import jwt
 from aiohttp import web
 
+from admin.access.asked import Asked
 from admin.access.rules import ACCESS_LIFE, DEVICE_LIFE, REFRESH_LIFE
 from admin.access.store import LiveSession
 
@@ -23,7 +24,8 @@ from admin.access.store import LiveSession
 AUTH_PATH: Final = "/api/auth"
 _ALGORITHM: Final = "HS256"
 _ISSUER: Final = "spotlight"
-_ACCESS, _DEVICE = "spotlight-admin", "spotlight-device"
+_ACCESS, _DEVICE, _ASKED = "spotlight-admin", "spotlight-device", "spotlight-asked"
+ASKED_LIFE: Final = timedelta(minutes=5)
 
 
 class Tokens:
@@ -60,6 +62,20 @@ class Tokens:
     def refresh_of(self, request: web.Request) -> str:
         """The refresh token that a browser shows; empty for none."""
         return request.cookies.get(self._refresh_name, "")
+
+    def ask(self, email: str, password: str = "") -> tuple[str, bytes]:
+        """A question to put: the token that comes back with the answer, and the challenge for passkeys."""
+        challenge = secrets.token_bytes(32)
+        claims = {"sub": email, "chg": challenge.hex(), "pwd": password, "at": self._clock().isoformat()}
+        return self._sign(claims, _ASKED, ASKED_LIFE), challenge
+
+    def asked(self, token: str) -> Asked | None:
+        """The question that was put; None for none of ours, and after five minutes."""
+        claims = self._read(token, _ASKED)
+        if claims is None:
+            return None
+        at = datetime.fromisoformat(claims["at"])
+        return Asked(claims["sub"], bytes.fromhex(claims["chg"]), at, claims["pwd"])
 
     def device(self, email: str) -> str:
         """A token by which a browser is known where this account has signed in."""

@@ -14,6 +14,8 @@ from uuid import UUID
 import structlog
 from redis.exceptions import RedisError
 
+from admin.access.factors import Factors
+from admin.access.passkeys import site_of
 from admin.access.passwords import Passwords
 from admin.access.rights import StaffRights
 from admin.access.sign_in import SignIn
@@ -102,7 +104,14 @@ class Container(Connections):
     staff = made(lambda own: StaffAccounts(own.engine, own.vault, own.mails))
     people = made(lambda own: People(own.engine, own.mails, own.rights.check, own.settings.base_url))
     resets = made(lambda own: Resets(own.engine, own.mails, own.staff, own.settings.base_url))
-    sign_in = made(lambda own: SignIn(own.staff, Passwords(), clock=utc_now, factor_wanted=own.factor_wanted))
+    factors = made(lambda own: Factors(own.engine, own.mails))
+
+    @cached_property
+    def sign_in(self) -> SignIn:
+        """Everything about being signed in."""
+        site = site_of(self.settings.base_url)
+        return SignIn(self.staff, Passwords(), self.factors, site, clock=utc_now, factor_wanted=self.factor_wanted)
+
     tickets = made(lambda own: Tickets(own.engine, own.vault, own.rights.permit))
     voids = made(lambda own: Voids(own.engine))
     book = made(lambda own: Book(own.engine, own.rights.permit))

@@ -16,8 +16,10 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from sqlalchemy import text
 
 from admin import routes
+from admin.access.factors import Factors
 from admin.access.guard import Access
 from admin.access.keep_staff import KeepStaff
+from admin.access.passkeys import Site
 from admin.access.passwords import Passwords
 from admin.access.rights import StaffRights
 from admin.access.rules import Role
@@ -29,6 +31,7 @@ from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.mail.store import DueMail, Mails
 from admin.orders.store import StaffOrders
+from admin.people.people import PEOPLE
 from admin.people.resets import Resets
 from admin.people.store import People
 from admin.services import Payments
@@ -137,6 +140,11 @@ class Office:
         due = sorted(await store.claim_due(100), key=lambda mail: order.index(mail.id))
         return [mail for mail in due if to in (None, mail.to)]
 
+    @property
+    def people(self) -> People:
+        """Who works here."""
+        return self.app[PEOPLE]
+
     async def audit(self, act: str) -> list[Any]:
         """Lines of the audit log about an act."""
         return await self.rig.rows("select * from audit_log where act = :act order by id", act=act)
@@ -183,7 +191,9 @@ async def open_office(
     acts = StaffActs(container.acts.requests, executors, rig.doorbell)
     mails = Mails(rig.engine, rig.vault, on=mail)
     staff = StaffAccounts(rig.engine, rig.vault, mails)
-    sign_in = SignIn(staff, Passwords(), clock=clock, factor_wanted=factor_wanted)
+    sign_in = SignIn(
+        staff, Passwords(), Factors(rig.engine, mails), Site("localhost", ""), clock=clock, factor_wanted=factor_wanted
+    )
     access = Access(
         sign_in=sign_in,
         tokens=Tokens(rig.vault.subkey("staff tokens"), clock, secure=secure),

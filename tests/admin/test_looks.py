@@ -3,17 +3,21 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from PIL import Image
-from playwright.async_api import Browser, BrowserContext, FilePayload, Page, expect
+from playwright.async_api import Browser, BrowserContext, FilePayload, Page, Route, expect
 from sqlalchemy import text
 
+from admin.access.passkeys import Site
 from admin.access.rules import Role
 from admin.candidates.store import Candidates, Edit
 from admin.contests.photos import PHOTOS
+from admin.people.store import NewInvitation
 from gateway.contests import resizing
 from gateway.contests.contest import CandidateStatus
 from payments.requests import Act
@@ -128,6 +132,8 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/photos",
         "/admin/contests/star/candidates/07/photo",
         "/admin/contests/star/candidates/08/photo",
+        "/admin/people",
+        "/admin/organisers",
     ]
 
 
@@ -213,3 +219,110 @@ async def test_photos_are_sent_together(seen: Seen, script: bool) -> None:
     await page.get_by_role("button", name="Remove the photo").click()
     await expect(page.get_by_text("no photo yet")).to_be_visible()
     seen.complaints[:] = [complaint for complaint in seen.complaints if "422" not in complaint]
+
+
+async def with_authenticator(page: Page) -> None:
+    """The browser has passkeys of its own."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasUserVerification": True, "isUserVerified": True}
+    options |= {"hasResidentKey": True, "automaticPresenceSimulation": True}
+    await session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+async def test_somebody_invited_signs_in_with_a_passkey(seen: Seen) -> None:
+    office = seen.office
+    port = office.server.port
+    office.access.sign_in.site = Site("localhost", f"http://localhost:{port}")
+    base = f"http://localhost:{port}"
+    invited = await office.people.invite(AWA, NewInvitation("new@house.test", Role.MANAGER, "demo", None, "fr"))
+    assert invited.link is None
+    (mail,) = await office.mails("new@house.test")
+    context = await seen.browser.new_context(
+        viewport={"width": 360, "height": 740}, locale="fr", reduced_motion="reduce"
+    )
+    page = await context.new_page()
+    await with_authenticator(page)
+    await page.goto(base + mail.params["link"])
+    await seen.judge(page, "fr", 360)
+    await page.fill("#name", "Nouvelle Personne")
+    await page.fill("#password", PASSWORD)
+    await page.click("main form button")
+    await expect(page).to_have_url(f"{base}/admin/factor")
+    await seen.judge(page, "fr", 360)
+    await page.click("[data-passkey]")
+    await expect(page.locator(".codes li")).to_have_count(10)
+    await seen.judge(page, "fr", 360)
+    await page.goto(f"{base}/admin/me")
+    await expect(page.locator("#passkeys + ul li")).to_have_count(1)
+    await seen.judge(page, "fr", 360)
+    await context.clear_cookies()
+    for step in ("sign-in", "proof"):
+        if step == "sign-in":
+            await page.goto(f"{base}/admin/people")
+            await page.fill("#email", "new@house.test")
+            await page.fill("#password", PASSWORD)
+            await page.click("main form button")
+        else:
+            office.ahead = timedelta(minutes=6)
+            await page.goto(f"{base}/admin/people")
+            await page.fill("#email", "other@house.test")
+            await page.select_option("#role", "moderator")
+            await page.click("details[open] form > button")
+            await expect(page.locator("[name=proof]")).to_be_visible()
+        await seen.judge(page, "fr", 360)
+        await page.click("[data-passkey]")
+        await expect(page.locator("h1")).to_have_text("Personnes")
+    assert [mail.params["role"] for mail in await office.mails("other@house.test")] == ["moderator"]
+    used = await office.rig.rows("select sign_count, used_at, challenged_at from passkeys")
+    assert used[0].used_at is not None
+    seen.complaints.clear()
+
+
+async def test_an_answer_of_a_passkey_is_good_once_and_for_its_question_alone(seen: Seen) -> None:
+    office = seen.office
+    base = f"http://localhost:{office.server.port}"
+    office.access.sign_in.site = Site("localhost", base)
+    context = await seen.browser.new_context(locale="en")
+    page = await context.new_page()
+    await with_authenticator(page)
+    await page.goto(f"{base}/admin/sign-in")
+    await page.fill("#email", AWA)
+    await page.fill("#password", PASSWORD)
+    await page.click("main form button")
+    await page.goto(f"{base}/admin/me")
+    await page.fill("#key-name", "phone <b>")
+    await page.click("[data-passkey]")
+    await page.wait_for_selector(".codes")
+    await context.clear_cookies()
+    sent: list[dict[str, str]] = []
+
+    async def keep(route: Route) -> None:
+        if "passkey" in (route.request.post_data or ""):
+            sent.append(dict(parse_qsl(route.request.post_data or "", keep_blank_values=True)))
+        await route.continue_()
+
+    await page.route("**/admin/sign-in", keep)
+    await page.goto(f"{base}/admin/sign-in")
+    await page.fill("#email", AWA)
+    await page.fill("#password", PASSWORD)
+    await page.click("main form button")
+    await page.click("[data-passkey]")
+    await expect(page.locator("nav.languages")).to_be_visible()
+    await expect(page.locator(".whoami")).to_be_visible()
+    (answer,) = sent
+    client = await office.browser()
+    async with client.post("/admin/sign-in", data={"email": AWA, "password": PASSWORD}) as shown:
+        found = re.search(r'name="asked" value="([^"]+)"', await shown.text())
+    assert found is not None
+    for question in (answer["asked"], found[1]):
+        async with client.post("/admin/sign-in", data={**answer, "asked": question}) as again:
+            assert again.status == 401, "an answer is good once, and for its own question"
+    for odd in ("{}", "x", '{"id": "!"}', answer["passkey"].replace('"id":"', '"id":"AAAA')):
+        async with client.post("/admin/sign-in", data={**answer, "asked": found[1], "passkey": odd}) as again:
+            assert again.status in (401, 429)
+    await page.goto(f"{base}/admin/me")
+    await expect(page.locator("#passkeys + ul b")).to_have_text("phone <b>")
+    await page.click("#passkeys + ul button")
+    await expect(page.locator("h1")).to_have_text("Not removed")
+    assert {mail.params.get("what") for mail in await office.mails(AWA)} >= {"passkey_added", "codes_made"}

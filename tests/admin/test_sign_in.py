@@ -79,7 +79,7 @@ async def test_a_token_lasts_a_quarter_of_an_hour_and_is_of_one_kind(office: Off
         assert answer.status == 401
 
 
-async def test_all_that_is_wrong_is_answered_alike(office: Office) -> None:
+async def test_who_does_not_know_the_password_learns_nothing(office: Office) -> None:
     secret = await office.set_up_factor(await office.hire("yao@house.test"))
     await office.hire("gone@house.test")
     await office.access.sign_in.accounts.set_active("gone@house.test", False, "test")
@@ -87,13 +87,29 @@ async def test_all_that_is_wrong_is_answered_alike(office: Office) -> None:
         await tried(office),
         await tried(office, PASSWORD, "unknown@house.test"),
         await tried(office, PASSWORD, "gone@house.test"),
-        await tried(office, PASSWORD, "yao@house.test"),
-        await tried(office, PASSWORD, "yao@house.test", code="000000"),
+        await tried(office, WRONG, "yao@house.test"),
+        await tried(office, WRONG, "yao@house.test", code="000000"),
         await tried(office, WRONG, "yao@house.test", code=office.code(secret)),
         await tried(office, PASSWORD, ""),
     ]
     assert {status for status, _ in answers} == {401}
+    assert {problem["type"] for _, problem in answers} == {"/problems/sign_in_refused"}
     assert len({problem["detail"] for _, problem in answers}) == 1
+
+
+async def test_who_knows_it_is_told_that_the_second_factor_is_missing_or_wrong(office: Office) -> None:
+    await office.set_up_factor(AWA)
+    for code, kind in (
+        ("", "second_factor_missing"),
+        ("  ", "second_factor_missing"),
+        ("000000", "second_factor_refused"),
+    ):
+        status, problem = await tried(office, PASSWORD, code=code)
+        assert (status, problem["type"]) == (401, f"/problems/{kind}")
+    for _ in range(FREE_TRIES - 1):
+        assert (await tried(office, PASSWORD, code="000000"))[0] == 401
+    assert (await tried(office, PASSWORD, code="000000"))[0] == 429, "wrong codes count"
+    assert (await tried(office, PASSWORD))[0] == 429
 
 
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(real_passwords: None, office: Office) -> None:
