@@ -297,7 +297,6 @@ async def test_a_lost_password_is_replaced_and_all_sessions_end(office: Office) 
         "factor_changed",
         "reset",
         "password_changed",
-        "new_device",
     ]
     assert link.rpartition("/")[2] not in str(await office.rig.rows("select * from password_resets"))
 

@@ -93,7 +93,7 @@ def test_signed_in_and_out(run: Shell) -> None:
 
 
 def test_a_wrong_password_opens_nothing(run: Shell) -> None:
-    wrong = "error: The e-mail address, the password or the code is wrong.\n"
+    wrong = "error: The e-mail address or the password is wrong.\n"
     for who in (ASKER, "unknown@house.test"):
         assert run.login(who, WRONG) == (2, "", wrong)
     for _ in range(FREE_TRIES - 1):
@@ -128,7 +128,7 @@ def test_money_asks_for_proof_again_after_five_minutes(run: Shell, database: Dat
     words = ("refund", "ask", str(order.payment_reference), *WHY)
     assert run.ran(ASKER, *words) == (2, "", "error: show again who you are: run `spotlight login`\n")
     status, _, errors = run.ran(ASKER, *words, **{CODE: "000000"})
-    assert (status, "the code is wrong" in errors) == (2, True)
+    assert (status, "This code is wrong" in errors) == (2, True)
     execute(database, "update staff set totp_last_step = 1")
     status, output, _ = run.ran(ASKER, *words, **{CODE: pyotp.TOTP(secret).now()})
     assert (status, "amount: 500 XOF" in output) == (0, True)
