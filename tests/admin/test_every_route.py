@@ -27,7 +27,14 @@ from tests.gateway.storage.test_tenants import limited_tables
 BOTH: Final = ("/admin/sign-in", "/admin/reset", "/admin/reset/{token}", "/admin/invitation/{token}")
 PUBLIC: Final = {("GET", "/admin/sign-out"), ("GET", "/admin/acts"), *product(("GET", "POST"), BOTH)}
 # Of the person who asks, whatever their role: they name nobody else's.
-OWN: Final = {"/admin/factor", "/admin/me", "/admin/sign-out", "/api/admin/me"}
+OWN: Final = {
+    "/admin/factor",
+    "/admin/me",
+    "/admin/me/codes",
+    "/admin/me/passkeys/{passkey}",
+    "/admin/sign-out",
+    "/api/admin/me",
+}
 # A GET where a form was left, which shows a list; it names what nobody looks up.
 LISTS: Final = {
     "/admin/tickets/{ticket}",
