@@ -167,6 +167,12 @@ class CandidateHistory(ApiModel):
     events: list[PastEvent]
 
 
+class PrivateLink(ApiModel):
+    """The private link of a candidate, shown once."""
+
+    address: str = Field(description="Behind our public address.")
+
+
 class Settled(InputModel):
     """In which categories candidates stand, and whether people may propose themselves."""
 
@@ -360,6 +366,16 @@ async def history(request: web.Request, me: Me, *, path: CandidatePath) -> Reply
     return Reply(200, CandidateHistory(events=[model_of(PastEvent, event) for event in events]))
 
 
+@staff_endpoint(Right.MODERATE, path=CandidatePath, returns={201: PrivateLink}, problems=(404, 409))
+async def new_link(request: web.Request, me: Me, *, path: CandidatePath) -> Reply:
+    """Make a new private link for a candidate.
+
+    By it they read how they stand. It is shown this once, and the one before ends.
+    """
+    address = await request.app[CANDIDATES].new_link(path.slug, path.code, me.scope, me.email)
+    return Reply(201, PrivateLink(address=address))
+
+
 @staff_endpoint(Right.EDIT_CONTEST, path=ContestPath, body=Settled, returns={200: StaffCandidates}, problems=(404, 409))
 async def settle(request: web.Request, me: Me, *, path: ContestPath, body: Settled) -> Reply:
     """Set the categories of a contest, and whether people may propose themselves.
@@ -384,3 +400,4 @@ def setup(app: web.Application) -> None:
     router.add_get(f"{API}/{{code}}", candidate)
     router.add_patch(f"{API}/{{code}}", edit)
     router.add_get(f"{API}/{{code}}/history", history)
+    router.add_post(f"{API}/{{code}}/link", new_link)

@@ -12,6 +12,7 @@ from admin.candidates.api import CandidateListing, chosen, sayer
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
 from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike
 from gateway.contests.contest import Candidate, CandidateStatus
+from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES
 from gateway.values.csv_text import csv_line
 from gateway.values.tables import WINDOWS
@@ -130,6 +131,15 @@ async def decide(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
     return await _edited(request, me, replace(act, reason=_reason(fields)), fields)
 
 
+@form(Right.MODERATE)
+async def new_link(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
+    """Make a new private link, and show it once."""
+    slug, code = request.match_info["slug"], request.match_info["code"]
+    address = await request.app[CANDIDATES].new_link(slug, code, me.scope, me.email)
+    standing = await _standing(request, me)
+    return await _form_page(request, me, standing.named(code), {}, link=request.app.get(PUBLIC_URL, "") + address)
+
+
 def _reason(fields: Form) -> str:
     return " ".join(fields.get("reason", "").split())[:REASON_LENGTH_MAX]
 
@@ -145,11 +155,19 @@ async def _edited(request: web.Request, me: Me, wanted: Edit, fields: Form) -> w
 
 
 async def _form_page(
-    request: web.Request, me: Me, candidate: Candidate | None, typed: Form, refused: FieldsRefused | None = None
+    request: web.Request,
+    me: Me,
+    candidate: Candidate | None,
+    typed: Form,
+    refused: FieldsRefused | None = None,
+    *,
+    link: str = "",
 ) -> web.Response:
     standing, say_fault = await _standing(request, me), sayer(request)
     faults = {} if refused is None else {fault.column: say_fault(fault) for fault in refused.faults}
-    past = []
+    past, contact = [], None
+    if candidate is not None and Right.MODERATE in me.rights:
+        contact = await request.app[CANDIDATES].contact(standing.contest.slug, candidate.code, me.scope)
     if candidate is not None:
         past = await request.app[CANDIDATES].history(standing.contest.slug, candidate.code, me.scope)
     values = {
@@ -172,6 +190,8 @@ async def _form_page(
         faults=faults,
         reason=typed.get("reason", ""),
         past=past,
+        contact=contact,
+        link=link,
         alike=None if candidate is None else look_alike(candidate.name, others),
         may_edit=Right.MODERATE in me.rights,
     )
@@ -323,6 +343,7 @@ def setup(app: web.Application) -> None:
         (f"{PAGE}/import/apply", apply, f"{PAGE}/import", Right.MODERATE),
         (f"{PAGE}/change", change_many, PAGE, Right.MODERATE),
         (f"{PAGE}/settings", settle, PAGE, Right.EDIT_CONTEST),
+        (f"{PAGE}/{_CODE}/link", new_link, f"{PAGE}/{{code}}", Right.MODERATE),
         (f"{PAGE}/{_CODE}/decide", decide, f"{PAGE}/{{code}}", Right.MODERATE),
     ):
         router.add_post(address, serve)

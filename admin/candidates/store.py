@@ -31,6 +31,7 @@ from gateway.contests.candidate_rules import (
 from gateway.contests.changes import Change, ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
 from gateway.contests.directory import read_contest
+from gateway.contests.nominations import Nominations
 from gateway.contests.store import lock_contests, write_plan
 from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidate_imports, candidate_totals
@@ -111,11 +112,12 @@ class Past:
 
 class Candidates:
     """Candidates of contests, as staff read and change them. `changed`: called after a change, so that this process
-    knows of it at once."""
+    knows of it at once; `nominations`: private links."""
 
-    def __init__(self, engine: AsyncEngine, changed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, engine: AsyncEngine, changed: Callable[[], Awaitable[None]], nominations: Nominations) -> None:
         self._engine = engine
         self._changed = changed
+        self._nominations = nominations
         self._unpacking = asyncio.Lock()
 
     async def standing(self, slug: str, scope: Scope) -> Standing:
@@ -241,6 +243,19 @@ class Candidates:
         async with self._engine.connect() as connection:
             rows = await connection.execute(_HISTORY, {"slug": contest.slug, "what": f"candidate {code}"})
             return [Past(**row._mapping) for row in rows]
+
+    async def contact(self, slug: str, code: str, scope: Scope) -> str | None:
+        """How to reach a candidate who proposed themselves; None for one that staff added. Raises ActRefused."""
+        async with scoped(self._engine, scope) as connection:
+            candidate = _named(await _contest(connection, slug, scope), code)
+            return await self._nominations.contact(connection, candidate)
+
+    async def new_link(self, slug: str, code: str, scope: Scope, person: str) -> str:
+        """The address of a new private link for a candidate; the one before ends. Raises ActRefused."""
+        async with scoped(self._engine, scope) as connection:
+            contest = await _held(connection, slug, scope)
+            token = await self._nominations.new_link(connection, contest, _named(contest, code), person)
+        return f"/nominations/{token}"
 
     async def settle(
         self, slug: str, scope: Scope, categories: Sequence[str], nominations: bool, person: str

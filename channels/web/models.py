@@ -112,6 +112,7 @@ class CandidateCard(ApiModel):
     id: UUID
     code: str
     name: str
+    category: str = Field("", description="Empty where candidates all stand together.")
 
 
 class CandidateList(ApiModel):

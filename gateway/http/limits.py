@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import hdrs, web
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import ConnectionPool
@@ -35,6 +35,7 @@ DEVICE_VOTES: Final = Rate(per_second=10 / 60, burst=10)
 SHARED_REQUESTS_FACTOR: Final = 20
 SHARED_STREAMS_FACTOR: Final = 10
 RECEIPT_CHECKS_A_MINUTE: Final = 20
+NOMINATIONS_AN_HOUR: Final = 20
 # No request waits longer than this for Redis, and after a failure none asks it for a while.
 REDIS_SECONDS: Final = 0.25
 AWAY_SECONDS: Final = 5.0
@@ -79,6 +80,12 @@ class RateLimits:
         self._web_votes = _items(web_votes, "spotlight-web-votes")
         self._writes = _items(writes, "spotlight-writes")
         self._receipt_checks = _items(receipt_checks, "spotlight-receipts")
+        self._nominations = (
+            RateLimitItemPerHour(NOMINATIONS_AN_HOUR, namespace="spotlight-nominations"),
+            RateLimitItemPerHour(
+                NOMINATIONS_AN_HOUR * SHARED_REQUESTS_FACTOR, namespace="spotlight-nominations-shared"
+            ),
+        )
         self._connections = ConnectionPool.from_url(
             redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
         )
@@ -103,6 +110,10 @@ class RateLimits:
         """Count a look at a receipt: codes are not to be found by trying. Problem 429."""
         await self._hit(self._receipt_checks, request)
 
+    async def nomination(self, request: web.Request) -> None:
+        """Count a nomination, or a file for one: each asks a person to look at it. Problem 429."""
+        await self._hit(self._nominations, request)
+
     async def close(self, _: web.Application | None = None) -> None:
         """Let go of Redis. May be called again."""
         await self._connections.disconnect()
@@ -118,7 +129,8 @@ class RateLimits:
         limit = limits[comes_from(remote, self._shared_networks)]
         wait = await self._seconds_to_wait(limit, subject)
         if wait is not None:
-            raise _too_many(f"At most {limit.amount} a minute from one address.", wait)
+            unit = "a minute" if limit.get_expiry() == 60 else "an hour"
+            raise _too_many(f"At most {limit.amount} {unit} from one address.", wait)
 
     async def _seconds_to_wait(self, limit: RateLimitItem, subject: str) -> int | None:
         """Count one request; whole seconds until the next is welcome when this one is not, else None."""

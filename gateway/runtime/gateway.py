@@ -17,6 +17,7 @@ import admin.routes
 import channels.sms.routes
 import channels.ussd.routes
 import channels.web.api
+import channels.web.nominations
 import channels.web.pages
 import leaderboard.routes
 import payments.routes
@@ -29,6 +30,7 @@ from admin.services import Payments
 from channels.session_store import SESSIONS
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.directory import ContestDirectory
+from gateway.contests.nominations import Nominations
 from gateway.http import health, media, middleware, openapi
 from gateway.http.callers import DEVICES, PUBLIC_URL, Devices, ForwardedByProxies
 from gateway.http.health import Concern
@@ -100,6 +102,8 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     cloudinary = container.videos.cloudinary
     channels.web.pages.setup(app, pages, None if cloudinary is None else cloudinary.delivery)
     media.setup(app, container.pictures)
+    nominations = Nominations(container.engine, container.vault, container.rankings.directory.refresh)
+    channels.web.nominations.setup(app, nominations, container.photos)
 
 
 def _mount_back_office(app: web.Application, container: Container, directory: ContestDirectory, pages: Pages) -> None:
@@ -122,6 +126,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
     )
     orders = StaffOrders(container.engine, container.vault)
     contests = StaffContests(container.engine, directory.all, directory.refresh)
+    nominations = Nominations(container.engine, container.vault, directory.refresh)
     admin.routes.setup(
         app,
         pages,
@@ -131,7 +136,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         payments=services,
         contests=contests,
         photos=container.photos,
-        candidates=Candidates(container.engine, directory.refresh),
+        candidates=Candidates(container.engine, directory.refresh, nominations),
         people=container.people,
         resets=container.resets,
         videos=container.videos,

@@ -16,6 +16,7 @@ from admin.access import store as staff
 from admin.mail import store as mail
 from channels.messages import unfinished
 from channels.telegram import store as telegram
+from gateway.contests import nominations
 from gateway.orders import store as orders
 from gateway.runtime.settings import SettingsError
 from gateway.storage.schema import conversations
@@ -62,6 +63,12 @@ EVERYTHING: Final = (
     ),
     Sealed("telegram_updates", "body_cipher", ("update_id",), lambda row: telegram.body_place(row.update_id)),
     Sealed("telegram_chats", "phone_cipher", ("chat_id",), lambda row: telegram.phone_place(row.chat_id)),
+    Sealed(
+        "candidate_links",
+        "contact_cipher",
+        ("candidate_id",),
+        lambda row: nominations.contact_place(row.candidate_id),
+    ),
     Sealed("beneficiaries", "phone_cipher", ("id",), lambda row: payouts.phone_place(row.id)),
     Sealed(
         "callbacks",

@@ -39,6 +39,7 @@ from admin.videos.cloudinary import Cloudinary
 from admin.videos.keep import Videos
 from admin.videos.store import VideoStore
 from channels.voting_service import VOTING_SERVICE
+from gateway.contests.nominations import Nominations
 from gateway.http import media, middleware, openapi
 from gateway.http.pages import Pages
 from gateway.orders.rules import PlacedOrder
@@ -222,7 +223,9 @@ async def open_office(
         payments=payments,
         contests=contests,
         photos=container.photos,
-        candidates=Candidates(rig.engine, rig.directory.refresh),
+        candidates=Candidates(
+            rig.engine, rig.directory.refresh, Nominations(rig.engine, rig.vault, rig.directory.refresh)
+        ),
         people=People(rig.engine, mails, rights.check, ""),
         resets=Resets(rig.engine, mails, staff, ""),
         videos=videos,

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from admin.access.passkeys import Site
 from admin.access.rules import Role
-from admin.candidates.store import Candidates, Edit
+from admin.candidates.store import CANDIDATES, Edit
 from admin.contests.photos import PHOTOS
 from admin.people.store import NewInvitation
 from gateway.contests import resizing
@@ -139,7 +139,7 @@ async def furnished(office: Office) -> list[str]:
 
 async def nominate(office: Office) -> None:
     """Two candidates wait, of whom one looks like a third."""
-    store = Candidates(office.rig.engine, office.rig.directory.refresh)
+    store = office.app[CANDIDATES]
     await store.import_file("star", None, "name,status\nKoné Awa,\nLéa,waiting\n".encode(), None, AWA)
     edit = Edit(category="Chant", text="Chanteuse de Bouaké.\nDeux albums.")
     await store.edit("star", "13", None, edit, AWA)

@@ -87,6 +87,18 @@ candidates = table(
     one_of("status", "submitted", "approved", "rejected", "withdrawn"),
 )
 
+candidate_links = table(
+    "candidate_links",
+    uuids("candidate_id", key=True, of="candidates.id"),
+    binaries("token_hash"),
+    strings("language"),
+    binaries("contact_cipher", null=True),
+    timestamps("made_at", default="now()"),
+    timestamps("consented_at", null=True),
+    UniqueConstraint("token_hash"),
+    checks("(contact_cipher is null) = (consented_at is null)"),
+)
+
 candidate_imports = table(
     "candidate_imports",
     uuids("id", key=True),

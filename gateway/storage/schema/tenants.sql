@@ -41,6 +41,8 @@ select limit_to_organiser(named::regclass, 'organiser_id in (select id from orga
   and nullif(current_setting(''app.contest'', true), '''') is null')
   from unnest(array['beneficiaries', 'fee_plans', 'invitations', 'staff']) as named
 
+select limit_to_organiser('candidate_links', 'candidate_id in (select id from candidates)')
+
 select limit_to_organiser('staff_requests', 'organiser_id in (select id from organisers)
   and (contest_id is null and nullif(current_setting(''app.contest'', true), '''') is null
     or contest_id in (select id from contests))')
@@ -77,6 +79,8 @@ grant insert on audit_log, candidate_totals, candidates, contest_heads, contests
 grant insert, update on invitations to spotlight_tenant
 
 grant insert, delete on candidate_imports to spotlight_tenant
+
+grant select (candidate_id, contact_cipher), insert, update (token_hash) on candidate_links to spotlight_tenant
 
 grant update on candidates, contests, support_tickets to spotlight_tenant
 

@@ -1,5 +1,6 @@
 """Candidates by pages: what is typed is kept or explained, and a file is shown before it is written."""
 
+import re
 from io import BytesIO
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from aiohttp import ClientSession, FormData
 
 from admin.access.rules import Role
+from gateway.contests.nominations import Nominations, Nominee
 from tests.admin.back_office import Office, other_organiser
 from tests.admin.candidates.test_api import AWA, MODERATOR, OTHER, READER
 from tests.admin.candidates.test_api import office as office
@@ -63,6 +65,31 @@ async def test_a_decision_is_explained(office: Office, awa: ClientSession) -> No
     assert (status, "withdraw instead" in page) == (422, True)
     assert (await office.form(awa, f"{PATH}/07", f"{PATH}/07/decide", act="gone"))[0] == 422
     assert (await states(office))["07"] == "approved"
+
+
+async def test_a_candidate_gets_a_private_link(office: Office, awa: ClientSession) -> None:
+    status, page = await office.form(awa, f"{PATH}/07", f"{PATH}/07/link")
+    found = re.search(r"/nominations/([\w-]{43})<", page)
+    assert (status, found is not None) == (200, True)
+    assert found is not None
+    assert found[1] not in await text_of(awa, f"{PATH}/07")
+    nominations = Nominations(office.rig.engine, office.rig.vault, office.rig.directory.refresh)
+    first = await nominations.find(found[1])
+    assert first is not None
+    assert (first.candidate.code, first.contest.slug) == ("07", "star")
+    await office.form(awa, f"{PATH}/07", f"{PATH}/07/link")
+    assert await nominations.find(found[1]) is None
+    assert len(await office.audit("candidate.link")) == 2
+
+
+async def test_who_proposed_themselves_can_be_reached(office: Office, awa: ClientSession) -> None:
+    await office.form(awa, PATH, f"{PATH}/settings", categories="", nominations="1")
+    nominations = Nominations(office.rig.engine, office.rig.vault, office.rig.directory.refresh)
+    await nominations.nominate("star", Nominee("Léa Bony", "0501020304", consent=True), "n" * 24, "fr")
+    assert "+2250501020304" in await text_of(awa, f"{PATH}/13")
+    await office.hire(READER, Role.SUPPORT, organiser="demo")
+    assert "0501020304" not in await text_of(await office.signed_in(READER), f"{PATH}/13")
+    assert "1 nomination waits." in await text_of(awa, QUEUE)
 
 
 async def test_the_list_is_searched(office: Office, awa: ClientSession) -> None:
@@ -202,6 +229,7 @@ async def test_only_those_who_may_see_or_change(office: Office) -> None:
         f"{PATH}/new": {"name": "Zita"},
         f"{PATH}/07": {"name": "Zita"},
         f"{PATH}/07/decide": {"act": "withdraw"},
+        f"{PATH}/07/link": {},
         f"{PATH}/change": {"act": "withdraw", "code": "07", "sure": "1"},
         f"{PATH}/settings": {"categories": ""},
         f"{PATH}/import/apply": {"word": "x"},

@@ -1,0 +1,210 @@
+"""People who propose themselves, and the private link by which a candidate reads how they stand.
+
+A link is a word of 256 bits, of which only the hash is kept. That of a form is made of the form's own nonce with a key,
+so that the same form sent twice is one nomination.
+"""
+
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.contests.candidate_import import Fault
+from gateway.contests.candidate_rules import LENGTH_MAX, Column, FieldFault, field_fault, look_alike, tidy
+from gateway.contests.changes import Entry, plan
+from gateway.contests.codes import CodesUsedUp, free_codes
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, Phase
+from gateway.contests.directory import read_contest
+from gateway.contests.store import lock_contests, write_plan
+from gateway.storage.audit_log import note
+from gateway.storage.schema.contests import candidate_links, candidate_totals, candidates, contests
+from gateway.storage.vault import Vault
+from gateway.values.msisdn import Msisdn, read_msisdn
+
+WAITING_MAX: Final = 200
+ACTOR: Final = "nomination"
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_MAIL: Final = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]+\.[^\s@<>\".]{2,}")
+_MAIL_LENGTH_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Nominee:
+    """Who is proposed, as typed. `sure`: they saw that their name looks like another's."""
+
+    name: str
+    contact: str
+    category: str = ""
+    text: str = ""
+    consent: bool = False
+    sure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Nominated:
+    """How a candidate stands, as the private link shows it."""
+
+    contest: Contest
+    candidate: Candidate
+    votes: int
+
+
+class NominationsOver(Exception):
+    """The contest takes no nominations now, or has no room for more."""
+
+
+class NominationRefused(Exception):
+    """A form that cannot be taken; nothing was changed. `alike`: a candidate whose name looks like this one."""
+
+    def __init__(self, faults: Sequence[Fault], alike: Candidate | None = None) -> None:
+        super().__init__(", ".join(fault.kind for fault in faults))
+        self.faults = faults
+        self.alike = alike
+
+
+def takes_nominations(contest: Contest, phase: Phase) -> bool:
+    """Whether people may propose themselves now."""
+    return contest.nominations and phase in (Phase.COMING, Phase.OPEN)
+
+
+def read_contact(typed: str, country: str) -> str | None:
+    """An e-mail address, or a phone number as E.164; None for neither."""
+    text = typed.strip()
+    if "@" in text:
+        return text.lower() if len(text) <= _MAIL_LENGTH_MAX and _MAIL.fullmatch(text) else None
+    number = read_msisdn(text, country)
+    return number.e164 if isinstance(number, Msisdn) else None
+
+
+def contact_place(candidate_id: UUID) -> str:
+    """Where a contact is sealed."""
+    return f"candidate_links.contact_cipher:{candidate_id}"
+
+
+class Nominations:
+    """Nominations and private links. `changed`: called after one, so that this process knows of it at once."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, changed: Callable[[], Awaitable[None]]) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._changed = changed
+        self._key = vault.subkey("nominations")
+
+    async def nominate(self, slug: str, nominee: Nominee, nonce: str, language: str) -> str:
+        """Take a nomination; the token of its link. The same nonce again gives the same token. Raises
+        NominationRefused, NominationsOver."""
+        token = urlsafe_b64encode(hmac.digest(self._key, nonce.encode(), "sha256")).rstrip(b"=").decode()
+        async with self._engine.begin() as connection:
+            await lock_contests(connection)
+            if await _linked(connection, token) is not None:
+                return token
+            contest = await read_contest(connection, slug, None)
+            now = (await connection.execute(select(func.now()))).scalar_one()
+            if contest is None or not contest.public or not takes_nominations(contest, contest.phase_at(now)):
+                raise NominationsOver(slug)
+            if sum(one.status is CandidateStatus.SUBMITTED for one in contest.candidates) >= WAITING_MAX:
+                raise NominationsOver(slug)
+            entry, contact = _checked(nominee, contest)
+            made = plan(contest, replace(contest, candidates=(), _by_code={}), [entry])
+            await write_plan(connection, made, ACTOR, "candidate.nominate")
+            person = made.added[0]
+            row = {
+                "candidate_id": person.id,
+                "token_hash": _hash(token),
+                "contact_cipher": self._vault.seal(contact, contact_place(person.id)),
+                "language": language,
+                "consented_at": now,
+            }
+            await connection.execute(upsert(candidate_links).values(row))
+        await self._changed()
+        return token
+
+    async def find(self, token: str) -> Nominated | None:
+        """Whom a link is about; None for a link that is none."""
+        async with self._engine.connect() as connection:
+            found = await _linked(connection, token) if _TOKEN.fullmatch(token) else None
+            contest = None if found is None else await read_contest(connection, found[0], None)
+            if found is None or contest is None:
+                return None
+            candidate = contest.candidate(found[1])
+            votes = select(candidate_totals.c.votes).join(
+                candidates, candidates.c.id == candidate_totals.c.candidate_id
+            )
+            counted = await connection.execute(
+                votes.where(candidates.c.contest_id == contest.id, candidates.c.code == found[1])
+            )
+            return None if candidate is None else Nominated(contest, candidate, counted.scalar() or 0)
+
+    async def new_link(self, connection: AsyncConnection, contest: Contest, candidate: Candidate, actor: str) -> str:
+        """The token of a new link for a candidate; the one before ends."""
+        token = secrets.token_urlsafe(32)
+        row = {"candidate_id": candidate.id, "token_hash": _hash(token), "language": contest.language}
+        written = upsert(candidate_links).values(row)
+        await connection.execute(
+            written.on_conflict_do_update(index_elements=["candidate_id"], set_={"token_hash": row["token_hash"]})
+        )
+        await note(connection, actor=actor, act="candidate.link", subject=contest.slug, detail={"code": candidate.code})
+        return token
+
+    async def contact(self, connection: AsyncConnection, candidate: Candidate) -> str | None:
+        """How to reach who proposed themselves; None for a candidate that staff added. Raises SealBroken."""
+        asked = select(candidate_links.c.contact_cipher).where(candidate_links.c.candidate_id == candidate.id)
+        sealed = (await connection.execute(asked)).scalar()
+        return None if sealed is None else self._vault.open(sealed, contact_place(candidate.id))
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
+async def _linked(connection: AsyncConnection, token: str) -> tuple[str, str] | None:
+    """Slug and code of whom a link is about."""
+    asked = (
+        select(contests.c.slug, candidates.c.code)
+        .join(candidates, candidates.c.contest_id == contests.c.id)
+        .join(candidate_links, candidate_links.c.candidate_id == candidates.c.id)
+        .where(candidate_links.c.token_hash == _hash(token))
+    )
+    row = (await connection.execute(asked)).one_or_none()
+    return None if row is None else (row.slug, row.code)
+
+
+def _checked(nominee: Nominee, contest: Contest) -> tuple[Entry, str]:
+    """What is written, and the contact. Raises NominationRefused, NominationsOver."""
+    typed: Mapping[Column, str] = {
+        Column.NAME: tidy(Column.NAME, nominee.name),
+        Column.TEXT: tidy(Column.TEXT, nominee.text),
+    }
+    faults = [
+        Fault(1, column.value, fault.value, str(LENGTH_MAX[column]) if fault is FieldFault.TOO_LONG else "")
+        for column, text in typed.items()
+        if (fault := field_fault(column, text)) is not None
+    ]
+    contact = read_contact(nominee.contact, contest.country)
+    if contact is None:
+        faults.append(Fault(1, "contact", "contact"))
+    if nominee.category and nominee.category not in contest.categories:
+        faults.append(Fault(1, Column.CATEGORY.value, "unknown_category"))
+    if not nominee.consent:
+        faults.append(Fault(1, "consent", "no_consent"))
+    if faults or contact is None:
+        raise NominationRefused(faults)
+    alike = look_alike(typed[Column.NAME], contest.candidates)
+    if alike is not None and not nominee.sure:
+        raise NominationRefused([], alike)
+    try:
+        used = {person.code for person in contest.candidates}
+        (code,) = free_codes(used, 1, check_digits=contest.check_digits)
+    except CodesUsedUp:
+        raise NominationsOver(contest.slug) from None
+    status, text = CandidateStatus.SUBMITTED, typed[Column.TEXT]
+    return Entry(typed[Column.NAME], status, None, code, None, nominee.category, text), contact

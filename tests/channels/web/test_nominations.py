@@ -1,0 +1,270 @@
+"""People propose themselves by a public form and follow it by their private link."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import FormData, web
+from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import text
+
+from channels.voting_service import VOTING_SERVICE
+from channels.web import nominations as pages_of_nominations
+from gateway.contests.keep_photos import Photos
+from gateway.contests.nominations import WAITING_MAX, Nominations, read_contact
+from gateway.contests.resize_apart import Resizer
+from gateway.http import middleware
+from gateway.http.limits import LIMITS, NOMINATIONS_AN_HOUR, RateLimits
+from gateway.http.pages import Pages
+from gateway.storage.pictures import FolderPictures
+from leaderboard.scores import Rankings
+from tests.rigs.live_service import live_service
+from tests.rigs.photos import halves, saved
+from tests.rigs.rig import Rig
+
+FORM = "/c/star/nominate"
+TYPED = {"name": "Léa Bony", "contact": "0501020304", "text": "One\r\ntwo", "consent": "1"}
+
+
+@dataclass
+class Visitor:
+    """A browser and what it visits."""
+
+    rig: Rig
+    client: TestClient[web.Request, web.Application]
+    photos: Path
+
+    async def send(self, nonce: str | None = None, **fields: str) -> tuple[int, str, str]:
+        """Send the form; status, page and address of where it leads."""
+        if nonce is None:
+            page = await (await self.client.get(FORM)).text()
+            found = re.search(r'name="nonce" value="([\w-]+)"', page)
+            nonce = found[1] if found else ""
+        async with self.client.post(FORM, data={"nonce": nonce, **TYPED, **fields}) as answer:
+            return answer.status, await answer.text(), answer.url.path
+
+    async def photo(self, link: str, data: bytes) -> tuple[int, str]:
+        """Send a file to a private link."""
+        body = FormData()
+        body.add_field("file", BytesIO(data), filename="me.jpg")
+        async with self.client.post(f"{link}/photo", data=body) as answer:
+            return answer.status, await answer.text()
+
+    async def decide(self, status: str, reason: str = "") -> None:
+        """What staff decide about the last candidate."""
+        async with self.rig.engine.begin() as connection:
+            await connection.execute(
+                text("update candidates set status = :status, reason = :reason where code = '13'"),
+                {"status": status, "reason": reason},
+            )
+
+
+async def taking(rig: Rig) -> None:
+    async with rig.engine.begin() as connection:
+        await connection.execute(
+            text("update contests set nominations = true, categories = '{Chant,Danse}' where slug = 'star'")
+        )
+    await rig.directory.refresh()
+
+
+async def application(rig: Rig, limits: RateLimits, folder: Path) -> web.Application:
+    app = web.Application(middlewares=[middleware.around_request], client_max_size=64 * 1024)
+    app[VOTING_SERVICE] = live_service(rig, Rankings(rig.directory))
+    app[LIMITS] = limits
+    app.on_cleanup.append(limits.close)
+    pages = Pages()
+    pages.mount(app)
+    pages.add("channels.web")
+    nominations = Nominations(rig.engine, rig.vault, rig.directory.refresh)
+    photos = Photos(rig.engine, FolderPictures(folder), Resizer())
+    pages_of_nominations.setup(app, nominations, photos)
+    return app
+
+
+@pytest.fixture
+async def visitor(database: Any, redis_url: str, tmp_path: Path) -> AsyncIterator[Visitor]:
+    rig = await Rig(database.app_url).open()
+    await taking(rig)
+    app = await application(rig, RateLimits(redis_url, enabled=False), tmp_path)
+    async with TestClient(TestServer(app), headers={"Accept-Language": "en"}) as client:
+        yield Visitor(rig, client, tmp_path)
+    await rig.close()
+
+
+async def test_a_nomination_waits_and_is_seen_by_its_link_alone(visitor: Visitor) -> None:
+    status, page, link = await visitor.send(category="Chant")
+    assert (status, link.startswith("/nominations/")) == (200, True)
+    assert ("Your nomination waits" in page, "One\ntwo" in page, "0501020304" in page) == (True, True, False)
+    (row,) = await visitor.rig.rows(
+        "select k.*, l.contact_cipher, l.token_hash, l.consented_at from candidates k"
+        " join candidate_links l on l.candidate_id = k.id"
+    )
+    assert (row.code, row.name, row.status, row.category) == ("13", "Léa Bony", "submitted", "Chant")
+    assert b"0501020304" not in row.contact_cipher
+    assert link.rpartition("/")[2].encode() not in row.token_hash
+    assert row.consented_at is not None
+    public = visitor.rig.directory.by_slug("star")
+    assert public is not None
+    assert public.candidate("13") is None
+    (line,) = await visitor.rig.rows("select * from audit_log where act = 'candidate.nominate'")
+    assert "0501020304" not in str(line)
+
+
+async def test_the_same_form_sent_twice_is_one_nomination(visitor: Visitor) -> None:
+    first = await visitor.send("n" * 24)
+    assert await visitor.send("n" * 24) == first
+    assert await visitor.rig.one("select count(*) from candidates where name = 'Léa Bony'") == 1
+
+
+async def test_a_name_like_another_is_asked_about(visitor: Visitor) -> None:
+    status, page, _ = await visitor.send(name="Coulibaly Fatou")
+    assert (status, "a candidate already: Fatou Coulibaly." in page, 'name="sure"' in page) == (409, True, True)
+    assert (await visitor.send(name="Coulibaly Fatou", sure="1"))[0] == 200
+    # Nobody reads the names of those who wait.
+    status, page, _ = await visitor.send(name="Fatou Coulibaly")
+    assert status == 409
+    await visitor.send()
+    status, page, _ = await visitor.send(name="Lea Bony")
+    assert (status, "proposed already" in page, "Léa" in page) == (409, True, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": " "}, "Write your name."),
+        ({"name": "Awa\u202e"}, "invisible character"),
+        ({"name": "..."}, "neither a letter"),
+        ({"contact": "12"}, "neither a number"),
+        ({"contact": "a@b"}, "neither a number"),
+        ({"contact": "+33612345678"}, "neither a number"),
+        ({"text": "x" * 1_001}, "at most 1000 characters"),
+        ({"category": "Opera"}, "category of the list"),
+        ({"consent": ""}, "Tick this box"),
+    ],
+)
+async def test_what_is_wrong_is_said_and_nothing_typed_is_lost(
+    visitor: Visitor, fields: dict[str, str], words: str
+) -> None:
+    status, page, _ = await visitor.send(**fields)
+    assert (status, words in page, "One\r\ntwo" in page or "text" in fields) == (422, True, True)
+    assert await visitor.rig.one("select count(*) from candidate_links") == 0
+
+
+@pytest.mark.parametrize(
+    ("nonce", "fields", "status"),
+    [("", {}, 422), ("short", {}, 422), (None, {"website": "https://spam.example"}, 422), (None, {"name": "\0"}, 422)],
+)
+async def test_forms_of_programs_are_not_taken(
+    visitor: Visitor, nonce: str | None, fields: dict[str, str], status: int
+) -> None:
+    assert (await visitor.send(nonce, **fields))[0] == status
+    assert await visitor.rig.one("select count(*) from candidate_links") == 0
+
+
+async def test_a_form_from_elsewhere_is_not_taken(visitor: Visitor) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    async with visitor.client.post(FORM, data={"nonce": "n" * 24, **TYPED}, headers=headers) as answer:
+        assert answer.status == 403
+    async with visitor.client.post(FORM, data=b"x" * 70_000) as answer:
+        assert answer.status in (413, 415)
+    async with visitor.client.post("/nominations/x/photo", data={}, headers=headers) as answer:
+        assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["nominations = false", "state = 'draft'", "state = 'archived'", "closes_at = now() - interval '1 minute'"],
+)
+async def test_only_a_contest_that_wants_them_takes_nominations(visitor: Visitor, change: str) -> None:
+    async with visitor.rig.engine.begin() as connection:
+        await connection.execute(text(f"update contests set {change} where slug = 'star'"))
+    # Also where this process has not noticed yet.
+    assert (await visitor.send("n" * 24))[0] == 409
+    await visitor.rig.directory.refresh()
+    assert (await visitor.send("n" * 24))[0] == 404
+    async with visitor.client.get(FORM) as answer:
+        assert answer.status == 404
+    async with visitor.client.get("/c/nothing/nominate") as answer:
+        assert answer.status == 404
+
+
+async def test_so_many_may_wait_and_no_more(visitor: Visitor) -> None:
+    async with visitor.rig.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "insert into candidates (id, contest_id, code, name, status) select gen_random_uuid(), c.id,"
+                " cast(1000 + n as text), 'N' || n, 'submitted' from contests c, generate_series(1, :most) n"
+                " where c.slug = 'star'"
+            ),
+            {"most": WAITING_MAX},
+        )
+    status, page, _ = await visitor.send()
+    assert (status, "Too many nominations" in page) == (409, True)
+
+
+async def test_the_link_tells_the_decision(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    await visitor.decide("rejected", "Not of age")
+    async with visitor.client.get(link) as answer:
+        page = await answer.text()
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert ("not accepted" in page, "Not of age" in page) == (True, True)
+    await visitor.decide("approved")
+    page = await (await visitor.client.get(link)).text()
+    assert ("You are a candidate." in page, "0 votes" in page, 'href="/c/star/13"' in page) == (True, True, True)
+    for other in (link[:-1] + ("A" if link[-1] != "A" else "B"), "/nominations/x", "/nominations/%00"):
+        async with visitor.client.get(other) as answer:
+            assert answer.status in (400, 404), other
+
+
+async def test_a_photo_is_sent_while_the_nomination_waits(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    status, page = await visitor.photo(link, b"<svg onload=alert(1)>")
+    assert (status, "neither JPEG" in page, list(visitor.photos.rglob("*.webp"))) == (422, True, [])
+    status, page = await visitor.photo(link, saved(halves()))
+    assert (status, 'class="portrait"' in page) == (200, True)
+    kept = len(list(visitor.photos.rglob("*.webp")))
+    assert kept == 3
+    await visitor.decide("approved")
+    status, page = await visitor.photo(link, saved(halves()))
+    assert (status, "The decision is made" in page) == (409, True)
+    assert len(list(visitor.photos.rglob("*.webp"))) == kept
+    assert (await visitor.photo("/nominations/x", saved(halves())))[0] == 404
+    async with visitor.client.post(f"{link}/photo", data={"file": "x"}) as answer:
+        assert answer.status == 415
+    assert (await visitor.photo(link, b"x" * (6 << 20)))[0] in (409, 413, 422)
+
+
+async def test_an_address_sends_so_many_an_hour(database: Any, redis_url: str, tmp_path: Path) -> None:
+    rig = await Rig(database.app_url).open()
+    await taking(rig)
+    app = await application(rig, RateLimits(redis_url), tmp_path)
+    async with TestClient(TestServer(app)) as client:
+        for _ in range(NOMINATIONS_AN_HOUR):
+            async with client.post(FORM, data={"nonce": "x"}) as answer:
+                assert answer.status == 422
+        async with client.post(FORM, data={"nonce": "x"}) as answer:
+            assert (answer.status, int(answer.headers["Retry-After"]) > 60) == (429, True)
+    await rig.close()
+
+
+@pytest.mark.parametrize(
+    ("typed", "contact"),
+    [
+        ("05 01 02 03 04", "+2250501020304"),
+        ("+225 0501020304", "+2250501020304"),
+        (" Lea@Example.org ", "lea@example.org"),
+        ("lea@example", None),
+        ("lea bony@example.org", None),
+        ("l@" + "x" * 300 + ".org", None),
+        ("12", None),
+        ("", None),
+    ],
+)
+def test_a_contact_is_a_number_or_an_address(typed: str, contact: str | None) -> None:
+    assert read_contact(typed, "CI") == contact
