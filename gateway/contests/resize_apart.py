@@ -9,10 +9,17 @@ import structlog
 
 from gateway.contests import resizing
 from gateway.contests.resizing import PhotoFault, PhotoRefused, Resized, unpack
+from gateway.storage.pictures import PicturesUnavailable
 
 AT_ONCE: Final = 2
+# Each holds its file in memory meanwhile.
+WAITING_MAX: Final = 20
 SECONDS_MAX: Final = 30.0
 _log = structlog.get_logger(__name__)
+
+
+class TooManyWait(PicturesUnavailable):
+    """More photos wait than there is room for. Nothing was changed; the same request may be repeated."""
 
 
 class Resizer:
@@ -20,13 +27,20 @@ class Resizer:
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._present = 0
 
     async def resize(self, data: bytes) -> Resized:
-        """The squares of a photo. Raises PhotoRefused."""
+        """The squares of a photo. Raises PhotoRefused, TooManyWait."""
         if len(data) > resizing.BYTES_MAX:
             raise PhotoRefused(PhotoFault.TOO_LARGE)
-        async with self._places:
-            return await _resize(data)
+        if self._present == AT_ONCE + WAITING_MAX:
+            raise TooManyWait("too many photos at once")
+        self._present += 1
+        try:
+            async with self._places:
+                return await _resize(data)
+        finally:
+            self._present -= 1
 
 
 async def _resize(data: bytes) -> Resized:

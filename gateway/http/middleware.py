@@ -26,6 +26,7 @@ from gateway.http.pages import PAGES, STRICT_TRANSPORT, busy, not_found
 from gateway.http.problems import Problem
 from gateway.http.timeouts import RequestTimeouts
 from gateway.storage.engine import DatabaseUnavailable
+from gateway.storage.pictures import PicturesUnavailable
 
 REQUEST_ID: Final = "X-Request-Id"
 RETRY_AFTER_SECONDS: Final = "5"
@@ -198,7 +199,7 @@ def _answer_http_error(request: web.Request, surface: str, error: web.HTTPExcept
 def _answer_error(request: web.Request, surface: str, error: Exception, request_id: str) -> web.Response:
     if isinstance(error, Problem):
         return _say(request, surface, error)
-    if isinstance(error, DatabaseUnavailable | PoolTimeoutError):
+    if isinstance(error, DatabaseUnavailable | PoolTimeoutError | PicturesUnavailable):
         _log.warning("service_unavailable", route=_route(request), error=str(error))
         return _say(request, surface, _busy("Nothing was changed. The same request may be repeated."))
     if isinstance(error, DBAPIError) and error.connection_invalidated:

@@ -120,7 +120,8 @@ class Container(Connections):
 
     # Photos of candidates: where they are kept, and what makes them.
     pictures: cached_property[Pictures] = made(lambda own: own._closed_later(build_pictures(own.settings)))
-    photos = made(lambda own: Photos(own.engine, own.pictures, Resizer()))
+    resizer = made(lambda _: Resizer())
+    photos = made(lambda own: Photos(own.engine, own.pictures, own.resizer))
 
     @cached_property
     def videos(self) -> Videos:

@@ -221,7 +221,7 @@ class GatewayContainer(ProcessContainer):
         """What staff use, on connections of its own: its reports may take a minute, and voters do not wait for them."""
         name = process_name("back office")
         office = Container(self.settings, name=name, pool_size=4, statement_timeout_ms=PAGE_TIMEOUT_MS)
-        for shared in ("accounts", "vault", "doorbell", "show", "pictures"):
+        for shared in ("accounts", "vault", "doorbell", "show", "pictures", "resizer"):
             setattr(office, shared, getattr(self, shared))
         return self._closed_later(office)
 

@@ -81,7 +81,11 @@ class FolderPictures:
 
     async def put(self, key: str, body: bytes) -> None:
         """On the disk under its name as a whole or not at all."""
-        await asyncio.to_thread(self._put, self._path(key), body)
+        path = self._path(key)
+        try:
+            await asyncio.to_thread(self._put, path, body)
+        except OSError as error:
+            raise PicturesUnavailable(f"{type(error).__name__}: {error.strerror}") from error
 
     def _put(self, path: Path, body: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -98,7 +98,7 @@ async def test_no_key_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
 
 async def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "pictures").write_bytes(b"a file where the folder should be")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(PicturesUnavailable, match="NotADirectoryError"):
         await FolderPictures(tmp_path / "pictures").put(KEYS[0], b"x")
 
 

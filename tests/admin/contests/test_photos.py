@@ -12,8 +12,7 @@ import pytest
 from aiohttp import ClientSession, FormData
 
 from admin.access.rules import Role
-from gateway.contests.keep_photos import Photos
-from gateway.contests.resize_apart import Resizer
+from admin.contests.photos import PHOTOS
 from gateway.contests.resizing import BYTES_MAX
 from gateway.storage.pictures import FolderPictures, PicturesUnavailable
 from tests.admin.back_office import Office, open_office, other_organiser
@@ -140,30 +139,35 @@ async def test_only_those_who_moderate_this_contest(office: Office) -> None:
 
 
 class Failing(FolderPictures):
-    """A store that takes two squares and fails at the third."""
+    """A store that takes two squares and fails at each third."""
 
     count = 0
 
     async def put(self, key: str, body: bytes) -> None:
         self.count += 1
-        if self.count == 3:
+        if self.count % 3 == 0:
             raise PicturesUnavailable("full")
         await super().put(key, body)
 
 
 async def test_a_store_that_fails_changes_nothing_and_is_swept(office: Office) -> None:
-    client = await program(office)
-    await put(client, saved(halves()))
-    before = await row(office)
-    photos = Photos(office.rig.engine, Failing(office.pictures), Resizer())
-    with pytest.raises(PicturesUnavailable):
-        await photos.keep(None, "star", "07", saved(halves()), AWA)
+    client, photo = await program(office), saved(halves())
+    await put(client, photo)
+    before, photos = await row(office), office.app[PHOTOS]
+    photos._pictures = Failing(office.pictures)
+    status, body = await put(client, photo)
+    assert (status, body["title"]) == (503, "Service busy")
+    browser = await office.signed_in(AWA)
+    browser.headers["Accept-Language"] = "en"
+    status, text, _ = await send(browser, PAGE, ("07.jpg", photo))
+    assert status == 422
+    assert "could not be kept" in text
     assert await row(office) == before
-    assert len(files(office)) == 5
+    assert len(files(office)) == 3 + 2 + 2
     assert await photos.sweep() == 0  # a photo that is being written looks the same
     for path in office.pictures.rglob("*"):
         os.utime(path, (time.time() - 7200,) * 2)
-    assert await photos.sweep() == 2
+    assert await photos.sweep() == 4
     assert len(files(office)) == 3
     async with client.get(f"{before.photo}-96.webp") as answer:
         assert answer.status == 200

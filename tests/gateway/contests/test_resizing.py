@@ -1,5 +1,6 @@
 """What becomes of a photo: which files are taken, and what of them is left."""
 
+import asyncio
 import io
 import os
 import struct
@@ -10,7 +11,7 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 from gateway.contests import resizing
-from gateway.contests.resize_apart import Resizer
+from gateway.contests.resize_apart import AT_ONCE, WAITING_MAX, Resizer, TooManyWait
 from gateway.contests.resizing import BLUR_BYTES_MAX, BYTES_MAX, SIDES, PhotoFault, PhotoRefused, pack, resize, unpack
 from tests.rigs.photos import GREEN, RED, halves, saved
 
@@ -205,6 +206,41 @@ async def test_photos_are_resized_apart() -> None:
         with pytest.raises(PhotoRefused) as refused:
             await resizer.resize(data)
         assert refused.value.fault is fault
+
+
+async def test_two_at_a_time_and_few_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, going, ready = resize(saved(halves(100, 100))), set[int](), asyncio.Event()
+    most = 0
+
+    async def slow(data: bytes) -> resizing.Resized:
+        nonlocal most
+        going.add(id(asyncio.current_task()))
+        most = max(most, len(going))
+        await ready.wait()
+        going.discard(id(asyncio.current_task()))
+        return made
+
+    monkeypatch.setattr("gateway.contests.resize_apart._resize", slow)
+    resizer = Resizer()
+    tasks = [asyncio.create_task(resizer.resize(b"x")) for _ in range(AT_ONCE + WAITING_MAX + 1)]
+    await asyncio.sleep(0)
+    ready.set()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert most == AT_ONCE
+    assert [type(one) for one in ended].count(TooManyWait) == 1
+    assert ended.count(made) == AT_ONCE + WAITING_MAX
+    assert await resizer.resize(b"x") == made
+
+
+async def test_voters_are_answered_while_a_photo_is_made() -> None:
+    large = saved(Image.effect_noise((4000, 4000), 40).convert("RGB"), quality=40)
+    making = asyncio.create_task(Resizer().resize(large))
+    turns = 0
+    while not making.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert (await making).squares
+    assert turns > 50  # were it made here, there would be none
 
 
 async def test_a_program_that_crashes_or_hangs_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
