@@ -1,15 +1,18 @@
 """A headless Chromium for tests that look at pages."""
 
+import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, suppress
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import anyio
 import psutil
 import pytest
-from playwright.async_api import Browser, async_playwright
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
 
 ARGUMENTS: Final = [
     "--no-sandbox",
@@ -20,6 +23,9 @@ ARGUMENTS: Final = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+# What may differ between a small and a wide screen, and between light and dark.
+SEEN: Final = ("color-contrast", "target-size", "scrollable-region-focusable")
 
 # Playwright itself waits for its driver without end.
 START_SECONDS = 60.0
@@ -57,6 +63,69 @@ async def start(path: str, held: AsyncExitStack) -> Browser:
     return chromium
 
 
+async def violations(page: Page, rules: Sequence[str] = ()) -> list[tuple[str, str, str]]:
+    """Address, rule and element of what hinders people. `rules`: only these; none: all of them."""
+    options: dict[str, Any] = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    found = (await Axe().run(page, options=options)).response["violations"]
+    return [(page.url, one["id"], one["nodes"][0]["html"]) for one in found]
+
+
+@dataclass
+class Tab:
+    """A page of a context of its own, and who hears what it complains of."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def fail(self, error: Error) -> None:
+        self.complaints.append(str(error))
+
+
+@dataclass
+class Tabs:
+    """Pages that one test uses after the other: a new one is a new process, which compiles everything again."""
+
+    chromium: Browser
+    idle: dict[str, list[Tab]] = field(default_factory=dict)
+    lent: list[tuple[str, Tab]] = field(default_factory=list)
+
+    async def lend(self, complaints: list[str], *, script: str = "", **context: Any) -> Page:
+        """An empty page of a context with these options, alone in it, without cookies. What it complains of is added
+        to `complaints`. `script`: runs in it before all others."""
+        kind = json.dumps([script, context], sort_keys=True)
+        if self.idle.get(kind):
+            tab = self.idle[kind].pop()
+        else:
+            made = await self.chromium.new_context(**context)
+            if script:
+                await made.add_init_script(script)
+            tab = Tab(await made.new_page())
+            tab.page.on("console", tab.hear)
+            tab.page.on("pageerror", tab.fail)
+        tab.complaints = complaints
+        self.lent.append((kind, tab))
+        return tab.page
+
+    async def take_back(self) -> None:
+        """Empty what was lent; a context that was closed is forgotten, one that was not lent is closed."""
+        for kind, tab in self.lent:
+            tab.complaints = []
+            if not tab.page.is_closed():
+                await tab.page.goto("about:blank")
+                await tab.page.mouse.move(0, 0)
+                await tab.page.context.clear_cookies()
+                self.idle.setdefault(kind, []).append(tab)
+        self.lent.clear()
+        kept = [tab.page for tabs in self.idle.values() for tab in tabs]
+        for context in self.chromium.contexts:
+            if not any(page in kept for page in context.pages):
+                await context.close()
+
+
 @pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Browser]:
     """Chromium for all tests of a file; skipped where there is none, failed there when REQUIRE_BROWSER=1."""
@@ -73,9 +142,20 @@ async def chromium() -> AsyncIterator[Browser]:
             await held.aclose()
 
 
+@pytest.fixture(scope="module")
+def all_tabs(chromium: Browser) -> Tabs:
+    """Pages for all tests of a file."""
+    return Tabs(chromium)
+
+
 @pytest.fixture
-async def browser(chromium: Browser) -> AsyncIterator[Browser]:
-    """Chromium without a page; what a test opens is closed behind it."""
-    yield chromium
-    for context in chromium.contexts:
-        await context.close()
+async def tabs(all_tabs: Tabs) -> AsyncIterator[Tabs]:
+    """Pages that are lent to a test."""
+    yield all_tabs
+    await all_tabs.take_back()
+
+
+@pytest.fixture
+async def browser(chromium: Browser, tabs: Tabs) -> Browser:
+    """Chromium for contexts of a test's own; what a test opens is closed behind it."""
+    return chromium

@@ -13,11 +13,11 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from gateway.runtime.settings import Settings
-from tests.browser import browser, chromium
+from tests.browser import all_tabs, browser, chromium, tabs
 from tests.cheaper import cheaper, real_passwords
 from tests.engines import Database, Engines, running_engines
 
-__all__ = ["browser", "cheaper", "chromium", "real_passwords"]
+__all__ = ["all_tabs", "browser", "cheaper", "chromium", "real_passwords", "tabs"]
 
 # Countries mostly wait. The journeys of one are shared out to two processes, about equally long, while a third does
 # what takes most of a processor; what starts a country of its own comes behind, file by file like the rest.

@@ -51,8 +51,12 @@ def walk(contest: Contest, language: str) -> tuple[ScreenSeen, ...]:
     numbers and names are one."""
     shape = _Shape(contest)
     found: dict[str, ScreenSeen] = {}
+    measured: set[str] = set()
     for view in _views(contest):
         for path, screen in _reached(view, language, shape):
+            if screen in measured:
+                continue
+            measured.add(screen)
             seen = ScreenSeen(_dialled(contest, path), screen, gsm.septets(screen))
             held = found.setdefault(shape.of(screen), seen)
             if seen.septets > held.septets:
@@ -149,9 +153,15 @@ def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[t
     order, times = count(), Counter[str]()
     waiting: list[tuple[int, int, tuple[str, ...], Session]] = []
     known: set[Session] = set()
+    fetched: set[tuple[Wants, Session | None]] = set()
     typed = inputs(view)
+    dialled = {node: replace(view, behind=behind) for node, behind in DIALLED_BEHIND.items()}
 
     def taken(turn: Turn, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+        if turn.wants is not None:
+            if (turn.wants, turn.session) in fetched:
+                return
+            fetched.add((turn.wants, turn.session))
         for made in turns(turn, view):
             if made.session is not None and made.session.language != language:
                 continue  # another language's walk
@@ -171,9 +181,9 @@ def _reached(view: MenuView, language: str, shape: "_Shape") -> Iterator[tuple[t
         for text in typed:
             turn = advance(session, text, view)
             yield from taken(turn, (*path, text))
-            if turn.refused and session.node in (Node.HOME, Node.QUANTITY):
-                behind = DIALLED_BEHIND[session.node]
-                yield (*path, text, *behind), advance(session, text, replace(view, behind=behind)).screen
+            if turn.refused and session.node in dialled:
+                behind = dialled[session.node]
+                yield (*path, text, *behind.behind), advance(session, text, behind).screen
 
 
 def _kept(session: Session, view: MenuView) -> Iterator[Turn]:

@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from PIL import Image
-from playwright.async_api import Browser, BrowserContext, FilePayload, Page, Route, expect
+from playwright.async_api import FilePayload, Page, Route, expect
 from sqlalchemy import text
 
 from admin.access.passkeys import Site
@@ -22,6 +21,7 @@ from gateway.contests import resizing
 from gateway.contests.contest import CandidateStatus
 from payments.requests import Act
 from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket
+from tests.browser import Tabs, violations
 from tests.rigs.photos import halves, saved
 
 pytestmark = pytest.mark.browser
@@ -34,25 +34,31 @@ class Seen:
     """The back office and a browser that looks at it."""
 
     office: Office
-    browser: Browser
+    tabs: Tabs
     base: str
     complaints: list[str]
 
     async def sign_in(
-        self, email: str, language: str = "fr", width: int = 360, *, dark: bool = False, script: bool = True
+        self,
+        email: str,
+        language: str = "fr",
+        width: int = 360,
+        *,
+        dark: bool = False,
+        script: bool = True,
+        judged: bool = False,
     ) -> Page:
-        """A page of a person who is signed in."""
-        context: BrowserContext = await self.browser.new_context(
+        """A page of a person who is signed in. `judged`: the page on which they do so too."""
+        page = await self.tabs.lend(
+            self.complaints,
             viewport={"width": width, "height": 740},
             locale=language,
             reduced_motion="reduce",
             color_scheme="dark" if dark else "light",
             java_script_enabled=script,
         )
-        page = await context.new_page()
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
         await page.goto(f"{self.base}/admin")
-        if script:
+        if judged:
             await self.judge(page, language, width)
         await page.fill("#email", email)
         await page.fill("#password", PASSWORD)
@@ -64,16 +70,15 @@ class Seen:
         """The page passes the checks of accessibility."""
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, page.url
-        found = (await Axe().run(page)).response["violations"]
-        assert [(page.url, v["id"], v["nodes"][0]["html"]) for v in found] == []
+        assert await violations(page) == []
 
 
 @pytest.fixture
-async def seen(database: Any, browser: Browser) -> AsyncIterator[Seen]:
+async def seen(database: Any, tabs: Tabs) -> AsyncIterator[Seen]:
     async with open_office(database.app_url) as office:
         await office.hire(AWA)
         await office.hire(YAO, Role.FINANCE)
-        shown = Seen(office, browser, str(office.server.make_url("")).rstrip("/"), [])
+        shown = Seen(office, tabs, str(office.server.make_url("")).rstrip("/"), [])
         yield shown
         # Before the server is gone, which a page that is still open would complain about.
         assert shown.complaints == []
@@ -149,7 +154,7 @@ async def nominate(office: Office) -> None:
 @pytest.mark.parametrize(("language", "width", "dark"), [("fr", 360, False), ("en", 1280, True)])
 async def test_everybody_can_use_every_page(seen: Seen, language: str, width: int, dark: bool) -> None:
     addresses = await furnished(seen.office)
-    page = await seen.sign_in(AWA, language, width, dark=dark)
+    page = await seen.sign_in(AWA, language, width, dark=dark, judged=True)
     for address in addresses:
         await page.goto(seen.base + address)
         for summary in await page.locator("summary").all():
@@ -167,6 +172,7 @@ async def test_a_page_is_light(seen: Seen) -> None:
     await network.send("Network.enable")
     await page.goto(seen.base + addresses[2], wait_until="load")
     assert 0 < sum(sizes) <= BYTES_MAX
+    await network.detach()
 
 
 async def test_one_asks_and_another_agrees_by_keyboard_and_mouse(seen: Seen) -> None:
@@ -238,7 +244,7 @@ async def test_somebody_invited_signs_in_with_a_passkey(seen: Seen) -> None:
     invited = await office.people.invite(AWA, NewInvitation("new@house.test", Role.MANAGER, "demo", None, "fr"))
     assert invited.link is None
     (mail,) = await office.mails("new@house.test")
-    context = await seen.browser.new_context(
+    context = await seen.tabs.chromium.new_context(
         viewport={"width": 360, "height": 740}, locale="fr", reduced_motion="reduce"
     )
     page = await context.new_page()
@@ -283,7 +289,7 @@ async def test_an_answer_of_a_passkey_is_good_once_and_for_its_question_alone(se
     office = seen.office
     base = f"http://localhost:{office.server.port}"
     office.access.sign_in.site = Site("localhost", base)
-    context = await seen.browser.new_context(locale="en")
+    context = await seen.tabs.chromium.new_context(locale="en")
     page = await context.new_page()
     await with_authenticator(page)
     await page.goto(f"{base}/admin/sign-in")

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, ConsoleMessage, Page, expect
+from playwright.async_api import Page, expect
 
 from leaderboard.feed import Boards, FeedSettings
+from tests.browser import Tabs
 from tests.leaderboard.service import application
 from tests.rigs.voting_service import FakeVotingService
 
@@ -24,7 +25,7 @@ BYTES_MAX, REQUESTS_MAX = 14_000, 6
 class Show:
     """A running application and a browser that looks at it."""
 
-    browser: Browser
+    tabs: Tabs
     service: FakeVotingService
     boards: Boards
     base: str
@@ -34,31 +35,25 @@ class Show:
         self.boards.update(self.service.count(code, quantity), [(code, quantity)])
 
     async def open(self, language: str = "fr", *, script: bool = True, width: int = 360, dark: bool = False) -> Page:
-        context = await self.browser.new_context(
+        page = await self.tabs.lend(
+            self.complaints,
+            script="Math.random = () => 0",  # no test waits longer than needed
             viewport={"width": width, "height": 740},
             locale=language,
             java_script_enabled=script,
             color_scheme="dark" if dark else "light",
         )
-        await context.add_init_script("Math.random = () => 0")  # no test waits longer than needed
-        page = await context.new_page()
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
         await page.goto(f"{self.base}/c/star")
         return page
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
-
 
 @pytest.fixture
-async def show(browser: Browser) -> AsyncIterator[Show]:
+async def show(tabs: Tabs) -> AsyncIterator[Show]:
     service, boards = FakeVotingService(), Boards(FeedSettings(tick=0.05, viewers_max=10))
     for code, votes in (("01", 300), ("02", 200), ("03", 100)):
         service.count(code, votes)
     async with TestServer(application(service, boards)) as server:
-        seen = Show(browser, service, boards, str(server.make_url("")).rstrip("/"))
+        seen = Show(tabs, service, boards, str(server.make_url("")).rstrip("/"))
         yield seen
         # Before the server is gone, which a page that is still open would complain about.
         assert seen.complaints == []
@@ -110,6 +105,7 @@ async def test_rows_glide_unless_motion_is_unwelcome(show: Show) -> None:
     show.sell("04", 9000)
     await expect(page.locator(".ranking tbody tr").first).to_contain_text("Yao Kouassi")
     assert await page.evaluate(running) == 0
+    await page.context.close()
 
 
 async def test_a_tie_shares_its_place_and_its_light(show: Show) -> None:
@@ -153,7 +149,7 @@ async def test_it_asks_now_and_then_when_too_many_watch(show: Show) -> None:
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 async def test_weight_and_requests(show: Show, language: str) -> None:
-    context = await show.browser.new_context(viewport={"width": 360, "height": 740}, locale=language)
+    context = await show.tabs.chromium.new_context(viewport={"width": 360, "height": 740}, locale=language)
     # A shared worker's connection is no request of the page's: here the page holds its own.
     await context.add_init_script("delete globalThis.SharedWorker")
     page = await context.new_page()

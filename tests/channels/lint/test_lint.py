@@ -44,15 +44,19 @@ def look(contest: Contest, **changes: Any) -> Report:
 
 
 @cache
+def report_of_sound() -> Report:
+    """The sound contest in all languages: every screen is walked, which takes more than a second."""
+    return look(sound(), in_languages=("fr", "en", "wes"))
+
+
 def seen_of_sound(language: str) -> LanguageSeen:
-    """What the sound contest shows in one language; a walk over all its screens takes a second."""
-    (seen,) = look(sound(), in_languages=(language,)).languages
-    return seen
+    """What the sound contest shows in one language."""
+    return next(seen for seen in report_of_sound().languages if seen.language == language)
 
 
 @pytest.fixture
 def first_screens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the first screens are walked: the fault is in the contest itself."""
+    """Only the first screens are walked: what the test looks at is not a screen's."""
     monkeypatch.setattr(screens, "STEPS_MIN", 5)
     monkeypatch.setattr(screens, "STEPS_EACH", 0)
 
@@ -69,18 +73,32 @@ def named(*names: str, codes: tuple[str, ...] = ()) -> tuple[Candidate, ...]:
     )
 
 
+REVIEW = "the phrases in wes are for review by a speaker"
+
+
 def test_a_sound_contest_has_no_faults() -> None:
+    assert report_of_sound().findings == ()
+
+
+@pytest.mark.usefixtures("first_screens")
+def test_the_languages_of_voters_are_looked_at() -> None:
     report = look(sound())
     assert report.findings == ()
     assert [seen.language for seen in report.languages] == ["fr", "en"]
 
 
+def test_a_language_of_the_contest_is_sound_too() -> None:
+    contest = sound(language="wes", rules={**RULES, "wes": "One vote di count one time."})
+    assert [f.text for f in look(contest, in_languages=("wes",)).findings] == [REVIEW]
+
+
+@pytest.mark.usefixtures("first_screens")
 def test_a_language_of_the_contest_is_looked_at_too() -> None:
     contest = sound(language="wes", rules={**RULES, "wes": "One vote di count one time."})
     assert languages_for(contest) == ("wes", "fr", "en")
     report = look(contest)
     assert [seen.language for seen in report.languages] == ["wes", "fr", "en"]
-    assert [f.text for f in report.findings] == ["the phrases in wes are for review by a speaker"]
+    assert [f.text for f in report.findings] == [REVIEW]
 
 
 @pytest.mark.parametrize("language", ["fr", "en", "wes"])
@@ -111,6 +129,7 @@ def test_what_only_a_cut_or_lost_dialogue_shows_is_seen(language: str, offer: st
         assert any(part in screen.text for screen in seen.screens), part
 
 
+@pytest.mark.usefixtures("first_screens")
 def test_texts_have_parts_and_a_price() -> None:
     (seen,) = look(sound(), in_languages=("fr",), sms_price=Money(12, "XOF")).languages
     by_kind = {text.kind: text for text in seen.texts}
@@ -122,6 +141,7 @@ def test_texts_have_parts_and_a_price() -> None:
     assert look(sound(), in_languages=("fr",)).languages[0].texts[0].cost is None
 
 
+@pytest.mark.usefixtures("first_screens")
 def test_names_as_phones_show_them() -> None:
     contest = sound(candidates=named("Grâce Aka", "Marie Antoinette Josephine Kouassi Adjoua Brou", "Zoé 🌟"))
     names = look(contest, in_languages=("fr",)).names
@@ -175,12 +195,14 @@ def test_a_planted_warning_is_found(changes: dict[str, Any], fault: str) -> None
     assert any(found.startswith(fault) for found in faults(sound(**changes), Level.WARNING))
 
 
+@pytest.mark.usefixtures("first_screens")
 def test_withdrawn_candidates_keep_their_code_but_cannot_be_confused() -> None:
     people = named("A", "B", codes=("12", "13"))
     gone = (people[0], replace(people[1], status=CandidateStatus.WITHDRAWN))
     assert faults(sound(check_digits=False, candidates=gone), Level.WARNING) == []
 
 
+@pytest.mark.usefixtures("first_screens")
 def test_prices_under_an_operators_minimum() -> None:
     rails = Rails((replace(MTN, minimum_minor=500), ORANGE, MOOV))
     contest = sound(packs=(2, 5))
@@ -192,6 +214,7 @@ def test_prices_under_an_operators_minimum() -> None:
     ]
 
 
+@pytest.mark.usefixtures("first_screens")
 def test_wallets_that_cannot_be_used() -> None:
     strangers = Rails((replace(MTN, currencies=frozenset({"XAF"})), MOOV))
     assert faults(sound(), rails=strangers) == ["prices: MTN_MOBILE_MONEY: mtn_momo does not take XOF"]
@@ -200,6 +223,7 @@ def test_wallets_that_cannot_be_used() -> None:
     ]
 
 
+@pytest.mark.usefixtures("first_screens")
 def test_numbers_shared_with_another_contest() -> None:
     other = sound(id=candidate_id(99), slug="miss", keyword="MISS")
     assert faults(sound(), Level.WARNING, others=[other]) == [

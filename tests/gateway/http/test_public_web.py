@@ -5,12 +5,12 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from aiohttp.test_utils import TestServer
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.contests.contest import Candidate
 from gateway.orders.rules import Channel, VoteRequest
@@ -18,6 +18,7 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from leaderboard.feed import Boards, FeedSettings
 from payments.lifecycle import PublicStatus
+from tests.browser import SEEN, Tabs, violations
 from tests.demo import demo_contest
 from tests.rigs.public_web import application
 from tests.rigs.voting_service import RECEIPT, FakeVotingService, counted_receipt
@@ -34,7 +35,7 @@ class Seen:
     """A running application and a browser that looks at it."""
 
     service: FakeVotingService
-    browser: Browser
+    tabs: Tabs
     base: str
     boards: Boards
     addresses: dict[str, str] = field(default_factory=dict)
@@ -49,35 +50,37 @@ class Seen:
         self.service.change(vote_id, **changes)
         return vote_id
 
-    async def context(
-        self, language: str = "fr", width: int = 360, *, script: bool = True, dark: bool = False
-    ) -> BrowserContext:
-        return await self.browser.new_context(
-            viewport={"width": width, "height": 740},
-            locale=language,
-            java_script_enabled=script,
-            reduced_motion="reduce",
-            color_scheme="dark" if dark else "light",
-        )
+    async def context(self, language: str = "fr", width: int = 360) -> BrowserContext:
+        """For what a page keeps from one address to the next, or shares with others."""
+        return await self.tabs.chromium.new_context(**look(language, width))
 
     async def open(
         self, path: str, language: str = "fr", width: int = 360, *, script: bool = True, dark: bool = False
     ) -> Page:
-        page = await (await self.context(language, width, script=script, dark=dark)).new_page()
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page = await self.tabs.lend(self.complaints, **look(language, width, script=script, dark=dark))
         await page.goto(self.base + self.addresses.get(path, path))
         return page
 
 
+def look(language: str, width: int, *, script: bool = True, dark: bool = False) -> dict[str, Any]:
+    """Options of a context."""
+    return {
+        "viewport": {"width": width, "height": 740},
+        "locale": language,
+        "java_script_enabled": script,
+        "reduced_motion": "reduce",
+        "color_scheme": "dark" if dark else "light",
+    }
+
+
 @pytest.fixture
-async def seen(browser: Browser) -> AsyncIterator[Seen]:
+async def seen(tabs: Tabs) -> AsyncIterator[Seen]:
     service = FakeVotingService(replace(demo_contest(), packs=(5, 20, 50), _by_code={}))
     service.scores["07"] = 1234
     service.receipts[RECEIPT] = counted_receipt()
     boards = Boards(FeedSettings(tick=0.05))
     async with TestServer(application(service, boards=boards)) as server:
-        shown = Seen(service, browser, str(server.make_url("")).rstrip("/"), boards)
+        shown = Seen(service, tabs, str(server.make_url("")).rstrip("/"), boards)
         shown.addresses = {
             "/votes/pending": f"/votes/{shown.order()}",
             "/votes/redirect": f"/votes/{shown.order(PaymentMethod.ORANGE, payment_url='https://pay.example/x')}",
@@ -90,29 +93,32 @@ async def seen(browser: Browser) -> AsyncIterator[Seen]:
 
 
 @pytest.mark.parametrize(
-    ("language", "width", "dark"), [("fr", 360, False), ("en", 360, True), ("fr", 1280, True), ("en", 1280, False)]
+    ("language", "width", "dark", "rules"),
+    [("fr", 360, False, ()), ("en", 360, True, SEEN), ("fr", 1280, True, SEEN), ("en", 1280, False, ())],
 )
-async def test_everybody_can_use_every_page(seen: Seen, language: str, width: int, dark: bool) -> None:
+async def test_everybody_can_use_every_page(
+    seen: Seen, language: str, width: int, dark: bool, rules: tuple[str, ...]
+) -> None:
     found: list[tuple[str, str, str]] = []
+    page = await seen.open(PAGES[0], language, width, dark=dark)
     for path in PAGES:
-        page = await seen.open(path, language, width, dark=dark)
+        await page.goto(seen.base + seen.addresses.get(path, path))
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
-        result = await Axe().run(page)
-        found += [(path, v["id"], v["nodes"][0]["html"]) for v in result.response["violations"]]
-        await page.context.close()
+        found += await violations(page, rules)
     assert found == []
 
 
 @pytest.mark.parametrize("path", PAGES[:-1])
 async def test_the_first_view_is_light(seen: Seen, path: str) -> None:
-    page = await (await seen.context()).new_page()
+    page = await seen.tabs.lend(seen.complaints, **look("fr", 360))
     network = await page.context.new_cdp_session(page)
     kinds: dict[str, str] = {}
     sizes: dict[str, float] = {}
     network.on("Network.responseReceived", lambda data: kinds.update({data["requestId"]: data["response"]["mimeType"]}))
     network.on("Network.loadingFinished", lambda data: sizes.update({data["requestId"]: data["encodedDataLength"]}))
     await network.send("Network.enable")
+    await network.send("Network.clearBrowserCache")
     await page.goto(seen.base + seen.addresses.get(path, path), wait_until="load")
     await page.wait_for_timeout(300)
     by_kind = {kind: sum(sizes.get(one, 0) for one in kinds if kinds[one] == kind) for kind in set(kinds.values())}
@@ -121,6 +127,7 @@ async def test_the_first_view_is_light(seen: Seen, path: str) -> None:
     assert sum(by_kind.values()) <= BYTES_MAX
     assert by_kind.get("text/javascript", 0) <= SCRIPT_MAX
     assert by_kind["text/css"] <= STYLE_MAX + 2 * HEADERS
+    await network.detach()
 
 
 async def test_the_keyboard_reaches_content_and_form(seen: Seen) -> None:
@@ -296,9 +303,9 @@ async def test_a_contest_of_many_has_its_search_and_its_form_near_the_top(seen: 
     ranking = tuple(Candidate(UUID(int=n), str(1001 + n), f"Aya Koné {n:04d}") for n in range(1200))
     seen.service.shown = [replace(seen.service.shown[0], candidates=ranking, _by_code={})]
     tops = {}
-    for language, width in (("fr", 360), ("en", 1280)):
+    for language, width, rules in (("fr", 360, ()), ("en", 1280, SEEN)):
         page = await seen.open("/c/star", language, width)
-        assert (await Axe().run(page)).response["violations"] == []
+        assert await violations(page, rules) == []
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
         for place in ("#search", "#vote", ".ranking"):
             box = await page.locator(place).bounding_box()
