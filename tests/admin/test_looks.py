@@ -157,8 +157,7 @@ async def test_everybody_can_use_every_page(seen: Seen, language: str, width: in
     page = await seen.sign_in(AWA, language, width, dark=dark, judged=True)
     for address in addresses:
         await page.goto(seen.base + address)
-        for summary in await page.locator("summary").all():
-            await summary.click()
+        await page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true })")
         await seen.judge(page, language, width)
     seen.complaints[:] = [complaint for complaint in seen.complaints if "404" not in complaint]
 
