@@ -24,7 +24,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
 FROM python:3.11-slim-bookworm AS service
 RUN groupadd --gid 10001 spotlight \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin spotlight \
-    && install -d -o 10001 -g 10001 -m 0700 /data
+    && install -d -o 10001 -g 10001 -m 0700 /data /data/pictures
 COPY --from=build /opt/spotlight /opt/spotlight
 ENV PATH=/opt/spotlight/bin:$PATH \
     PYTHONUNBUFFERED=1 \

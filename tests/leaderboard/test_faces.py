@@ -1,15 +1,18 @@
 """Photos of candidates on the public page, as a browser fetches and shows them; initials where there is none."""
 
 import io
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
 import pytest
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from PIL import Image
 from playwright.async_api import Browser, ConsoleMessage, Page, Route, expect
 
-from gateway.contests.contest import Candidate
+from gateway.contests.contest import Candidate, Picture
+from gateway.http.pages import CONTENT_SECURITY_POLICY
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import candidate_id, demo_contest
 from tests.leaderboard.service import application
@@ -18,6 +21,8 @@ from tests.rigs.voting_service import FakeVotingService
 pytestmark = pytest.mark.browser
 
 PEOPLE = 80
+# Of the packed page.
+BYTES_MAX = 14_000
 
 
 def jpeg() -> bytes:
@@ -127,3 +132,34 @@ async def test_no_other_host_may_be_asked(opened: Opened) -> None:
             break
         await opened.page.wait_for_timeout(20)
     assert "Content Security Policy" in opened.complaints.pop()
+
+
+async def test_a_hundred_uploaded_photos_are_light_and_ours(browser: Browser) -> None:
+    few = service(100)
+    own = tuple(
+        replace(c, photo=Picture(f"/media/{'0a' * 16}/{secrets.token_urlsafe(16)}", (96, 320, 960), bytes(80)))
+        for c in few.shown[0].candidates
+    )
+    few.shown = [replace(few.shown[0], candidates=own, _by_code={})]
+    app = application(few, Boards(FeedSettings(tick=0.05)))
+    asked: list[str] = []
+
+    async def serve(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(body=jpeg(), content_type="image/webp")
+
+    app.router.add_get("/media/{path:.+}", serve)
+    async with TestServer(app) as server, ClientSession(auto_decompress=False) as client:
+        async with client.get(server.make_url("/c/star"), headers={"Accept-Encoding": "gzip"}) as answer:
+            assert len(await answer.read()) <= BYTES_MAX
+            assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+        for dots, side in ((2, 96), (3, 320)):
+            context = await browser.new_context(viewport={"width": 360, "height": 740}, device_scale_factor=dots)
+            page = await context.new_page()
+            await page.goto(str(server.make_url("/c/star")))
+            assert await shown(page, "01")
+            assert asked
+            assert {path.rpartition("-")[2] for path in asked} == {f"{side}.webp"}
+            assert len(asked) < 100
+            asked.clear()
+            await context.close()
