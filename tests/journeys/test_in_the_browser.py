@@ -2,10 +2,14 @@
 
 import re
 
+import asyncpg
+import pyotp
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.country import Country
+from admin.access.rules import Role
+from tests.country import Country, until
+from tests.gateway.cli.staff import PASSWORD, hire
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
@@ -96,3 +100,45 @@ async def test_an_unpaid_order_of_the_web_sends_no_text(country: Country, page: 
     await page.locator("main form button").first.click()
     await expect(page.get_by_role("link", name="Ouvrir la page Orange Money")).to_be_visible(timeout=15_000)
     assert country.phone("+2250744440014").inbox() == []
+
+
+async def test_somebody_invited_by_mail_signs_in_with_the_code_of_a_phone(country: Country, page: Page) -> None:
+    owner, invited = "awa@people.test", "yao@people.test"
+    database = country.environment()["DATABASE_URL"]
+    await hire(database, owner, role=Role.OWNER)
+    signed_in = country.gateway.post("/api/auth/login", json={"email": owner, "password": PASSWORD}).raise_for_status()
+    country.gateway.cookies.clear()
+    made = country.gateway.post(
+        "/api/admin/people/invitations",
+        json={"email": invited, "role": "manager", "organiser": "demo"},
+        headers={"Authorization": f"Bearer {signed_in.json()['accessToken']}"},
+    )
+    assert made.raise_for_status().json()["mailed"]
+
+    def mails() -> list[str]:
+        return [mail["text"] for mail in country.sandbox.get("/mail").json() if mail["to"] == invited]
+
+    until(lambda: len(mails()) == 1, "the mail of the invitation")
+    link = re.search(r"http\S+/admin/invitation/\S+", mails()[0])
+    assert link is not None
+    await page.goto(link[0])
+    await page.fill("#name", "Yao")
+    await page.fill("#password", PASSWORD)
+    await page.click("main form button")
+    await page.get_by_role("button", name="Installer").click()
+    secret = (await page.locator("code.secret").inner_text()).replace(" ", "")
+    await page.fill("#code", pyotp.TOTP(secret).now())
+    await page.get_by_role("button", name="Confirmer").click()
+    await expect(page.locator(".codes li")).to_have_count(10)
+    await page.get_by_role("button", name="Se déconnecter").click()
+    connection = await asyncpg.connect(database)
+    # As if the half minute of that code were over.
+    await connection.execute("update staff set totp_last_step = 1 where email = $1", invited)
+    await connection.close()
+    await page.fill("#email", invited)
+    await page.fill("#password", PASSWORD)
+    await page.fill("#code", pyotp.TOTP(secret).now())
+    await page.click("main form button")
+    await page.get_by_role("link", name="Personnes").click()
+    await expect(page.locator("main")).to_contain_text(invited)
+    assert owner not in await page.content(), "the platform's people are not the organiser's"
