@@ -26,6 +26,7 @@ from admin.mail.store import Mails
 from admin.people.rules import INVITATION_LIFE, Fault, PeopleRefused, clean_name, is_slug
 from gateway.http.endpoint import ApiModel
 from gateway.storage.audit_log import note
+from gateway.storage.engine import narrow, scoped
 from gateway.values.scope import Scope
 from payments.requests import Right
 
@@ -178,24 +179,24 @@ class People:
 
     async def people(self, scope: Scope) -> list[PersonLine]:
         """Everybody in scope: first who may sign in."""
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             rows = await connection.execute(_LISTED, {"scope": scope})
             return [PersonLine.model_validate(row._asdict()) for row in rows]
 
     async def invitations(self, scope: Scope) -> list[InvitationLine]:
         """Those that nobody has accepted, the latest first."""
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             rows = await connection.execute(_OPEN, {"scope": scope})
             return [InvitationLine.model_validate(row._asdict()) for row in rows]
 
     async def contests(self, scope: Scope) -> list[tuple[str, str]]:
         """Slug and name of the contests that an auditor may be limited to."""
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             return [(row.slug, row.name) for row in await connection.execute(_CONTESTS, {"scope": scope})]
 
     async def organisers(self, scope: Scope) -> list[OrganiserLine]:
         """Organisers by name."""
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             rows = await connection.execute(_ORGANISERS, {"scope": scope})
             return [OrganiserLine.model_validate({**row._asdict(), "owners": row.owners or []}) for row in rows]
 
@@ -208,7 +209,7 @@ class People:
             organiser = await _organiser(connection, new.organiser, granter.scope)
             if not may_grant(granter, new.role, organiser):
                 raise PeopleRefused(Fault.NOT_YOURS_TO_GIVE)
-            return await self._invite(connection, by, new, organiser)
+            return await self._invite(connection, by, new, organiser, granter.scope)
 
     async def send_again(self, by: str, invitation: UUID) -> Invited:
         """Another link for an invitation; the earlier one no longer works. Raises PeopleRefused, ActRefused."""
@@ -241,6 +242,7 @@ class People:
         auditor. Raises PeopleRefused, ActRefused."""
         async with self._engine.begin() as connection:
             granter = await self._check(connection, by, Right.MANAGE_STAFF)
+            await narrow(connection, granter.scope)
             row = (await connection.execute(_LOCK_PERSON, {"id": person})).one_or_none()
             held = None if row is None else read_member(row)
             if held is None or granter.organiser_id not in (None, held.organiser_id):
@@ -271,13 +273,15 @@ class People:
             raise PeopleRefused(Fault.NO_SLUG)
         organiser = uuid4()
         async with self._engine.begin() as connection:
-            await self._check(connection, by, Right.MANAGE_ORGANISERS)
+            granter = await self._check(connection, by, Right.MANAGE_ORGANISERS)
             try:
                 await connection.execute(_MAKE_ORGANISER, {"id": organiser, "slug": slug, "name": clean_name(name)})
             except IntegrityError:
                 raise PeopleRefused(Fault.SLUG_TAKEN) from None
             await note(connection, actor=by, act="organiser.created", subject=slug, detail={"name": name})
-            return await self._invite(connection, by, NewInvitation(owner, Role.OWNER, slug, None, language), organiser)
+            return await self._invite(
+                connection, by, NewInvitation(owner, Role.OWNER, slug, None, language), organiser, granter.scope
+            )
 
     async def invite_first_owner(self, by: str, slug: str, owner: str, language: str) -> Invited:
         """Invite an owner of an organiser that has none. Raises PeopleRefused, ActRefused."""
@@ -286,7 +290,9 @@ class People:
             organiser = await _organiser(connection, slug, granter.scope)
             if (await connection.execute(_HAS_OWNER, {"organiser": organiser})).first():
                 raise PeopleRefused(Fault.NOT_YOURS_TO_GIVE)
-            return await self._invite(connection, by, NewInvitation(owner, Role.OWNER, slug, None, language), organiser)
+            return await self._invite(
+                connection, by, NewInvitation(owner, Role.OWNER, slug, None, language), organiser, granter.scope
+            )
 
     async def invitation(self, token: str) -> InvitationLine | None:
         """The invitation of a link, while it is good."""
@@ -317,8 +323,9 @@ class People:
         return read_member(made)
 
     async def _invite(
-        self, connection: AsyncConnection, by: str, new: NewInvitation, organiser: UUID | None
+        self, connection: AsyncConnection, by: str, new: NewInvitation, organiser: UUID | None, scope: Scope
     ) -> Invited:
+        """Invite, in the scope of who does so. Other organisers' accounts count, too: addresses are unique."""
         try:
             email = read_email(new.email)
         except StaffRefused:
@@ -326,6 +333,7 @@ class People:
         contest = await _contest(connection, new.contest, organiser, new.role)
         if (await connection.execute(_HAS_ACCOUNT, {"email": email})).first():
             raise PeopleRefused(Fault.HAS_ACCOUNT)
+        await narrow(connection, scope)
         await connection.execute(_WITHDRAW_SAME, {"email": email, "organiser": organiser})
         made = uuid4()
         link, hashed = self._link()
@@ -341,6 +349,7 @@ class People:
     async def _held(self, connection: AsyncConnection, by: str, invitation: UUID) -> Row[Any]:
         """An open invitation that they may change."""
         granter = await self._check(connection, by, Right.MANAGE_STAFF)
+        await narrow(connection, granter.scope)
         values = {"id": invitation, "scope": granter.scope}
         row = (await connection.execute(_INVITATION, values)).one_or_none()
         if row is None:

@@ -60,7 +60,7 @@ class PostOffice:
             return self.refusal
         message = message_from_bytes(bytes(envelope.original_content or b""), policy=policy.default)
         body = message.get_body(("plain",))
-        text = "" if body is None else str(body.get_content())
+        text = "" if body is None else str(body.get_content()).replace("\r\n", "\n")
         for recipient in envelope.rcpt_tos:
             self.mails.append(
                 {"to": recipient, "subject": str(message["Subject"] or ""), "text": text, "at": instant()}

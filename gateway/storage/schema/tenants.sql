@@ -91,3 +91,7 @@ grant update (preview) on staff_requests to spotlight_tenant
 grant update (name, role, contest_id, active) on staff to spotlight_tenant
 
 grant insert, update (state, ask_at, reason, decided_by, decided_at) on video_uploads to spotlight_tenant
+
+grant select (staff_id) on passkeys to spotlight_tenant
+
+grant select (staff_id, family, revoked_at), update (revoked_at) on staff_sessions to spotlight_tenant

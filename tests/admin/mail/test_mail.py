@@ -90,7 +90,7 @@ async def test_a_mail_arrives_and_its_link_is_forgotten(engine: AsyncEngine) -> 
             (mail,) = await answer.json()
         assert mail["to"] == TO
         assert mail["subject"] == "Un autre mot de passe pour Spotlight"
-        assert LINK in mail["text"].split()
+        assert f"\n{LINK}\n" in mail["text"]
         async with client.get("/mailbox", params={"to": TO}) as answer:
             assert f'<a href="{LINK}">' in await answer.text()
         async with client.get("/mailbox", params={"to": "<b>"}) as answer:

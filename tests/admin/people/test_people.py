@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 from sqlalchemy import text
 
 from admin.access.rules import FREE_TRIES, Role
+from admin.people import store
 from tests.admin.back_office import PASSWORD, Office, open_office, other_organiser
 
 AWA, YAO, ALI, SITA = (f"{name}@house.test" for name in ("awa", "yao", "ali", "sita"))
@@ -328,3 +329,19 @@ async def test_a_link_to_a_password_that_is_over_opens_nothing(office: Office) -
             assert answer.status == 404
         async with client.post(link, data={"password": ANOTHER, "name": "x"}) as answer:
             assert answer.status == 404
+
+
+async def test_the_database_keeps_organisers_people_apart_without_the_statements_scope(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await other_organiser(office.rig)
+    await office.hire(SITA, Role.OWNER, "other")
+    await invited(office, by=SITA)
+    scope = await office.rig.one("select organiser_id from staff where email = :email", email=YAO)
+    for name in ("_LISTED", "_OPEN"):
+        unlimited = getattr(store, name).text.replace("cast(:scope as uuid) is null or", "true or")
+        assert unlimited != getattr(store, name).text
+        monkeypatch.setattr(store, name, text(unlimited))
+    assert [line.email for line in await office.people.people(scope)] == [YAO]
+    assert await office.people.invitations(scope) == []
+    assert {line.email for line in await office.people.people(None)} == {AWA, YAO, SITA}
