@@ -1,6 +1,8 @@
 """Journeys as a person sees them: the handset's keys are pressed, the pages are read in Chromium."""
 
 import re
+from base64 import b64decode
+from pathlib import Path
 
 import asyncpg
 import pyotp
@@ -10,6 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from admin.access.rules import Role
 from tests.country import Country, until
 from tests.gateway.cli.staff import PASSWORD, hire
+from tests.movies import mp4
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
@@ -142,3 +145,72 @@ async def test_somebody_invited_by_mail_signs_in_with_the_code_of_a_phone(countr
     await page.get_by_role("link", name="Personnes").click()
     await expect(page.locator("main")).to_contain_text(invited)
     assert owner not in await page.content(), "the platform's people are not the organiser's"
+
+
+# Two seconds of a real film, which Chromium makes and plays.
+_RECORD = """async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 90, height: 160 });
+  const pen = canvas.getContext("2d");
+  let shade = 0;
+  const drawing = setInterval(() => {
+    pen.fillStyle = `hsl(${(shade += 7)}, 80%, 50%)`;
+    pen.fillRect(0, 0, 90, 160);
+  }, 40);
+  const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: "video/mp4" });
+  const parts = [];
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  recorder.start();
+  await new Promise((done) => setTimeout(done, 2000));
+  await new Promise((done) => { recorder.onstop = done; recorder.stop(); });
+  clearInterval(drawing);
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}"""
+
+
+async def test_a_video_is_uploaded_approved_and_played(country: Country, browser: Browser, tmp_path: Path) -> None:
+    # Without the header that names an address: to another origin, a page may send none of its own.
+    page = await browser.new_page(viewport={"width": 360, "height": 740}, locale="fr-FR")
+    await hire(country.environment()["DATABASE_URL"], "film@house.test", role=Role.OWNER)
+    await page.goto(f"{country.gateway_url}/admin")
+    await page.fill("#email", "film@house.test")
+    await page.fill("#password", PASSWORD)
+    await page.click("main form button")
+    await page.goto(f"{country.gateway_url}/admin/contests/star/candidates/03/video")
+    send, said = page.locator(".film-upload button"), page.locator("[role=status]")
+    for name, film, text in (
+        ("film.mov", mp4(3), "pas une vidéo MP4"),
+        ("large.mp4", mp4(3, length=51 * 1024 * 1024), "dépasse 50 Mo"),
+    ):
+        (tmp_path / name).write_bytes(film)
+        await page.set_input_files("#file", tmp_path / name)
+        await send.click()
+        await expect(said).to_contain_text(text)
+    # A browser that cannot read a file sends it; what Cloudinary finds decides.
+    await page.set_input_files("#file", {"name": "film.mp4", "mimeType": "video/mp4", "buffer": mp4(61)})
+    await send.click()
+    await expect(page.locator(".notice.bad")).to_contain_text("plus de 60 secondes", timeout=20_000)
+    real = b64decode(await page.evaluate(_RECORD))
+    await page.set_input_files("#file", {"name": "film.mp4", "mimeType": "video/mp4", "buffer": real})
+    await send.click()
+    await page.get_by_role("button", name="Approuver").click(timeout=20_000)
+    await expect(page.locator(".tag").first).to_have_text("montrée au public")
+
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition(".")[2]))
+    film = page.locator("video")
+
+    async def shown() -> bool:
+        await page.goto(f"{country.gateway_url}/c/star/03", wait_until="networkidle")
+        return bool(await film.count())
+
+    while not await shown():
+        asked.clear()
+    assert "jpg" in asked
+    assert "mp4" not in asked
+    assert await film.get_attribute("poster")
+    await film.evaluate("film => film.play()")
+    await page.wait_for_function("document.querySelector('video').currentTime > 0")
+    assert "mp4" in asked
+    calls = country.sandbox.get("/requests/cloudinary?direction=out").json()
+    assert {call["status"] for call in calls} == {200}

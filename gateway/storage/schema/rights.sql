@@ -27,9 +27,9 @@ grant insert, update on account_health, callback_counts, candidate_links, candid
 
 -- Rows that may also be deleted.
 grant insert, update, delete on chosen_languages, invitations, mails, passkeys, password_resets, recovery_codes,
-  set_aside, sign_in_failures, staff_sessions, worker_beats to spotlight_app
+  set_aside, sign_in_failures, staff_sessions, video_notifications, worker_beats to spotlight_app
 
-grant insert, delete on candidate_imports, delivery_reports, text_opt_outs, video_notifications to spotlight_app
+grant insert, delete on candidate_imports, delivery_reports, text_opt_outs to spotlight_app
 
 -- Rows of which some columns may be changed.
 grant insert, update (confirmed_by, confirmed_at, usable_from, retired_at) on beneficiaries to spotlight_app

@@ -95,6 +95,18 @@ async def test_a_language_that_was_chosen_long_ago_goes(auto: AsyncEngine) -> No
         assert [bytes(index) for index in kept.scalars()] == [b"-1"]
 
 
+async def test_notifications_about_videos_go_with_the_updates(auto: AsyncEngine) -> None:
+    await run(auto)
+    async with auto.connect() as connection:
+        for days in (-1, 1):
+            age = timedelta(days=KEPT.updates + days)
+            statement = "insert into video_notifications values ('upload', $1, '{}', now() - $2::interval)"
+            await connection.exec_driver_sql(statement, (str(days), age))
+        assert await run(auto) == 1
+        kept = await connection.exec_driver_sql("select key from video_notifications")
+        assert list(kept.scalars()) == ["-1"]
+
+
 async def test_what_is_old_goes_and_the_rest_stays(auto: AsyncEngine) -> None:
     assert await run(auto) == 4
     assert await left(auto) == ({3, 4}, {b"texted lately", b"lately", b"again lately", b"waits"})

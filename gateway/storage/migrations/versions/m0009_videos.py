@@ -54,7 +54,7 @@ def upgrade() -> None:
         grant insert, update (state, ask_at, checks, asset_id, version, bytes, milliseconds, width, height, fault, reason,
           decided_by, decided_at) on video_uploads to spotlight_app
         """,
-        "grant insert, delete on video_notifications to spotlight_app",
+        "grant insert, update, delete on video_notifications to spotlight_app",
         "grant select on video_uploads, video_notifications to spotlight_app",
         "select limit_to_organiser('video_uploads', 'contest_id in (select id from contests)')",
         "grant select, insert, update (state, ask_at, reason, decided_by, decided_at) on video_uploads to spotlight_tenant",
