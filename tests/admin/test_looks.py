@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import pytest
 from PIL import Image
 from playwright.async_api import FilePayload, Page, Route, expect
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from admin.access.passkeys import Site
@@ -17,6 +18,7 @@ from admin.access.rules import Role
 from admin.candidates.store import CANDIDATES, Edit
 from admin.contests.photos import PHOTOS
 from admin.people.store import NewInvitation
+from admin.videos.cloudinary import Cloudinary, CloudinarySettings
 from gateway.contests import resizing
 from gateway.contests.contest import CandidateStatus
 from payments.requests import Act
@@ -57,6 +59,7 @@ class Seen:
             color_scheme="dark" if dark else "light",
             java_script_enabled=script,
         )
+        await page.context.route("http://video.test/**", _poster)
         await page.goto(f"{self.base}/admin")
         if judged:
             await self.judge(page, language, width)
@@ -73,9 +76,16 @@ class Seen:
         assert await violations(page) == []
 
 
+async def _poster(route: Route) -> None:
+    await route.fulfill(body=saved(halves()))
+
+
 @pytest.fixture
 async def seen(database: Any, tabs: Tabs) -> AsyncIterator[Seen]:
-    async with open_office(database.app_url) as office:
+    account = CloudinarySettings(
+        cloud_name="cloud", api_key="1", api_secret=SecretStr("secret"), delivery_base_url="http://video.test"
+    )
+    async with open_office(database.app_url, cloudinary=Cloudinary(account, "http://here.test")) as office:
         await office.hire(AWA)
         await office.hire(YAO, Role.FINANCE)
         shown = Seen(office, tabs, str(office.server.make_url("")).rstrip("/"), [])
@@ -84,8 +94,32 @@ async def seen(database: Any, tabs: Tabs) -> AsyncIterator[Seen]:
         assert shown.complaints == []
 
 
+async def film(office: Office) -> None:
+    """Uploads of a candidate in every state."""
+    lines = (
+        ("issued", None, None),
+        ("uploaded", 3, None),
+        ("ready", 3, None),
+        ("approved", 3, None),
+        ("rejected", 3, "too_long"),
+        ("gone", 3, None),
+    )
+    async with office.rig.engine.begin() as connection:
+        for state, version, fault in lines:
+            await connection.execute(
+                text(
+                    "insert into video_uploads (public_id, contest_id, candidate_id, state, issued_by, version, bytes,"
+                    " milliseconds, width, height, fault, reason, decided_by, decided_at) select 'v/' || :state,"
+                    " contest_id, id, :state, 'awa@house.test', :version, 5000000, 42000, 720, 1280, :fault,"
+                    " 'the family asked us', 'awa@house.test', now() from candidates where code = '07'"
+                ),
+                {"state": state, "version": version, "fault": fault},
+            )
+
+
 async def furnished(office: Office) -> list[str]:
     """A service in which something of everything happened; addresses of all pages."""
+    await film(office)
     await office.app[PHOTOS].keep(None, "star", "07", saved(halves()), AWA)
     rig = office.rig
     counted, held = await rig.counted(), await rig.held(number="+2250501020305")
@@ -139,6 +173,8 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/candidates/08/photo",
         "/admin/people",
         "/admin/organisers",
+        "/admin/contests/star/candidates/07/video",
+        "/admin/contests/star/candidates/08/video",
     ]
 
 
