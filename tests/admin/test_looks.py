@@ -112,6 +112,7 @@ async def film(office: Office) -> None:
                     " milliseconds, width, height, fault, reason, decided_by, decided_at) select 'v/' || :state,"
                     " contest_id, id, :state, 'awa@house.test', :version, 5000000, 42000, 720, 1280, :fault,"
                     " 'the family asked us', 'awa@house.test', now() from candidates where code = '07'"
+                    " and contest_id = (select id from contests where slug = 'star')"
                 ),
                 {"state": state, "version": version, "fault": fault},
             )

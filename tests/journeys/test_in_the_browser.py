@@ -198,18 +198,18 @@ async def test_a_video_is_uploaded_approved_and_played(country: Country, browser
 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.rpartition(".")[2]))
-    film = page.locator("video")
+    video = page.locator("video")
 
     async def shown() -> bool:
         await page.goto(f"{country.gateway_url}/c/star/03", wait_until="networkidle")
-        return bool(await film.count())
+        return bool(await video.count())
 
     while not await shown():
         asked.clear()
     assert "jpg" in asked
     assert "mp4" not in asked
-    assert await film.get_attribute("poster")
-    await film.evaluate("film => film.play()")
+    assert await video.get_attribute("poster")
+    await video.evaluate("video => video.play()")
     await page.wait_for_function("document.querySelector('video').currentTime > 0")
     assert "mp4" in asked
     calls = country.sandbox.get("/requests/cloudinary?direction=out").json()
