@@ -178,9 +178,10 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Do what a form of the page asks for: `approved`, `rejected`, `removed`, or ask Cloudinary again."""
     slug, code, public_id = request.match_info["slug"], request.match_info["code"], fields.get("public_id", "")
     asked, videos = fields.get("act", ""), request.app[VIDEOS]
+    candidate = await videos.store.candidate(me.scope, slug, code)
     try:
         if asked == "ask":
-            await videos.ask_now(await videos.store.candidate(me.scope, slug, code), public_id)
+            await videos.ask_now(candidate, public_id)
         elif asked in [*Decision]:
             await _decide(request, me, slug, code, public_id, Decision(asked), fields.get("reason", ""))
         else:
