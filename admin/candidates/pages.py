@@ -12,6 +12,7 @@ from admin.candidates.api import CandidateListing, chosen, sayer
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
 from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike
 from gateway.contests.contest import Candidate, CandidateStatus
+from gateway.contests.photos import shown
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES
 from gateway.values.csv_text import csv_line
@@ -177,12 +178,15 @@ async def _form_page(
         "text": "" if candidate is None else candidate.text,
         "photo": "" if candidate is None else candidate.photo_url or "",
     }
+    photo = None if candidate is None else shown(candidate.photo, candidate.photo_url)
     others = [] if candidate is None else [one for one in standing.contest.candidates if one.id != candidate.id]
     return show(
         request,
         me,
         "admin_candidate.html",
         status=200 if refused is None else 422,
+        pictures=() if photo is None else (photo.origin,),
+        photo=photo,
         contest=standing.contest,
         candidate=candidate,
         votes=0 if candidate is None else standing.votes[candidate.code],
@@ -311,10 +315,17 @@ async def queue_page(request: web.Request, me: Me) -> web.StreamResponse:
     contest = standing.contest
     waiting = [person for person in contest.candidates if person.status is CandidateStatus.SUBMITTED]
     lines = [
-        (person, look_alike(person.name, [other for other in contest.candidates if other.id != person.id]))
+        (
+            person,
+            look_alike(person.name, [other for other in contest.candidates if other.id != person.id]),
+            shown(person.photo, person.photo_url),
+        )
         for person in waiting[:QUEUE_LINES]
     ]
-    return show(request, me, "admin_moderation.html", contest=contest, lines=lines, waiting=len(waiting))
+    origins = {photo.origin for _, _, photo in lines if photo is not None}
+    return show(
+        request, me, "admin_moderation.html", pictures=origins, contest=contest, lines=lines, waiting=len(waiting)
+    )
 
 
 def _back_to(address: str) -> ServePage:

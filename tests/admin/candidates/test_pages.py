@@ -8,10 +8,12 @@ import pytest
 from aiohttp import ClientSession, FormData
 
 from admin.access.rules import Role
+from admin.contests.photos import PHOTOS
 from gateway.contests.nominations import Nominations, Nominee
 from tests.admin.back_office import Office, other_organiser
 from tests.admin.candidates.test_api import AWA, MODERATOR, OTHER, READER
 from tests.admin.candidates.test_api import office as office
+from tests.rigs.photos import halves, saved
 
 PATH = "/admin/contests/star/candidates"
 QUEUE = "/admin/contests/star/moderation"
@@ -191,6 +193,15 @@ async def test_the_queue_is_worked_off(office: Office, awa: ClientSession) -> No
     status, page = await office.form(awa, QUEUE, f"{PATH}/14/decide", act="reject", back="queue", reason="Twice")
     assert (status, "Nobody waits." in page) == (200, True)
     assert [(await states(office))[code] for code in ("13", "14")] == ["approved", "rejected"]
+
+
+async def test_whoever_decides_sees_the_photo(office: Office, awa: ClientSession) -> None:
+    await upload_and_apply(office, awa, "name\nKoné Awa\n")
+    assert "/media/" not in await text_of(awa, QUEUE)
+    kept = await office.app[PHOTOS].keep(None, "star", "13", saved(halves()), AWA)
+    for address in (QUEUE, f"{PATH}/13"):
+        page = await text_of(awa, address)
+        assert (f'src="{kept.address}-800.webp"' in page, 'alt="Photo of Koné Awa"' in page) == (True, True)
 
 
 async def upload_and_apply(office: Office, client: ClientSession, text: str) -> None:
