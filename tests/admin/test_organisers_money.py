@@ -27,7 +27,8 @@ async def office(database: Any) -> AsyncIterator[Office]:
 
 
 async def call(client: ClientSession, method: str, path: str, body: object = None) -> tuple[int, Any]:
-    async with client.request(method, f"/api/admin/{path}", **({"json": body} if body else {})) as answer:
+    given: dict[str, Any] = {"json": body} if body else {}
+    async with client.request(method, f"/api/admin/{path}", **given) as answer:
         return answer.status, await answer.json()
 
 

@@ -38,7 +38,7 @@ class Recorder:
 
 @dataclass
 class Planner:
-    """Asks for plans, as superuser. `large`: tables, partitions and indexes with many rows."""
+    """Asks for plans. `large`: tables, partitions and indexes with many rows."""
 
     connection: asyncpg.Connection
     large: frozenset[str]
@@ -49,6 +49,17 @@ class Planner:
             "select relname from pg_class where relkind in ('r', 'i') and reltuples >= $1", LARGE
         )
         return cls(connection, frozenset(row[0] for row in large))
+
+    async def become(self, role: str, organiser: str = "") -> None:
+        """Ask as this role from now on: which rows it may see is part of its plans."""
+        await self.connection.execute(
+            "select set_config('role', $1, false), set_config('app.organiser', $2, false)", role, organiser
+        )
+
+    async def all_whole_reads(self, sent: Mapping[str, tuple[Any, ...] | None]) -> dict[str, set[str]]:
+        """Of statements with their parameters, those that read a table whole, with its name."""
+        found = {statement: await self.whole_reads(statement, parameters) for statement, parameters in sent.items()}
+        return {statement: tables for statement, tables in found.items() if tables}
 
     async def whole_reads(self, statement: str, parameters: tuple[Any, ...] | None) -> set[str]:
         """Tables that are read whole by the plan for these parameters, or by the one for any, where PostgreSQL takes
