@@ -144,6 +144,7 @@ staff_requests = table(
     one_of("status", "waiting", "rejected", "approved", "done", "failed"),
     checks("decided_by is distinct from requested_by", "(decided_by is null) = (status = 'waiting')"),
     index("staff_requests_latest", "requested_at"),
+    index("staff_requests_of", "organiser_id", "requested_at"),
     index("staff_requests_by_status", "status", "requested_at"),
     index("staff_requests_by_act", "act", "requested_at"),
     index("staff_requests_about", "subject"),
