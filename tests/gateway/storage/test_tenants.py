@@ -64,13 +64,13 @@ async def two(database: Database) -> AsyncIterator[Two]:
     await rig.close()
 
 
-async def limited_tables(database: Database, right: str) -> set[str]:
-    """Tables of which a tenant has a right to some column."""
+async def limited_tables(database: Database, right: str, *, whole: bool = False) -> set[str]:
+    """Tables of which a tenant has a right to some column; `whole`: to all."""
     owner = await asyncpg.connect(database.superuser_url)
     try:
         rows = await owner.fetch(
             "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
-            " and has_any_column_privilege($1, oid, $2)",
+            f" and has_{'table' if whole else 'any_column'}_privilege($1, oid, $2)",
             TENANT_ROLE,
             right,
         )
