@@ -206,7 +206,6 @@ class Leaderboard:
         pages, faces = request.app[PAGES], photos_of(contest)
         # Where several share a short code, the keyword decides.
         alone = len(request.app[PUBLISHED].contests_by_short_code(contest.short_code)) < 2
-        share_text = partial(pages.say, language, "share.contest_text", contest=contest.name)
         values = {
             "contest": contest,
             "ranking": ranking,
@@ -216,7 +215,7 @@ class Leaderboard:
             "percent": view_model.percent,
             "part": part,
             "rows": part.rows,
-            "share": share_of(request.app.get(PUBLIC_URL, ""), contest, None, share_text, language),
+            "share": share_of(request.app.get(PUBLIC_URL, ""), contest, None, partial(pages.say, language), language),
             "parts": _parts(request, contest, language) if phase is Phase.OPEN else [],
             "bot": self._bot(),
             "faces": faces,

@@ -182,9 +182,12 @@ def collected_and_sold(country: Country) -> tuple[int, int]:
     signs = {"collection": 1, "refund": -1, "dispute": -1}
     collected = sum(int(line["amount"]) * signs[line["kind"]] for line in lines)
     contests = country.gateway.get("/api/contests").raise_for_status().json()["contests"]
-    slugs = [contest["slug"] for contest in contests if contest["price"]["currency"] == "XOF"]
-    boards = [country.gateway.get(f"/api/contests/{slug}/leaderboard").raise_for_status().json() for slug in slugs]
-    return collected, sum(board["totalVotes"] for board in boards) * 100
+    sold = 0
+    for contest in contests:
+        if contest["price"]["currency"] == "XOF":
+            board = country.gateway.get(f"/api/contests/{contest['slug']}/leaderboard").raise_for_status().json()
+            sold += int(board["totalVotes"]) * int(contest["price"]["amountMinor"])
+    return collected, sold
 
 
 def until(look: Callable[[], T | None], what: str, seconds: float = 30) -> T:

@@ -202,7 +202,8 @@ def free_keyword(name: str, contests: Iterable[Contest], also: Collection[str] =
     """A keyword of this name that no contest has. `contests`: those of its short code; `also`: further ones that
     are taken."""
     taken = {contest.keyword.upper() for contest in contests} | set(also) | _OTHER_WORDS
-    usable = [word.upper()[: KEYWORD_MAX - 2] for word in ascii_words(name) if len(word) > 2 and not word.isdigit()]
-    bases = [*usable, "".join(usable)[: KEYWORD_MAX - 2], "CONTEST"]
-    tries = [*filter(None, bases), *(f"{base}{n}" for base in filter(None, bases) for n in range(2, 100))]
+    named = [word.upper()[: KEYWORD_MAX - 2] for word in ascii_words(name)]
+    bases = [*(word for word in named if len(word) > 2 and not word.isdigit()), "".join(named)[: KEYWORD_MAX - 2]]
+    bases = [base for base in (*bases, "CONTEST") if base and base not in _OTHER_WORDS]
+    tries = [*bases, *(f"{base}{n}" for base in bases for n in range(2, 100))]
     return next(word for word in tries if word not in taken)

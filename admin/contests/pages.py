@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from admin.contests import starts
 from admin.contests.checking import as_published, checked, hindrances
 from admin.contests.form import Fault, fields_of, free_keyword, free_slugs, read_fields
 from admin.contests.store import STAFF_CONTESTS, ChangedMeanwhile, Held, Taken
+from channels.buying import wallet_name
 from channels.lint import Finding, Level
 from channels.phrases import language_name, languages, languages_for
 from channels.ussd.menu.session import SEPTETS_MAX
@@ -21,6 +23,7 @@ from gateway.contests.document import ContestPart, Document, OrganiserPart, cont
 from gateway.contests.steps import Step
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES
+from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import CURRENCY_OF
 from gateway.values.time_zones import zones
 from payments.requests import ActRefused, Right, Why
@@ -237,6 +240,21 @@ def _lint(
         groups=[("errors", errors), ("warnings", [finding for finding in found if finding not in errors])],
         refused=refused,
         mended=_mended,
+        words=partial(_words, request),
+    )
+
+
+def _words(request: web.Request, finding: Finding) -> dict[str, object]:
+    """What a finding's sentence is filled with, in the reader's language."""
+    pages = request.app[PAGES]
+    language = pages.language_of(request)
+    return {
+        name: wallet_name(language, value) if isinstance(value, PaymentMethod) else value
+        for name, value in finding.values.items()
+    } | (
+        {"speech": pages.say(language, f"admin_speech.{finding.values['speech']}")}
+        if "speech" in finding.values
+        else {}
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from channels.buying import one_dial
 from channels.grammar import Ask, Doubt, Vote, read
 from channels.lint.findings import Finding, error, warning
-from channels.phrases import files, language_name, languages, languages_for
+from channels.phrases import files, languages, languages_for
 from gateway.contests.codes import form_fault, one_slip_apart
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Rail, Rails
@@ -185,7 +185,7 @@ def prices(contest: Contest, rails: Rails) -> Iterator[Finding]:
                 "prices",
                 f"{rail.method.value}: {rail.account} does not take {contest.currency}",
                 "wrong_currency",
-                wallet=rail.method.label,
+                wallet=rail.method,
                 currency=contest.currency,
             )
         else:
@@ -195,7 +195,7 @@ def prices(contest: Contest, rails: Rails) -> Iterator[Finding]:
             "prices",
             f"{method.value}: no account that collects it is set up here",
             "no_wallet",
-            wallet=PaymentMethod(method).label,
+            wallet=PaymentMethod(method),
         )
 
 
@@ -224,13 +224,13 @@ def words(contest: Contest) -> Iterator[Finding]:
         yield error("language", f"there are no phrases in {contest.language!r}", "no_phrases")
     for language in languages_for(contest):
         if not contest.rules.get(language, "").strip():
-            yield warning("rules", f"there are no rules in {language}", "no_rules", speech=language_name(language))
+            yield warning("rules", f"there are no rules in {language}", "no_rules", speech=language)
         if review := files()[language].review:
             yield warning(
                 "language",
                 f"the phrases in {language} are {review}",
                 "phrases_to_review",
-                speech=language_name(language),
+                speech=language,
             )
     if not contest.contact.strip():
         yield warning("contact", "a voter in trouble finds no one: no contact", "no_contact")

@@ -49,7 +49,8 @@ def _qr(address: str) -> segno.QRCode:
 def card_text(pages: Pages, base_url: str, contest: Contest, candidate: Candidate | None, language: str) -> CardText:
     """The words on the picture of a page."""
     price = pages.say(language, "share.price", price=money(contest.price))
-    dial = pages.say(language, "share.dial", code=star_code(contest, candidate))
+    code = star_code(contest, candidate)
+    dial = pages.say(language, "share.dial", code=code) if code else ""
     site = urlsplit(base_url).netloc
     if candidate is None:
         return CardText(pages.say(language, "share.card_contest"), contest.name, price, "", dial, site)

@@ -115,8 +115,7 @@ def language_in(contest: Contest | None) -> str:
 
 def shared(request: web.Request, contest: Contest, candidate: Candidate, language: str) -> Share:
     """What is sent to friends about a candidate."""
-    pages = request.app[PAGES]
-    say = partial(pages.say, language, "share.candidate_text", contest=contest.name, name=candidate.name)
+    say = partial(request.app[PAGES].say, language)
     return share_of(request.app.get(PUBLIC_URL, ""), contest, candidate, say, language)
 
 

@@ -41,8 +41,8 @@ def page_path(contest: Contest, candidate: Candidate | None = None) -> str:
 
 
 def star_code(contest: Contest, candidate: Candidate | None = None) -> str:
-    """What to dial for a contest, or for a candidate at once: `*789#`, `*789*07#`."""
-    if candidate is None:
+    """What to dial for a contest, or for a candidate at once: `*789#`, `*789*07#`; empty without a service code."""
+    if candidate is None or not contest.dial_code:
         return contest.dial_code
     return f"{contest.dial_code.removesuffix('#')}*{candidate.code}#"
 
@@ -55,18 +55,22 @@ def dial_link(code: str) -> str:
 def share_of(
     base_url: str, contest: Contest, candidate: Candidate | None, say: Callable[..., str], language: str
 ) -> Share:
-    """How to share a page. `base_url`: our public address without a last `/`; `say`: makes the text
-    of `address` and `code`.
+    """How to share a page. `base_url`: our public address without a last `/`; `say`: says a phrase
+    by its key in the reader's language.
 
     The picture's address changes with the contest's version, because readers of it keep it long.
     """
     path, code = page_path(contest, candidate), star_code(contest, candidate)
     address = base_url + path
+    about, names = "contest", {"contest": contest.name}
+    if candidate is not None:
+        about, names = "candidate", {**names, "name": candidate.name}
+    text = say(f"share.{about}_text", **names, address=address) + (say("share.or_dial", code=code) if code else "")
     return Share(
         path=path,
         address=address,
         image=f"{address}/card.png?lang={language}&v={contest.version}",
-        text=say(address=address, code=code),
+        text=text,
         star_code=code,
         star_link=dial_link(code),
     )
