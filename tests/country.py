@@ -186,7 +186,7 @@ def collected_and_sold(country: Country) -> tuple[int, int]:
     for contest in contests:
         if contest["price"]["currency"] == "XOF":
             board = country.gateway.get(f"/api/contests/{contest['slug']}/leaderboard").raise_for_status().json()
-            sold += int(board["totalVotes"]) * int(contest["price"]["amountMinor"])
+            sold += int(board["totalVotes"]) * int(contest["price"]["amount"])
     return collected, sold
 
 
