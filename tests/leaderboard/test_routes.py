@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.contests.contest import Candidate, CandidateStatus
+from gateway.contests.contest import Candidate, CandidateStatus, ContestState
 from gateway.http.pages import CONTENT_SECURITY_POLICY, preferred
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import demo_contest
@@ -213,6 +213,30 @@ async def test_page_says_how_to_vote(here: Here) -> None:
     ):
         assert part in text, part
     assert "Clôture le 31 décembre 2027 à 23:59\u00a0GMT" in await here.text("/c/star", Accept_Language="fr")
+
+
+async def test_a_contest_without_numbers_names_none(here: Here) -> None:
+    star = here.service.shown[0]
+    for gone, kept in (("service_code", "VOTE 07 5"), ("short_code", "*789*07*5*1#")):
+        here.service.shown[0] = replace(star, **{gone: ""}, _by_code={})
+        text = await here.text("/c/star", Accept_Language="en")
+        assert getattr(star, gone).strip("#") not in text, gone
+        assert kept in text
+        assert 'href="tel:"' not in text
+        assert 'href="sms:?' not in text
+    here.service.shown[0] = replace(star, service_code="", short_code="", _by_code={})
+    assert "Dial" not in await here.text("/c/star", Accept_Language="en")
+
+
+async def test_times_are_told_by_the_clocks_of_the_contest(here: Here) -> None:
+    here.service.shown[0] = replace(here.service.shown[0], time_zone="Africa/Douala", _by_code={})
+    assert "Clôture le 1 janvier 2028 à 00:59\u00a0GMT+1" in await here.text("/c/star", Accept_Language="fr")
+
+
+async def test_only_what_is_published_is_listed(here: Here) -> None:
+    here.service.shown[0] = replace(here.service.shown[0], state=ContestState.ARCHIVED, _by_code={})
+    assert "/c/star" not in await here.text("/")
+    assert "Voting is closed" in await here.text("/c/star", Accept_Language="en")
 
 
 async def test_a_shared_short_code_needs_the_contests_own_word(here: Here) -> None:

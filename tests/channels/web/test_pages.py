@@ -34,6 +34,14 @@ async def test_the_page_of_a_candidate(here: Here) -> None:
     assert "Numéro Mobile Money à débiter" in await here.read(PAGE, "fr")
 
 
+async def test_the_page_of_a_candidate_of_a_contest_without_a_code_to_dial(here: Here) -> None:
+    here.service.shown = [replace(here.service.shown[0], service_code="", _by_code={})]
+    text = await here.read(PAGE)
+    assert "*07" not in text
+    assert "Dial" not in text
+    assert "dial" not in text
+
+
 async def test_a_reader_of_a_language_of_phones_gets_the_language_beside_it(here: Here) -> None:
     assert '<html lang="en">' in await here.read(PAGE, "wes")
 
