@@ -18,6 +18,7 @@ from gateway.contests.directory import read_contest, within
 from gateway.contests.document import Document, document_of, planned
 from gateway.contests.steps import Step, stepped
 from gateway.contests.store import lock_contests, organiser_named, organiser_of, write_plan
+from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidates, contests, organisers
 from gateway.values.scope import Scope
 from payments.requests import ActRefused, Why
@@ -114,7 +115,7 @@ class StaffContests:
             .where(*within(scope))
             .order_by(contests.c.opens_at.desc(), contests.c.slug)
         )
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             rows = (await connection.execute(asked)).all()
         return [
             Line(
@@ -134,7 +135,7 @@ class StaffContests:
 
     async def held(self, slug: str, scope: Scope) -> Held:
         """One contest. Raises ActRefused."""
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             return await _held(connection, slug, scope)
 
     async def organisers(self, scope: Scope) -> list[tuple[str, str]]:
@@ -142,12 +143,12 @@ class StaffContests:
         asked = select(organisers.c.slug, organisers.c.name).order_by(organisers.c.name)
         if scope is not None:
             asked = asked.where(organisers.c.id == scope)
-        async with self._engine.connect() as connection:
+        async with scoped(self._engine, scope) as connection:
             return [(row.slug, row.name) for row in (await connection.execute(asked)).all()]
 
     async def create(self, document: Document, scope: Scope, person: str) -> Contest:
         """A new contest, as a draft. Raises ActRefused, Taken."""
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             await lock_contests(connection)
             owner = await organiser_named(connection, document.organiser.slug)
             if owner is None or scope not in (None, owner[0]):
@@ -162,7 +163,7 @@ class StaffContests:
     ) -> Contest:
         """The contest as a document has it. `version`: the one that was read; None: any. Raises ActRefused,
         ChangedMeanwhile, Taken."""
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             await lock_contests(connection)
             held = await _held(connection, slug, scope)
             if version not in (None, held.contest.version):
@@ -177,7 +178,7 @@ class StaffContests:
 
     async def step(self, slug: str, step: Step, scope: Scope, person: str) -> Contest:
         """Take a step. Raises ActRefused, Taken."""
-        async with self._engine.begin() as connection:
+        async with scoped(self._engine, scope) as connection:
             await lock_contests(connection)
             held = await _held(connection, slug, scope)
             with _refusals():
