@@ -69,9 +69,9 @@ class Photos:
     async def _write(self, scope: Scope, candidate: Portrayed, slug: str, photo: Picture | None, actor: str) -> None:
         async with scoped(self._engine, scope) as connection:
             former = await write_photo(connection, candidate.id, photo)
-            detail = {"code": candidate.code, "sides": [] if photo is None else photo.sides}
-            act = "candidate.photo" if photo is not None else "candidate.photo_removed"
-            await note(connection, actor=actor, act=act, subject=slug, detail=detail)
+            before, after = ("none" if one is None else one.address for one in (former, photo))
+            change = {"what": f"candidate {candidate.code} photo", "before": before, "after": after}
+            await note(connection, actor=actor, act="candidate.photo", subject=slug, detail={"changes": [change]})
         stem = None if former is None else self._pictures.stem(former.address)
         if former is not None and stem is not None:
             try:

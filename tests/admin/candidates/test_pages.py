@@ -202,6 +202,7 @@ async def test_whoever_decides_sees_the_photo(office: Office, awa: ClientSession
     for address in (QUEUE, f"{PATH}/13"):
         page = await text_of(awa, address)
         assert (f'src="{kept.address}-800.webp"' in page, 'alt="Photo of Koné Awa"' in page) == (True, True)
+    assert "uploaded" in page.split("History")[1]
 
 
 async def upload_and_apply(office: Office, client: ClientSession, text: str) -> None:

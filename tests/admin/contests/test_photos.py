@@ -77,7 +77,8 @@ async def test_a_photo_is_kept_and_served_for_ever(office: Office) -> None:
         async with stranger.get(address) as answer:
             assert answer.status == 404
     (line,) = await office.audit("candidate.photo")
-    assert (line.actor, line.subject, line.detail) == (AWA, "star", {"code": "07", "sides": [96, 320, 800]})
+    change = {"what": "candidate 07 photo", "before": "none", "after": held.photo}
+    assert (line.actor, line.subject, line.detail) == (AWA, "star", {"changes": [change]})
 
 
 async def test_what_is_replaced_or_removed_is_deleted(office: Office) -> None:
@@ -93,7 +94,11 @@ async def test_what_is_replaced_or_removed_is_deleted(office: Office) -> None:
             assert (answer.status, await answer.json()) == (200, {"code": "07"})
     assert files(office) == []
     assert (await row(office)).photo is None
-    assert len(await office.audit("candidate.photo_removed")) == 1
+    assert [line.detail["changes"][0]["after"] == "none" for line in await office.audit("candidate.photo")] == [
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
