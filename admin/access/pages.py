@@ -195,6 +195,7 @@ async def _mine(
         codes_left=await sign_in.factors.codes_left(me.member.id),
         has_app=await sign_in.has_app(me.member),
         key=await ask_new_passkey(request, me.member),
+        address=sign_in.site.origin,
         fault=fault.value if isinstance(fault, PasswordFault) else "refused" if fault else None,
         changed=changed,
         shortest=PASSWORD_LENGTH_MIN,

@@ -4,11 +4,12 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
 
-from admin.access.passkeys import Site, site_of
+from admin.access.passkeys import NewKey, Site, site_of
 from admin.access.rules import CODE_LETTERS, FREE_TRIES, RECOVERY_CODES, read_recovery_code
 from tests.admin.back_office import PASSWORD, Office, open_office
 
@@ -197,3 +198,41 @@ async def test_a_stolen_token_is_mailed_to_its_owner(office: Office) -> None:
 )
 def test_passkeys_belong_to_the_host_of_our_pages(address: str, site: Site) -> None:
     assert site_of(address) == site
+
+
+async def test_a_passkey_is_removed_by_its_person_and_never_the_last_factor(office: Office) -> None:
+    factors, accounts = office.access.sign_in.factors, office.access.sign_in.accounts
+    await office.hire("yao@house.test")
+    people = {}
+    for number, email in enumerate((AWA, "yao@house.test")):
+        found = await accounts.credentials(email)
+        assert found is not None
+        people[email] = found.member
+        key = NewKey(bytes([number]), b"key", 0)
+        assert await factors.add_passkey(found.member, key, "  a  phone ", uuid4())
+        assert not await factors.add_passkey(found.member, key, "again", uuid4()), "it is known"
+    (mine,) = await factors.passkeys(people[AWA].id)
+    (theirs,) = await factors.passkeys(people["yao@house.test"].id)
+    assert mine.name == "a phone"
+    (code, *_) = await codes_of(office)
+    client = await office.signed_in(AWA, code=code)
+    for passkey in (theirs.id, mine.id, "x"):
+        status, _ = await office.form(client, "/admin/me", f"/admin/me/passkeys/{passkey}")
+        assert status in (404, 409)
+    await office.set_up_factor(AWA)
+    there = await office.token(AWA, code=(await codes_of(office))[0])
+    assert (await office.form(client, "/admin/me", f"/admin/me/passkeys/{mine.id}"))[0] == 200
+    assert await factors.passkeys(people[AWA].id) == []
+    assert len(await factors.passkeys(people["yao@house.test"].id)) == 1
+    async with client.get("/api/admin/me", headers={"Authorization": f"Bearer {there}"}) as answer:
+        assert answer.status == 401, "all other sessions end with a factor"
+
+
+async def test_a_factor_that_is_taken_away_takes_codes_and_passkeys_with_it(office: Office) -> None:
+    await office.set_up_factor(AWA)
+    (code, *_) = await codes_of(office)
+    member = await office.access.sign_in.accounts.reset_factor(AWA, "cli:test")
+    assert not member.has_factor
+    assert await office.rig.rows("select 1 from recovery_codes union all select 1 from passkeys") == []
+    await office.set_up_factor(AWA)
+    assert await login(office, code) == 401
