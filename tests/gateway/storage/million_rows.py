@@ -91,7 +91,7 @@ FILL: Final = (
     select gen_random_uuid(), 'receipt', {_PAYMENT}::text, {_PAYMENT}, {_PHONE}, 'fr', '{{}}',
       case when n % 50000 = 7 then 'unknown' else 'sent' end, 1, case when n % 100000 = 7 then now() end,
       'africastalking', 'm' || n, 1, case when n % 10 > 0 then 'Success' end, {_AT}, {_AT}, {_AT}
-    from generate_series(1, {MANY}) n
+    from generate_series(1, {SOME}) n
     """,
     f"""
     insert into delivery_reports (carrier, carrier_message_id, status, phone_index, received_at)
