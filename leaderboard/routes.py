@@ -199,6 +199,26 @@ class Leaderboard:
             kept = self._pages[slug, language, number] = made_from, made
         return pages.answer(request, kept[1], cache=PAGE_CACHE)
 
+    async def categories(self, request: web.Request) -> web.Response:
+        """The boards of a contest's categories, one below the other. 404 where there are none."""
+        published, slug = request.app[PUBLISHED], request.match_info["slug"]
+        contest, board = published.contest(slug), self._board(published, slug)
+        if contest is None or board is None or not contest.categories:
+            return not_found(request)
+        boards = view_model.by_category(board.ranking, contest, _phase(contest, published))
+        faces = photos_of(contest)
+        return render(
+            request,
+            "categories.html",
+            cache=PAGE_CACHE,
+            default_language=contest.language,
+            pictures={face.origin for face in faces.values()},
+            contest=contest,
+            boards=boards,
+            faces=faces,
+            percent=view_model.percent,
+        )
+
     def _made(
         self, request: web.Request, contest: Contest, ranking: Ranking, phase: Phase, part: Part, language: str
     ) -> Composed:
@@ -290,4 +310,5 @@ def setup(app: web.Application, boards: Boards, cap: StreamCap | None = None, bo
     app.router.add_get("/api/contests/{slug}/leaderboard/events", handlers.events, allow_head=False)
     app.router.add_get("/", handlers.contests)
     app.router.add_get("/c/{slug}", handlers.page)
+    app.router.add_get("/c/{slug}/categories", handlers.categories)
     run_beside(app, boards.run, boards.close)

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from gateway.contests.contest import Contest, Phase
 from gateway.contests.sharing import dial_link, star_code
-from leaderboard.ranking import Ranked, Ranking
+from leaderboard.ranking import Ranked, Ranking, Score, ranking_from
 
 
 class Entry(TypedDict):
@@ -169,6 +169,22 @@ def part_of(ranking: Ranking, contest: Contest, phase: Phase, page: int = 1, que
     shown = found[(page - 1) * PAGE_ROWS :]
     lines = rows(ranking, contest, phase, PAGE_ROWS if many else MANY, shown)
     return Part(lines, many, query, len(found), page, pages)
+
+
+def by_category(ranking: Ranking, contest: Contest, phase: Phase) -> list[tuple[str, list[Row]]]:
+    """The board of each category, in the contest's order, and last of those without one; categories without anybody
+    are left out. Places are those within the category."""
+    found = []
+    for category in (*contest.categories, ""):
+        scores = [
+            Score(entry.code, entry.name, entry.votes)
+            for entry in ranking.entries
+            if (person := contest.candidate(entry.code)) is not None and person.category == category
+        ]
+        own = ranking_from(ranking.contest, ranking.version, scores)
+        if own.entries:
+            found.append((category, rows(own, contest, phase, len(own.entries))))
+    return found
 
 
 def _matches(entry: Ranked, query: str) -> bool:

@@ -62,8 +62,7 @@ async def test_candidates_come_by_a_file_and_by_themselves(country: Country, pag
     make_contest(country)
     path = "/admin/contests/casting/candidates"
     await sign_in(page, country, f"{path}/import")
-    upload = {"name": "candidats.csv", "mimeType": "text/csv", "buffer": file()}
-    await page.set_input_files("#file", upload)
+    await page.set_input_files("#file", {"name": "candidats.csv", "mimeType": "text/csv", "buffer": file()})
     await page.get_by_role("button", name="Vérifier le fichier").click()
     await expect(page.locator("#faults")).to_have_text("3 lignes à corriger")
     found = page.locator("section[aria-labelledby=faults] tbody tr th")

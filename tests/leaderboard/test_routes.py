@@ -365,3 +365,18 @@ async def test_photos_add_little_to_the_page(here: Here) -> None:
     assert text.count("/upload/c_fill,f_auto,g_auto,h_96,q_auto,w_96/v") == 12
     assert len(gzip.compress(text.encode())) - bare <= 12 * 60
     assert "https://res.cloudinary.com" in (await here.client.get("/c/star")).headers["Content-Security-Policy"]
+
+
+async def test_candidates_are_shown_by_category(here: Here) -> None:
+    assert "/categories" not in await here.text("/c/star")
+    for path in ("/c/star/categories", "/c/nothing/categories"):
+        assert (await here.client.get(path)).status == 404
+    (contest,) = here.service.shown
+    people = tuple(replace(c, category="Chant" if c.code < "07" else "") for c in contest.candidates)
+    here.service.shown = [replace(contest, candidates=people, categories=("Chant",), _by_code={})]
+    here.boards.update(here.service.count("09", 5))
+    assert 'href="/c/star/categories"' in await here.text("/c/star")
+    page = await here.text("/c/star/categories", Accept_Language="en")
+    titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
+    assert titles[:2] == ["Chant", "Without a category"]
+    assert page.index("Aya Koné") < page.index("Without a category") < page.index("Adjoua Brou")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import orjson
 import pytest
 
@@ -80,6 +82,21 @@ def test_only_an_eligible_candidate_of_an_open_contest_can_be_chosen() -> None:
     board = made(1, c01=1, c02=1, c77=1)
     assert [r.votable for r in view_model.rows(board, contest, Phase.OPEN, 100)] == [True, False, False]
     assert not any(r.votable for r in view_model.rows(board, contest, Phase.CLOSED, 100))
+
+
+def test_each_category_has_a_board_of_its_own() -> None:
+    people = tuple(
+        replace(person, category={"01": "Chant", "02": "Danse", "03": "Chant", "04": ""}[person.code])
+        for person in demo_contest().candidates[:4]
+    )
+    contest = replace(with_candidates(*people), categories=("Danse", "Opéra", "Chant"), _by_code={})
+    boards = view_model.by_category(made(9, c03=4, c01=4, c02=2, c04=0), contest, Phase.OPEN)
+    assert [(name, [(row.rank, row.code, row.votes) for row in rows]) for name, rows in boards] == [
+        ("Danse", [(1, "02", 2)]),
+        ("Chant", [(1, "01", 4), (1, "03", 4)]),
+        ("", [(1, "04", 0)]),
+    ]
+    assert [row.share for row in boards[1][1]] == [0.5, 0.5]
 
 
 def with_candidates(*candidates: Candidate) -> Contest:

@@ -42,6 +42,15 @@ async def test_the_page_of_a_candidate_of_a_contest_without_a_code_to_dial(here:
     assert "dial" not in text
 
 
+async def test_a_candidate_presents_themselves(here: Here) -> None:
+    (contest,) = here.service.shown
+    people = tuple(replace(c, category="Chant", text="I <sing>.\nTwo records.") for c in contest.candidates)
+    here.service.shown = [replace(contest, candidates=people, _by_code={})]
+    text = await here.read(PAGE)
+    assert '<p class="category">Chant</p>' in text
+    assert "I &lt;sing&gt;.\nTwo records." in text
+
+
 async def test_a_reader_of_a_language_of_phones_gets_the_language_beside_it(here: Here) -> None:
     assert '<html lang="en">' in await here.read(PAGE, "wes")
 
