@@ -210,7 +210,7 @@ def _under_minimum(contest: Contest, rail: Rail) -> Iterator[Finding]:
             f" {least.spoken()} ({needed} votes)"
         )
         # Who types a number may type a higher one; a pack is our own offer.
-        facts = {"votes": pack, "wallet": rail.method.label, "least": least.spoken(), "needed": needed}
+        facts = {"votes": pack, "wallet": rail.method, "least": least.spoken(), "needed": needed}
         yield (
             warning("prices", text, "vote_under_minimum", **facts)
             if pack == 1
