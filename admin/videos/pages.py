@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from aiohttp import hdrs, web
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from admin.access.guard import Form, Me, form, page, say, see_other, show
-from admin.answers import model_of, staff_endpoint
+from admin.access.guard import Form, Me, api_me, form, page, say, see_other, show
+from admin.answers import SIGNED_IN, TAG, model_of, problem_of, staff_endpoint
 from admin.videos.keep import Videos
 from admin.videos.store import Decision, Filmed, TooMany, UploadLine
+from channels.web.nominations import NOMINATIONS
+from gateway.contests.contest import CandidateStatus
+from gateway.contests.nominations import ACTOR
 from gateway.contests.videos import BYTES_MAX, OVER, SECONDS_MAX, Film, Video, VideoState, origin_of
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
+from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
+from gateway.http.limits import LIMITS
 from gateway.http.problems import Problem
 from payments.requests import ActRefused, Right, Why, reasoned
 
@@ -26,8 +30,15 @@ PAGE: Final = f"/admin{_WHOSE}"
 class NewUpload(InputModel):
     """Whose video is uploaded."""
 
-    contest: Line = Field(max_length=100, description="The contest's slug.")
-    candidate_code: Line = Field(max_length=6)
+    contest: Line = Field("", max_length=100, description="The contest's slug.")
+    candidate_code: Line = Field("", max_length=6)
+    nomination: Line = Field("", max_length=64, description="The token of a candidate's own link, in place of both.")
+
+    @model_validator(mode="after")
+    def _says_whose(self) -> Self:
+        if bool(self.nomination) == bool(self.contest and self.candidate_code):
+            raise ValueError("name the contest and the candidate's code, or give a nomination's token")
+        return self
 
 
 class Signature(ApiModel):
@@ -84,17 +95,19 @@ def _film(request: web.Request, line: UploadLine) -> Film | None:
     return cloudinary.delivery.film(Video(line.public_id, line.version, line.width or 0, line.height or 0))
 
 
-@staff_endpoint(Right.MODERATE, body=NewUpload, returns={200: Signature}, problems=(404, 409, 429))
-async def sign(request: web.Request, me: Me, *, body: NewUpload) -> Reply:
+@endpoint(body=NewUpload, returns={200: Signature}, problems=(*SIGNED_IN, 404, 409, 429), tag=TAG)
+async def sign(request: web.Request, *, body: NewUpload) -> Reply:
     """Sign the upload of a candidate's video.
 
-    The browser sends the file to Cloudinary by itself. An MP4 of at most 60 seconds and 50 MiB is kept, and shown to
-    voters once a person approved it.
+    For staff who are signed in, and for who was nominated, by the token of their own link until it is decided. The
+    browser sends the file to Cloudinary by itself. An MP4 of at most 60 seconds and 50 MiB is kept, and shown to voters
+    once a person approved it.
     """
-    videos = request.app[VIDEOS]
-    candidate = await videos.store.candidate(me.scope, body.contest, body.candidate_code)
     try:
-        issued = await videos.issue(candidate, me.email)
+        candidate, actor = await _whose(request, body)
+        issued = await request.app[VIDEOS].issue(candidate, actor)
+    except ActRefused as error:
+        raise problem_of(error) from None
     except TooMany:
         raise Problem(
             429,
@@ -105,6 +118,21 @@ async def sign(request: web.Request, me: Me, *, body: NewUpload) -> Reply:
         ) from None
     upload = issued.upload
     return Reply(200, Signature(upload_url=upload.url, fields={**upload.fields}, expires_at=issued.expires_at))
+
+
+async def _whose(request: web.Request, body: NewUpload) -> tuple[Filmed, str]:
+    """The candidate, and who uploads. Problem 401, 403, 429; raises ActRefused."""
+    store = request.app[VIDEOS].store
+    if not body.nomination:
+        me = await api_me(request, Right.MODERATE)
+        return await store.candidate(me.scope, body.contest, body.candidate_code), me.email
+    await request.app[LIMITS].nomination(request)
+    found = await request.app[NOMINATIONS].find(body.nomination)
+    if found is None:
+        raise ActRefused(Why.UNKNOWN, "there is no such nomination")
+    if found.candidate.status is not CandidateStatus.SUBMITTED:
+        raise ActRefused(Why.DECIDED, "the nomination was decided")
+    return await store.candidate(found.contest.organiser_id, found.contest.slug, found.candidate.code), ACTOR
 
 
 @staff_endpoint(Right.READ_CONTESTS, path=CandidatePath, returns={200: UploadedVideos}, problems=(404,))

@@ -17,6 +17,8 @@ from sqlalchemy import text
 
 from admin.access.rules import Role
 from admin.videos.cloudinary import Cloudinary, CloudinarySettings
+from channels.web.nominations import NOMINATIONS
+from gateway.contests.nominations import Nominee
 from gateway.http.raw_exchange import RawRequest
 from gateway.storage.doorbell import Work
 from tests.admin.back_office import Office, open_office, other_organiser
@@ -214,6 +216,29 @@ async def test_who_may_not_moderate_signs_and_decides_nothing(studio: Studio) ->
     async with stranger.post("/api/upload/signature", json=UPLOAD) as answer:
         assert answer.status == 401
     assert (await studio.row(public_id)).state == "ready"
+
+
+async def test_who_was_nominated_uploads_by_their_own_link(studio: Studio) -> None:
+    rig = studio.office.rig
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("update contests set nominations = true where slug = 'star'"))
+    nominee = Nominee("Adjoua Kouassi", "+2250501020399", consent=True)
+    token = await studio.office.app[NOMINATIONS].nominate("star", nominee, "nonce", "fr")
+    stranger = await studio.office.browser()
+
+    async def sign(**body: str) -> tuple[int, Any]:
+        async with stranger.post("/api/upload/signature", json=body) as answer:
+            return answer.status, await answer.json()
+
+    status, signed = await sign(nomination=token)
+    assert status == 200
+    assert (await studio.send(signed, mp4(3)))[0] == 200
+    assert (await studio.row(signed["fields"]["public_id"])).issued_by == "nomination"
+    assert (await sign(nomination=token[::-1]))[0] == 404
+    assert (await sign(nomination=token, **UPLOAD))[0] == 422
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("update candidates set status = 'approved' where name = 'Adjoua Kouassi'"))
+    assert (await sign(nomination=token))[0] == 409
 
 
 async def test_signatures_are_limited(studio: Studio) -> None:
