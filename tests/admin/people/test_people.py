@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from admin.access.rules import FREE_TRIES, Role
 from admin.people import store
@@ -345,3 +345,21 @@ async def test_the_database_keeps_organisers_people_apart_without_the_statements
     assert [line.email for line in await office.people.people(scope)] == [YAO]
     assert await office.people.invitations(scope) == []
     assert {line.email for line in await office.people.people(None)} == {AWA, YAO, SITA}
+
+
+async def test_asking_for_a_password_is_the_same_work_with_and_without_an_account(office: Office) -> None:
+    async def work(email: str) -> list[str]:
+        done: list[str] = []
+
+        def note(_: object, __: object, statement: str, *___: object) -> None:
+            done.append(statement)
+
+        event.listen(office.rig.engine.sync_engine, "before_cursor_execute", note)
+        assert (await asked_reset(office, email))[0] == 200
+        event.remove(office.rig.engine.sync_engine, "before_cursor_execute", note)
+        return done
+
+    known, unknown = await work(YAO), await work("nobody@house.test")
+    assert known == unknown
+    assert any("password_resets" in statement for statement in unknown)
+    assert [mail.to for mail in await office.mails()] == [YAO]
