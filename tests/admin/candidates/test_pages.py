@@ -112,6 +112,12 @@ async def test_the_list_is_searched(office: Office, awa: ClientSession) -> None:
         assert page.count('name="code" value="') == found, query
 
 
+async def test_no_two_fields_of_a_page_have_one_name(awa: ClientSession) -> None:
+    for address in (PATH, f"{PATH}/new", f"{PATH}/07", f"{PATH}/import", QUEUE):
+        ids = re.findall(r'\bid="([^"]+)"', await text_of(awa, address))
+        assert len(ids) == len(set(ids)), address
+
+
 async def test_several_are_changed_after_a_look(office: Office, awa: ClientSession) -> None:
     async with awa.get(PATH) as shown:
         word = (await shown.text()).split('name="form" value="')[1].split('"')[0]
