@@ -35,12 +35,12 @@ def contests_of(request: web.Request, me: Me) -> list[Contest]:
 
 @page(Right.READ_CONTESTS)
 async def home(request: web.Request, me: Me) -> web.StreamResponse:
-    """What waits, and what the book holds; for those who read no orders, the first page of their menu."""
+    """What waits, and for the platform what the book holds; without orders to read, the first page of their menu."""
     if not me.may(Right.READ_ORDERS):
         pages = [page for group in menu_of(me.rights).values() for page in group]
         return see_other(pages[0][0] if pages else MY_PAGE)
     waiting = await request.app[ORDERS].waiting(me.scope)
-    balances = await request.app[PAYMENTS].book.balances(me.scope) if me.may(Right.READ_MONEY) else []
+    balances = await request.app[PAYMENTS].book.balances(me.scope) if me.may(Right.READ_BOOK) else []
     rows = [
         (held.contest, held.provider, held.account, Money(held.amount_minor, held.currency))
         for held in balances
