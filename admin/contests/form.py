@@ -204,6 +204,7 @@ def free_keyword(name: str, contests: Iterable[Contest], also: Collection[str] =
     taken = {contest.keyword.upper() for contest in contests} | set(also) | _OTHER_WORDS
     named = [word.upper()[: KEYWORD_MAX - 2] for word in ascii_words(name)]
     bases = [*(word for word in named if len(word) > 2 and not word.isdigit()), "".join(named)[: KEYWORD_MAX - 2]]
-    bases = [base for base in (*bases, "CONTEST") if base and base not in _OTHER_WORDS]
+    bases = [base for base in bases if base and base not in _OTHER_WORDS]
     tries = [*bases, *(f"{base}{n}" for base in bases for n in range(2, 100))]
+    tries += ["CONTEST", *(f"CONTEST{n}" for n in range(2, 1_000))]
     return next(word for word in tries if word not in taken)
