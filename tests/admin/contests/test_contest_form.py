@@ -22,7 +22,9 @@ HOUSE = OrganiserPart(slug="house", name="The house")
 
 
 @pytest.mark.parametrize("template", [*starts.starts()])
-@pytest.mark.parametrize(("country", "currency", "zone"), [("CI", "XOF", "Africa/Abidjan"), ("CM", "XAF", "Africa/Douala")])
+@pytest.mark.parametrize(
+    ("country", "currency", "zone"), [("CI", "XOF", "Africa/Abidjan"), ("CM", "XAF", "Africa/Douala")]
+)
 def test_a_template_is_sound_in_each_country(template: str, country: str, currency: str, zone: str) -> None:
     made = starts.from_template(template, name="Voix", country=country, language="fr", organiser=HOUSE, now=NOW)
     part = made.contest
