@@ -241,6 +241,18 @@ async def test_who_was_nominated_uploads_by_their_own_link(studio: Studio) -> No
     assert (await sign(nomination=token))[0] == 409
 
 
+async def test_an_organisers_moderator_signs_and_decides(studio: Studio) -> None:
+    await studio.office.hire(YAO, Role.MODERATOR, "demo")
+    studio.client.headers["Authorization"] = f"Bearer {await studio.office.token(YAO)}"
+    first, second = await studio.ready(), await studio.ready()
+    for public_id in (first, second):
+        assert (await studio.decide(public_id, "approved"))[0] == 200
+    assert await studio.shown() == second
+    status, body = await studio.decide(second, "removed", "the family asked us")
+    assert (status, [one["state"] for one in body["videos"]]) == (200, ["gone", "gone"])
+    assert [line.actor for line in await studio.office.audit("video.removed")] == [YAO]
+
+
 async def test_signatures_are_limited(studio: Studio) -> None:
     for _ in range(10):
         await studio.sign()
