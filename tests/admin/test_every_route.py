@@ -288,7 +288,6 @@ async def world(office: Office) -> World:
         str(payout),
         str(beneficiary),
         str(refund),
-        ticket,
         "Mariam",
         "star",
         "salif",
