@@ -295,7 +295,7 @@ async def ask_for_proof(request: web.Request, me: Me, fields: Form) -> web.Respo
     sent = {name: value for name, value in fields.items() if name not in _OF_PROOF}
     status = 200 if refused is None else 429 if refused.wait_seconds else 401
     key = await ask_passkey(request, me.member)
-    return show(request, me, "admin_proof.html", status=status, sent=sent, refused=refused, key=key)
+    return show(request, me, "access/proof.html", status=status, sent=sent, refused=refused, key=key)
 
 
 def factor_of(request: web.Request, fields: Form, code: str) -> Factor:

@@ -73,7 +73,7 @@ async def _second_step(request: web.Request, back: str, refused: SignInRefused, 
     key = await ask_passkey(request, step.member, step.password)
     wrong = refused.why is Refusal.FACTOR_WRONG
     values = {"back": back, "wrong": wrong, "key": key, "email": step.member.email}
-    return show(request, None, "admin_second_step.html", status=401, **values)
+    return show(request, None, "access/second_step.html", status=401, **values)
 
 
 def _sign_in(
@@ -82,7 +82,7 @@ def _sign_in(
     status = 200 if refused is None else 429 if refused.wait_seconds else 401
     changed = "changed" in request.query
     values = {"back": back, "email": email, "refused": refused, "changed": changed, "over": over}
-    response = show(request, None, "admin_sign_in.html", status=status, **values)
+    response = show(request, None, "access/sign_in.html", status=status, **values)
     if refused is not None and refused.wait_seconds:
         response.headers[hdrs.RETRY_AFTER] = str(refused.wait_seconds)
     return response
@@ -128,7 +128,7 @@ async def factor(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
 async def _codes(request: web.Request, me: Me) -> web.Response:
     """New recovery codes, this once."""
     codes = await request.app[ACCESS].sign_in.factors.make_codes(me.member)
-    return show(request, me, "admin_codes.html", codes=codes)
+    return show(request, me, "access/codes.html", codes=codes)
 
 
 @form(proof=True)
@@ -165,7 +165,7 @@ async def _factor(request: web.Request, me: Me, *, wrong: bool = False) -> web.R
     return show(
         request,
         me,
-        "admin_factor.html",
+        "access/factor.html",
         status=422 if wrong else 200,
         secret=spaced,
         qr=qr,
@@ -188,7 +188,7 @@ async def _mine(
     return show(
         request,
         me,
-        "admin_me.html",
+        "access/me.html",
         status=200 if fault is None else 422,
         sessions=await sign_in.accounts.sessions(me.member.id),
         passkeys=await sign_in.factors.passkeys(me.member.id),

@@ -71,7 +71,7 @@ async def _list(
     return show(
         request,
         me,
-        "admin_candidates.html",
+        "contests/candidates.html",
         status=422 if faults else 200,
         contest=standing.contest,
         votes=standing.votes,
@@ -183,7 +183,7 @@ async def _form_page(
     return show(
         request,
         me,
-        "admin_candidate.html",
+        "contests/candidate.html",
         status=200 if refused is None else 422,
         pictures=() if photo is None else (photo.origin,),
         photo=photo,
@@ -221,7 +221,7 @@ async def change_many(request: web.Request, me: Me, fields: Form) -> web.StreamR
     return show(
         request,
         me,
-        "admin_candidates_change.html",
+        "contests/candidates_change.html",
         status=200 if fault is None else 422,
         contest=standing.contest,
         people=[standing.named(code) for code in dict.fromkeys(codes)],
@@ -278,7 +278,7 @@ async def _import_page(
     return show(
         request,
         me,
-        "admin_candidates_import.html",
+        "contests/candidates_import.html",
         status=409 if stale else 422 if shown is not None and not shown.read.lines else 200,
         contest=standing.contest,
         waiting=_waiting(standing),
@@ -324,7 +324,7 @@ async def queue_page(request: web.Request, me: Me) -> web.StreamResponse:
     ]
     origins = {photo.origin for _, _, photo in lines if photo is not None}
     return show(
-        request, me, "admin_moderation.html", pictures=origins, contest=contest, lines=lines, waiting=len(waiting)
+        request, me, "contests/moderation.html", pictures=origins, contest=contest, lines=lines, waiting=len(waiting)
     )
 
 

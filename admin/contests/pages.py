@@ -49,7 +49,7 @@ _NAMES: Final[Mapping[str, str]] = {"name_cut": "name", "name_too_long": "name"}
 async def listed(request: web.Request, me: Me) -> web.StreamResponse:
     """Every contest, and what each waits for."""
     lines = await request.app[STAFF_CONTESTS].listed(me.scope)
-    return show(request, me, "admin_contests.html", lines=lines)
+    return show(request, me, "contests/contests.html", lines=lines)
 
 
 @page(Right.EDIT_CONTEST)
@@ -63,7 +63,7 @@ async def _new(request: web.Request, me: Me, typed: Form, wrong: str = "", statu
     return show(
         request,
         me,
-        "admin_contest_new.html",
+        "contests/contest_new.html",
         status=status,
         typed={name: typed.get(name, "") for name in ("name", "begin", "like", "country", "organiser")},
         wrong=wrong,
@@ -139,7 +139,7 @@ async def overview(request: web.Request, me: Me) -> web.StreamResponse:
 async def _overview(request: web.Request, me: Me, held: Held) -> web.Response:
     found = await checked(request, held.contest)
     errors = [finding for finding in found if finding.level is Level.ERROR]
-    return _show(request, me, "admin_contest.html", held, errors=len(errors), warnings=len(found) - len(errors))
+    return _show(request, me, "contests/contest.html", held, errors=len(errors), warnings=len(found) - len(errors))
 
 
 @page(Right.EDIT_CONTEST)
@@ -195,7 +195,7 @@ def _form(
     return _show(
         request,
         me,
-        "admin_contest_edit.html",
+        "contests/contest_edit.html",
         held,
         status=status,
         typed=shown,
@@ -234,7 +234,7 @@ def _lint(
     return _show(
         request,
         me,
-        "admin_contest_lint.html",
+        "contests/contest_lint.html",
         held,
         status=status,
         groups=[("errors", errors), ("warnings", [finding for finding in found if finding not in errors])],
@@ -309,7 +309,7 @@ def _preview(
     return _show(
         request,
         me,
-        "admin_contest_preview.html",
+        "contests/contest_preview.html",
         held,
         screens=previews.screens(voted, language, inputs, service.rails, now),
         receipt=previews.receipt(voted, language, request.app.get(PUBLIC_URL, "")),

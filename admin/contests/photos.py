@@ -160,7 +160,7 @@ async def _photo_page(request: web.Request, me: Me, outcome: Outcome | None = No
     return show(
         request,
         me,
-        "admin_photo.html",
+        "contests/photo.html",
         status=200 if outcome is None else 422,
         pictures=() if photo is None else (photo.origin,),
         slug=slug,
@@ -229,7 +229,7 @@ async def _photos_page(request: web.Request, me: Me, outcomes: list[Outcome]) ->
     return show(
         request,
         me,
-        "admin_photos.html",
+        "contests/photos.html",
         status=422 if outcomes and all(one.fault for one in outcomes) else 200,
         pictures={photo.origin for _, photo in lines if photo is not None},
         slug=slug,

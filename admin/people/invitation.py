@@ -64,7 +64,7 @@ def _shown(
     response = show(
         request,
         None,
-        "admin_invitation.html",
+        "access/invitation.html",
         status=200 if fault is None else 422,
         invitation=held,
         fault=fault,

@@ -75,7 +75,7 @@ async def _shown(
     return show(
         request,
         me,
-        "admin_organisers.html",
+        "access/organisers.html",
         status=200 if fault is None else 422,
         organisers=await people.organisers(me.scope),
         by_mail=people.by_mail,

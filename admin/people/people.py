@@ -164,7 +164,7 @@ async def _shown(
     return show(
         request,
         me,
-        "admin_people.html",
+        "access/people.html",
         status=_page_status(fault),
         people=await people.people(me.scope),
         invitations=await people.invitations(me.scope),

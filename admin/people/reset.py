@@ -44,7 +44,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
 
 def _ask(request: web.Request, *, wait: int = 0, asked: str = "") -> web.Response:
     values = {"by_mail": request.app[RESETS].by_mail, "wait": wait, "asked": asked}
-    response = show(request, None, "admin_reset.html", status=429 if wait else 200, **values)
+    response = show(request, None, "access/reset.html", status=429 if wait else 200, **values)
     if wait:
         response.headers[hdrs.RETRY_AFTER] = str(wait)
     return response
@@ -77,7 +77,7 @@ async def use(request: web.Request) -> web.StreamResponse:
 
 def _password(request: web.Request, held: OpenReset, fault: PasswordFault | None = None) -> web.Response:
     values = {"email": held.email, "fault": fault, "shortest": PASSWORD_LENGTH_MIN}
-    return without_referrer(show(request, None, "admin_new_password.html", status=422 if fault else 200, **values))
+    return without_referrer(show(request, None, "access/new_password.html", status=422 if fault else 200, **values))
 
 
 def _over(request: web.Request) -> web.Response:

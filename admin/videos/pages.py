@@ -187,7 +187,7 @@ def _video_page(request: web.Request, me: Me, candidate: Filmed, lines: Sequence
     return show(
         request,
         me,
-        "admin_video.html",
+        "contests/video.html",
         pictures=delivered,
         # A file that was chosen is measured in the browser before it is sent.
         videos={"blob:", *delivered},

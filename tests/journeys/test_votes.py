@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from redis import Redis
 
+import channels.ussd.aggregators
 from gateway.orders.receipt import read_receipt
+from gateway.runtime.discovery import discover
 from tests.country import Country, collected_and_sold, until
 
 pytestmark = pytest.mark.journey
+
+AGGREGATORS = sorted(discover(channels.ussd.aggregators))
 
 
 def receipt_in(text: str) -> str:
@@ -224,6 +228,24 @@ def test_a_moov_number_pays_by_wave(country: Country) -> None:
     receipt_in(phone.wait_for_text("verify"))
     until(lambda: country.votes("08") == before + 2, "two more votes")
     assert phone.prompt() is None
+
+
+@pytest.mark.parametrize("aggregator", AGGREGATORS)
+def test_a_vote_over_each_aggregator(country: Country, aggregator: str) -> None:
+    before = country.votes("10")
+    phone = country.phone(f"+2250511120{AGGREGATORS.index(aggregator):03}")
+    assert "Star d'Abidjan" in phone.dial("*789#", aggregator)
+    assert "10" in phone.reply("10")
+    assert "300" in phone.reply("3")
+    phone.reply("1")
+    assert not phone.open
+    assert int(phone.wait_for_prompt()["amount"]) == 300
+    phone.approve()
+    assert "verify" in phone.wait_for_text("verify")
+    until(lambda: country.votes("10") == before + 3, "three more votes")
+    carried = country.sandbox.get(f"/requests/{aggregator}?direction=out").raise_for_status().json()
+    assert any(f"/ussd/{aggregator}" in request["url"] for request in carried)
+    assert country.sandbox.get("/control/violations").json() == []
 
 
 def test_money_is_votes_at_the_end(country: Country) -> None:
