@@ -50,7 +50,7 @@ def kill(started: set[psutil.Process]) -> None:
 
 async def start(path: str, held: AsyncExitStack) -> Browser:
     """Chromium, which `held` ends. Raises TimeoutError if it is not there in time."""
-    before = set(psutil.Process().children(recursive=True))
+    before = set(psutil.Process().children())
     started: set[psutil.Process] = set()
     held.callback(kill, started)
     try:
@@ -58,7 +58,9 @@ async def start(path: str, held: AsyncExitStack) -> Browser:
             playwright = await held.enter_async_context(async_playwright())
             chromium = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
     finally:
-        started |= set(psutil.Process().children(recursive=True)) - before
+        # Of processes that were there before, those of a country, children begin at any time.
+        for child in set(psutil.Process().children()) - before:
+            started |= {child, *child.children(recursive=True)}
     held.push_async_callback(chromium.close)
     return chromium
 

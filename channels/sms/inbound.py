@@ -91,8 +91,8 @@ def to_keep(text: IncomingText, service: VotingService) -> IncomingText:
 
 def _contests_of(text: IncomingText, service: VotingService) -> tuple[Contest, ...]:
     """Those of the text's short code; the only contest where a carrier leaves it out."""
-    every = service.contests()
-    return service.contests_by_short_code(text.recipient) or (every if len(every) == 1 else ())
+    texted = tuple(contest for contest in service.contests() if contest.short_code)
+    return service.contests_by_short_code(text.recipient) or (texted if len(texted) == 1 else ())
 
 
 def _spoken_in(contest: Contest, language: str | None) -> Contest:

@@ -29,7 +29,7 @@ def contests_behind(service: VotingService, service_code: str, msisdn: str) -> t
         return whole, ""
     dialled = service_code.strip().strip("#").lstrip("*")
     if not dialled:
-        near = tuple(c for c in service.contests() if own_number(msisdn, c))
+        near = tuple(c for c in service.contests() if c.service_code and own_number(msisdn, c))
         selling = open_among(near, service.now()) if len(near) > 1 else near
         return (selling, "") if len(selling) == 1 else ((), "")
     pieces = dialled.split("*")

@@ -176,7 +176,9 @@ def _with_menu_numbers(found: tuple[Contest, ...], now: datetime) -> tuple[Conte
 def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, ...]]:
     groups: dict[str, list[Contest]] = defaultdict(list)
     for name, contest in named:
-        groups[name].append(contest)
+        # A contest without a code shares none.
+        if name:
+            groups[name].append(contest)
     return {name: tuple(sharing) for name, sharing in groups.items()}
 
 
