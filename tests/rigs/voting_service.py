@@ -117,10 +117,10 @@ class FakeVotingService:
         return next((c for c in self.shown if c.id == contest_id), None)
 
     def contests_by_service_code(self, code: str) -> tuple[Contest, ...]:
-        return tuple(c for c in self.shown if c.service_code == code)
+        return tuple(c for c in self.shown if code and c.service_code == code)
 
     def contests_by_short_code(self, short_code: str) -> tuple[Contest, ...]:
-        return tuple(c for c in self.shown if c.short_code == short_code)
+        return tuple(c for c in self.shown if short_code and c.short_code == short_code)
 
     def ranking(self, slug: str) -> Ranking:
         if self.broken:

@@ -53,6 +53,12 @@ async def test_a_menu_decides() -> None:
     assert (shown.more, phone.sold()) == (False, [("duo", "07", 5)])
 
 
+async def test_where_the_aggregator_names_no_code_a_contest_without_one_is_not_offered() -> None:
+    phone = Phone(STAR, replace(DUO, service_code="", short_code="", _by_code={}))
+    phone.service_code = ""
+    assert (await phone.sends("")).text.startswith("Star\n1 vote")
+
+
 async def test_back_leads_to_the_menu_and_home_to_the_contest() -> None:
     phone = Phone(STAR, DUO)
     await phone.sends("")
