@@ -103,26 +103,16 @@ async def create(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
 
 
 async def _created(request: web.Request, me: Me, document: Document) -> Contest:
-    """The draft, at the first address of its name that is free, with a keyword where its country has a short code."""
-    part, short_code, tried = document.contest, _short_code(request, document.contest.country), set[str]()
+    """The draft, at the first address of its name that is free. It has no short code before somebody types one: voters
+    of the contests that have it would have to write a keyword from then on."""
+    part = document.contest
     for slug in free_slugs(part.name):
-        while True:
-            keyword = _keyword(request, part.name, short_code, tried) if short_code else ""
-            given = {"slug": slug, "short_code": short_code, "keyword": keyword}
-            wanted = document.model_copy(update={"contest": part.model_copy(update=given)})
-            try:
-                return await request.app[STAFF_CONTESTS].create(wanted, me.scope, me.email)
-            except Taken as taken:
-                if taken.what != "keyword":
-                    break
-                tried.add(keyword)
+        wanted = document.model_copy(update={"contest": part.model_copy(update={"slug": slug})})
+        try:
+            return await request.app[STAFF_CONTESTS].create(wanted, me.scope, me.email)
+        except Taken:
+            continue
     raise ActRefused(Why.IMPOSSIBLE, "thirty contests have this name: choose another one")
-
-
-def _short_code(request: web.Request, country: str) -> str:
-    """The short code of the country's contests, by which voters text; empty where there is none."""
-    used = [c.short_code for c in request.app[VOTING_SERVICE].contests() if c.country == country and c.short_code]
-    return max(set(used), key=used.count, default="")
 
 
 def _keyword(request: web.Request, name: str, short_code: str, tried: set[str]) -> str:

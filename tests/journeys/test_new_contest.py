@@ -34,9 +34,6 @@ async def test_a_template_becomes_a_contest_that_is_voted_in(country: Country, p
     await staff.fill("#opens_at", "2026-01-01T08:00")
     await staff.fill("#closes_at", "2035-12-31T22:00")
     await staff.fill("#contact", "0701020304")
-    # Without the short code of the contests that are there: their voters would have to write a keyword from now on.
-    await staff.fill("#short_code", "")
-    await staff.fill("#keyword", "")
     await staff.fill("#price", "free")
     await staff.click("main form button:not(.quiet)")
     await expect(staff.locator("#price-error")).to_be_visible()
