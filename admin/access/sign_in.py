@@ -1,6 +1,6 @@
 """Signing in: who it is, for how long, and proving it again.
 
-Whoever does not know the password learns nothing: every failure looks the same and takes as long. Whoever does is told
+A caller without the password learns nothing: every failure looks the same and takes as long. One who has it is shown
 that the second factor is missing or wrong. Failures in a row make account and address wait; a browser that has signed
 in before is counted apart, so that its owner cannot be locked out.
 """
@@ -179,7 +179,7 @@ class SignIn:
             await self.accounts.rehash(found.member.id, await self._passwords.hashed(attempt.password))
 
     async def _failed(self, attempt: Attempt, email: str, own: str, refused: SignInRefused) -> SignInRefused:
-        """Count it; the account's owner is told when it has to wait."""
+        """Count it; the account's owner gets a mail when it has to wait."""
         tell = None if attempt.device else partial(self.accounts.note_lock, email, own, attempt.client)
         await self.accounts.note_failure(_subjects(own, attempt.address), tell)
         _log.info("sign_in_refused", why=refused.why.value)

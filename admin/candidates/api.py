@@ -265,7 +265,7 @@ async def candidate(request: web.Request, me: Me, *, path: CandidatePath) -> Rep
 async def edit(request: web.Request, me: Me, *, path: CandidatePath, body: CandidateEdit) -> Reply:
     """Change a candidate: approve, reject, withdraw, or correct a field.
 
-    Nobody is deleted, and a code never changes. Who has votes is withdrawn, not rejected.
+    No candidate is deleted, and a code never changes. One with votes is withdrawn, not rejected.
     """
     wanted = Edit(body.name, body.category, body.text, body.photo_url, body.status, " ".join(body.reason.split()))
     try:

@@ -1,7 +1,7 @@
 """Candidates within a person's scope: read, and written by the one plan of a contest's changes.
 
-A code stays with its candidate for ever and nobody is deleted, see `gateway.contests.changes`. Every change is a line
-of the audit log, of which a candidate's history is made.
+A code stays with its candidate for ever and no candidate is deleted, see `gateway.contests.changes`. Every change is a
+line of the audit log, of which a candidate's history is made.
 """
 
 import asyncio
@@ -296,7 +296,7 @@ async def _contest(connection: AsyncConnection, slug: str, scope: Scope) -> Cont
 
 
 async def _held(connection: AsyncConnection, slug: str, scope: Scope) -> Contest:
-    """The contest, which nobody else changes until the end of this transaction."""
+    """The contest, locked until the end of this transaction."""
     await lock_contests(connection)
     contest = await _contest(connection, slug, scope)
     if contest.state is ContestState.ARCHIVED:

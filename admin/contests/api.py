@@ -90,7 +90,7 @@ async def contests(request: web.Request, me: Me) -> Reply:
 async def create(request: web.Request, me: Me, *, body: Document) -> Reply:
     """Make a contest.
 
-    It is a draft, which nobody but staff sees, until it is published. The document is that of `contest export`.
+    It is a draft, which only staff see, until it is published. The document is that of `contest export`.
     """
     contest = await request.app[STAFF_CONTESTS].create(body, me.scope, me.email)
     return _reply(contest, 201)

@@ -22,7 +22,7 @@ from payments.rescue.rules import Outcome, Rescue, ticket_number
 INPUTS_MAX: Final = 20
 INPUT_MAX: Final = 20
 VOTES_SHOWN: Final = 5
-# Shown while a contest has nobody to vote for.
+# Shown while a contest has no candidate.
 _EXAMPLES: Final = (("01", "Awa Koné"), ("02", "Jean-Marc N'Guessan"))
 
 

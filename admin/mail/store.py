@@ -106,7 +106,7 @@ class Mails:
         return due
 
     async def record(self, results: Sequence[MailResult]) -> None:
-        """Keep what the server said. Of a mail that is done, its text is forgotten."""
+        """Record the server's answer. Of a mail that is done, its text is forgotten."""
         async with self._engine.begin() as connection:
             await connection.execute(_RECORD, document(rows_of(_RESULT, results)))
 

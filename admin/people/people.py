@@ -139,7 +139,7 @@ async def withdraw(request: web.Request, me: Me, *, path: InvitationPath) -> Rep
 async def change(request: web.Request, me: Me, *, path: PersonPath, body: Change) -> Reply:
     """Give somebody another role, or end their access.
 
-    It acts at once. Nobody changes themselves, nor anybody with a right that they lack.
+    It acts at once. A person changes neither themselves nor a person with a right that they lack.
     """
     act = request.app[PEOPLE].change(me.email, path.person, role=body.role, contest=body.contest, active=body.active)
     return Reply(200, await answered(act))

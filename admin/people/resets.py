@@ -1,6 +1,6 @@
 """Another password for somebody who lost theirs, by a link that is mailed to them.
 
-Whoever asks learns nothing: an address without an account is answered alike, after the same work. The second factor
+The answer shows nothing: an address without an account is answered alike, after the same work. The second factor
 stays as it is.
 """
 
@@ -96,5 +96,5 @@ class Resets:
             await note(connection, actor=row.email, act="staff.password_reset", subject=row.email)
             await end_all_sessions(connection, row.staff_id, None, row.email)
             await self._mails.tell(connection, MailKind.PASSWORD_CHANGED, row.email, at=instant(datetime.now(UTC)))
-        # Whoever reads the mailbox is no guesser.
+        # Who opens the link reads the mailbox, and guesses no password.
         await self._accounts.forget_failures([f"account {row.email}"])

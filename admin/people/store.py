@@ -1,7 +1,7 @@
 """People as those read them who manage them, and every change of who may do what.
 
-A link is 256 random bits, of which only the SHA-256 is kept. Whoever changes something must have the right as the
-database has it in the same transaction.
+A link is 256 random bits, of which only the SHA-256 is kept. The person who changes something must have the right as
+the database has it in the same transaction.
 """
 
 import secrets
@@ -115,7 +115,7 @@ class PersonLine(ApiModel):
 
 
 class InvitationLine(ApiModel):
-    """An invitation that nobody has accepted yet."""
+    """An invitation that is not accepted yet."""
 
     id: UUID
     email: str
@@ -174,7 +174,7 @@ class People:
 
     @property
     def by_mail(self) -> bool:
-        """Whether invitations are sent; else whoever invites hands the link over."""
+        """Whether invitations are sent; else the person who invites hands the link over."""
         return self._mails.on
 
     async def people(self, scope: Scope) -> list[PersonLine]:
@@ -184,7 +184,7 @@ class People:
             return [PersonLine.model_validate(row._asdict()) for row in rows]
 
     async def invitations(self, scope: Scope) -> list[InvitationLine]:
-        """Those that nobody has accepted, the latest first."""
+        """Those that are not accepted, the latest first."""
         async with scoped(self._engine, scope) as connection:
             rows = await connection.execute(_OPEN, {"scope": scope})
             return [InvitationLine.model_validate(row._asdict()) for row in rows]

@@ -26,14 +26,14 @@ def _built_when_used() -> Iterator[None]:
             return None
         return bool(rebuild.__get__(None, model)(**options))
 
-    BaseModel.model_rebuild = classmethod(postponed)  # type: ignore[assignment, method-assign]
+    BaseModel.model_rebuild = classmethod(postponed)  # type: ignore[assignment, method-assign] # until aiogram is imported
     try:
         yield
     finally:
-        BaseModel.model_rebuild = rebuild  # type: ignore[method-assign]
+        BaseModel.model_rebuild = rebuild  # type: ignore[method-assign] # pydantic's own again
     for module in modules:
         vars(sys.modules[module]).update({**named, **vars(sys.modules[module])})
 
 
 with _built_when_used():
-    import aiogram.types  # noqa: F401
+    import aiogram.types  # noqa: F401 - imported for its models

@@ -166,7 +166,7 @@ async def _private(request: web.Request, fault: str | None = None, status: int =
 
 
 async def set_photo(request: web.Request) -> web.Response:
-    """Make the file that was sent the photo of a candidate who still waits: nobody looks at one that comes later."""
+    """Make the file that was sent the photo of a candidate who still waits: one that comes later is not examined."""
     if from_elsewhere(request):
         return message(request, 403, "elsewhere")
     try:

@@ -64,7 +64,7 @@ def _port(inherited: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _free_port(host: str) -> int:
-    """A port that no program uses now; 0 where the host is no address of this machine, which is said later."""
+    """A port that no program uses now; 0 where the host is no address of this machine, which is reported later."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.bind((host, 0))

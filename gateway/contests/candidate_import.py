@@ -199,7 +199,7 @@ class _Refused(Exception):
 
 
 class _Reader:
-    """Reads lines one after the other, and knows what those before said."""
+    """Reads lines one after the other, and knows the values of those before."""
 
     def __init__(self, contest: Contest, columns: Mapping[Column, int], head: Row) -> None:
         self._contest = contest
@@ -312,7 +312,7 @@ class _Reader:
         return holder
 
     def _note(self, number: int, code: str, name: str) -> None:
-        """Keep what this line says, unless an earlier one said it."""
+        """Keep the values of this line, unless an earlier one has them."""
         if code and code in self._codes_in:
             raise _Refused(Column.CODE, RowFault.CODE_TWICE, str(self._codes_in[code]))
         if (earlier := self._names_in.get(same_name(name))) is not None:

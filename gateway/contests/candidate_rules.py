@@ -86,7 +86,7 @@ class MoveFault(StrEnum):
 
 def move_fault(held: CandidateStatus, wanted: CandidateStatus, reason: str, *, has_votes: bool) -> MoveFault | None:
     """Why a candidate cannot come to a state; None when they can. Who has votes is withdrawn, not rejected: the votes
-    stay in the tally. Nobody becomes a submitted candidate again."""
+    stay in the tally. No candidate becomes a submitted one again."""
     if wanted is held:
         return None
     if wanted is CandidateStatus.SUBMITTED:

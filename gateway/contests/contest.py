@@ -86,7 +86,7 @@ class Candidate:
 
     @property
     def public(self) -> bool:
-        """Whether voters may read of this candidate: nobody has looked at one who is only submitted."""
+        """Whether voters may read of this candidate: one who is only submitted is not examined yet."""
         return self.status in (CandidateStatus.APPROVED, CandidateStatus.WITHDRAWN)
 
 

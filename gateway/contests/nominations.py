@@ -1,6 +1,6 @@
 """People who propose themselves, and the private link by which a candidate reads how they stand.
 
-A link is a word of 256 bits, of which only the hash is kept. That of a form is made of the form's own nonce with a key,
+A link is 256 random bits, of which only the hash is kept. That of a form is made of the form's own nonce with a key,
 so that the same form sent twice is one nomination.
 """
 

@@ -114,7 +114,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The same colours as every screen means them, without the profile that said which they are."""
+    """The same colours as every screen means them, without the profile that defines them."""
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -1,4 +1,4 @@
-"""Pictures of ours at `/media/…`: they never change, so whoever has one never asks again."""
+"""Pictures of ours at `/media/…`: they never change, so a browser asks for each once."""
 
 from typing import Final
 

@@ -239,7 +239,7 @@ class WorkerContainer(ProcessContainer):
 
     @cached_property
     def photo_sweep(self) -> "PhotoSweep":
-        """The search for files of photos that nobody needs."""
+        """The search for files of photos that no row names."""
         return self._closed_later(PhotoSweep(self.photos))
 
     def chores(self) -> dict[str, Chore]:

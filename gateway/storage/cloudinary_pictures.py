@@ -111,7 +111,7 @@ class CloudinaryPictures:
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
-    """An answer that says yes. Its reason is not told: it may quote what was signed."""
+    """An answer that says yes. Its reason is not shown: it may quote what was signed."""
     if answer.status_code != httpx.codes.OK:
         raise PicturesUnavailable(f"Cloudinary: {answer.status_code}")
     return answer

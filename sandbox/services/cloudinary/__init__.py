@@ -276,7 +276,7 @@ class Cloudinary:
         return web.json_response(described, headers=headers)
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Delete assets as the account's owner does in the console; the account's own address is told."""
+        """Delete assets as the account's owner does in the console; the account's own address is notified."""
         self._check_basic(request)
         kind, deleted = request.match_info["kind"], {}
         for public_id in request.query.getall("public_ids[]", []):

@@ -45,13 +45,13 @@ class Notices:
             if key not in ("eager", "signature") and not (key == "duration" and faults.notification == "no_duration")
         }
         names = {"asset_id": asset.asset_id, "public_id": asset.public_id, "version": asset.version}
-        told = [(addresses[0], {"notification_type": "upload", **about_upload})]
+        calls = [(addresses[0], {"notification_type": "upload", **about_upload})]
         if asset.eager:
             derived = {"batch_id": uuid.uuid4().hex, "eager": described["eager"], **names}
-            told.append((addresses[1], {"notification_type": "eager", **derived}))
+            calls.append((addresses[1], {"notification_type": "eager", **derived}))
         if faults.notification == "eager_first":
-            told.reverse()
-        for address, body in told * (2 if faults.notification == "twice" else 1):
+            calls.reverse()
+        for address, body in calls * (2 if faults.notification == "twice" else 1):
             await asyncio.sleep(faults.delay_ms / 1000)
             if address:
                 await self.send(address, body)

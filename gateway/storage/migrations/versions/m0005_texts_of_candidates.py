@@ -7,7 +7,7 @@ down_revision = "m0004"
 
 
 def upgrade() -> None:
-    """Nobody has a text, a category or a reason yet, and no contest takes nominations."""
+    """No candidate has a text, a category or a reason yet, and no contest takes nominations."""
     for statement in (
         """
         alter table contests

@@ -7,7 +7,7 @@ down_revision = "m0006"
 
 
 def upgrade() -> None:
-    """Nobody has one yet."""
+    """No candidate has one yet."""
     op.get_bind().exec_driver_sql("""
       alter table candidates
         add column photo text,

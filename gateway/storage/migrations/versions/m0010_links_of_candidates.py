@@ -7,7 +7,7 @@ down_revision = "m0009"
 
 
 def upgrade() -> None:
-    """Nobody has a link yet."""
+    """No candidate has a link yet."""
     for statement in (
         """
         create table candidate_links (
