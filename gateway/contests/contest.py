@@ -52,6 +52,13 @@ class CandidateStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class TieBreak(StrEnum):
+    """Who stands first of candidates with equal votes: all of them share the place, or who had so many earliest."""
+
+    SHARED = "shared"
+    EARLIEST = "earliest"
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A photo that was uploaded: squares of ours. `address`: of all of them, but for `-<side>.webp`; `sides`: in
@@ -101,7 +108,7 @@ class Contest:
     is chosen behind its service code, None while nothing has to be chosen. `confirm_above`: an order by text
     of more votes is asked about; None: see `asks_above`. `time_zone`: by its IANA name, in which its times
     are read. `categories`: in which candidates stand, empty where they all stand together. `nominations`: people may
-    propose themselves.
+    propose themselves. `refund_days`: for how many days after a vote its refund may be asked for; None: for ever.
     """
 
     id: UUID
@@ -129,6 +136,8 @@ class Contest:
     time_zone: str = "Africa/Abidjan"
     categories: tuple[str, ...] = ()
     nominations: bool = False
+    tie_break: TieBreak = TieBreak.SHARED
+    refund_days: int | None = None
     candidates: tuple[Candidate, ...] = ()
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture, TieBreak
 from gateway.contests.service_codes import menu_numbers
 from gateway.contests.videos import Video
 from gateway.storage.schema.contests import candidates, contests
@@ -33,7 +33,7 @@ _VIDEOS: Final = text("""
 select candidate_id, public_id, version, width, height from video_uploads where state = 'approved'
 """)
 # Columns of a contest's row that are no fields of `Contest`, or have another form there.
-NOT_IN_A_CONTEST: Final = frozenset({"price_minor", "currency", "packs", "categories", "created_at"})
+NOT_IN_A_CONTEST: Final = frozenset({"price_minor", "currency", "packs", "categories", "created_at", "rules_version"})
 _log = structlog.get_logger(__name__)
 
 
@@ -185,6 +185,7 @@ def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, .
 def _contest(row: Row[Any], ranking: Sequence[Candidate]) -> Contest:
     values = {name: value for name, value in row._mapping.items() if name not in NOT_IN_A_CONTEST}
     price = Money(row.price_minor, row.currency)
-    own = {"price": price, "candidates": tuple(ranking), "state": ContestState(row.state)}
+    own = {"price": price, "candidates": tuple(ranking)}
+    words = {"state": ContestState(row.state), "tie_break": TieBreak(row.tie_break)}
     lists = {"packs": tuple(row.packs), "categories": tuple(row.categories)}
-    return Contest(**values | own | lists)
+    return Contest(**values | own | words | lists)

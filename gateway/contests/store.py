@@ -3,15 +3,23 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.contests.changes import Plan
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.directory import NOT_IN_A_CONTEST
+from gateway.contests.rules import digest, rules_document
 from gateway.storage.audit_log import note
-from gateway.storage.schema.contests import candidate_totals, candidates, contest_heads, contests, organisers
+from gateway.storage.schema.contests import (
+    candidate_totals,
+    candidates,
+    contest_heads,
+    contest_rules,
+    contests,
+    organisers,
+)
 
 # Any number: two documents are applied one after the other.
 _APPLY_LOCK = 0x5907_11_A9
@@ -58,14 +66,30 @@ async def write_plan(
         await connection.execute(insert(candidate_totals), totals)
     for candidate in plan.changed:
         await connection.execute(update(candidates).where(candidates.c.id == candidate.id).values(_person(candidate)))
+    if contest.public:
+        await keep_rules(connection, contest, actor)
     changes = [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes]
     detail = {"version": contest.version, "changes": changes} | ({"reason": reason} if reason else {})
     await note(connection, actor=actor, act=act, subject=contest.slug, detail=detail)
 
 
+async def keep_rules(connection: AsyncConnection, contest: Contest, actor: str) -> None:
+    """Write a new version of the rules of a contest that is published, where they are others than before. `actor`: who
+    changed them."""
+    document, kept = rules_document(contest), contest_rules.c
+    newest = select(kept.version, kept.sha256).where(kept.contest_id == contest.id).order_by(kept.version.desc())
+    held = (await connection.execute(newest.limit(1))).one_or_none()
+    if held is not None and held.sha256 == digest(document):
+        return
+    version = 1 if held is None else held.version + 1
+    row = {"contest_id": contest.id, "version": version, "document": document, "sha256": digest(document)}
+    await connection.execute(insert(contest_rules).values(**row, valid_from=func.now(), made_by=actor))
+    await connection.execute(update(contests).where(contests.c.id == contest.id).values(rules_version=version))
+
+
 def _row(contest: Contest) -> dict[str, Any]:
     values = {c.name: getattr(contest, c.name) for c in contests.columns if c.name not in NOT_IN_A_CONTEST}
-    values["state"] = contest.state.value
+    values |= {"state": contest.state.value, "tie_break": contest.tie_break.value}
     price, lists = contest.price, {"packs": list(contest.packs), "categories": list(contest.categories)}
     return {**values, "price_minor": price.amount_minor, "currency": price.currency, **lists}
 

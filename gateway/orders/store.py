@@ -83,7 +83,8 @@ or case when a.address is null then false
         and o.placed_at > now() - cast(:remembered as interval) and o.status in {PAID}) end
 """
 
-# The window and the candidate are checked by the clock of the inserting statement. A key that is
+# The window and the candidate are checked by the clock of the inserting statement, and a vote goes by the rules that
+# this statement sees: it keeps their version, and until when it counts. A key that is
 # known, in the table or twice in this batch, inserts nothing. Only what was not placed comes back.
 # What was claimed is an array and not a join: without statistics a join of two lists is planned as
 # their product.
@@ -92,9 +93,9 @@ with asked as (select * from {recordset(_COLUMNS)}),
 crowds as materialized ({_CROWDS}),
 judged as materialized (
   select a.*,
-    (select c.state = 'published' and c.opens_at <= now() and now() < c.closes_at
-      from contests c where c.id = a.contest_id) as in_window,
-    (select c.price_minor = a.price_minor from contests c where c.id = a.contest_id) as same_price,
+    c.state = 'published' and c.opens_at <= now() and now() < c.closes_at as in_window,
+    c.price_minor = a.price_minor as same_price,
+    c.rules_version, c.closes_at + make_interval(secs => c.late_seconds) as counts_until,
     (select k.status = 'approved' from candidates k
       where k.id = a.candidate_id and k.contest_id = a.contest_id) as eligible,
     case when a.payer_index is null or not cast(:limited as boolean) then false else (
@@ -108,7 +109,8 @@ judged as materialized (
     case when a.payer_index is null or not a.typed or not cast(:limited as boolean) then false
       else {_TOO_MANY} end as too_many
   from (select *, row_number() over (partition by payer_index) as nth,
-      row_number() over (partition by address) as nth_there from asked) a),
+      row_number() over (partition by address) as nth_there from asked) a
+    left join contests c on c.id = a.contest_id),
 claimed as (
   insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt, order_code)
   select channel, key, request_hash, vote_id, reference, now(), receipt, order_code
@@ -117,9 +119,9 @@ claimed as (
 placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
 voted as (
   insert into votes (id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id)
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, rules_version, counts_until)
   select vote_id, now(), contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, rules_version, counts_until
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,

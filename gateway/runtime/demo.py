@@ -9,6 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.contests.directory import read_contest
+from gateway.contests.store import keep_rules, lock_contests
 from gateway.storage.schema.contests import candidate_totals, candidates, contest_heads, contests, organisers
 from gateway.values.money import Money
 from payments.ledger.book import LedgerEntry, post
@@ -112,12 +114,15 @@ def demo_candidates(contest_id: UUID = CONTEST_ID, names: tuple[str, ...] = NAME
 
 
 async def load_contest(connection: AsyncConnection, contest: dict[str, Any], ranking: list[dict[str, Any]]) -> None:
-    """Write a contest with its candidates, its tally head and its totals; what is there stays."""
+    """Write a contest with its candidates, its tally head, its totals and its rules; what is there stays."""
+    await lock_contests(connection)
     await connection.execute(insert(contests).values(contest).on_conflict_do_nothing())
     await connection.execute(insert(candidates).values(ranking).on_conflict_do_nothing())
     await connection.execute(insert(contest_heads).values(contest_id=contest["id"]).on_conflict_do_nothing())
     totals = [{"candidate_id": row["id"], "contest_id": row["contest_id"]} for row in ranking]
     await connection.execute(insert(candidate_totals).values(totals).on_conflict_do_nothing())
+    if made := await read_contest(connection, contest["slug"], None):
+        await keep_rules(connection, made, "demo")
 
 
 async def load_demo_contest(connection: AsyncConnection) -> None:

@@ -19,6 +19,7 @@ from gateway.values.money import Money
 from payments.collection.observations import OpenPayment
 from payments.lifecycle import ANSWER_TIME, SEND_TRIES_MAX, Actor, Observed, State, Withheld
 from payments.provider import Collection, PayerReason
+from payments.settlement.settle import LAST_INSTANT
 
 # Columns of `OpenPaymentReader.opened`, of a payment `p`, and what they need around it.
 WHOLE: Final = """
@@ -64,11 +65,11 @@ _ASKED_TOO_OFTEN: Final = f"""
 """
 
 # Why the payer of a due payment `d` is not asked, null: the payer is asked. After the close only payers are asked who
-# may take all their time and still count.
+# may take all their time and still count, all by the rules `r` under which vote `v` was placed.
 _WHY: Final = f"""
   case when k.status <> 'approved' then '{Withheld.CANDIDATE_WITHDRAWN}'
-    when d.placed_at >= c.closes_at
-      or now() >= c.closes_at + make_interval(secs => greatest(0, c.late_seconds - {ANSWER_TIME.seconds}))
+    when now() >= {LAST_INSTANT}
+        - make_interval(secs => least(cast(r.document->>'late_seconds' as integer), {ANSWER_TIME.seconds}))
       then '{Withheld.CLOSED}'
     when d.send_tries >= {SEND_TRIES_MAX} then '{Withheld.TRIED}'
     when {_ASKED_TOO_OFTEN} then '{Withheld.ASKED_TOO_OFTEN}' end
@@ -121,7 +122,8 @@ due as (select * from elsewhere union all select * from within),
 judged as (
   select d.*, {_WHY} as why
   from due d join votes v on v.id = d.vote_id and v.placed_at = d.placed_at
-    join contests c on c.id = d.contest_id join candidates k on k.id = v.candidate_id),
+    join contests c on c.id = d.contest_id join candidates k on k.id = v.candidate_id
+    left join contest_rules r on r.contest_id = v.contest_id and r.version = v.rules_version),
 turns as (
   select reference, placed_at, provider,
     row_number() over (partition by payer_index, split_part(provider, '@', 1) order by next_check_at, reference) as turn

@@ -39,10 +39,9 @@ _PLAN: Final = text(f"select {FEE_PLAN}")
 _PAYMENTS: Final = text("""
 select p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.status, p.fee_minor, p.confirmed_at,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency,
-  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as eligible, c.closes_at, c.late_seconds,
-  t.seq
+  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as eligible, t.seq
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
-  join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
+  join candidates k on k.id = v.candidate_id
   left join tally_entries t on t.payment_reference = p.reference and t.kind = 'vote'
 where p.reference = any(cast(:references as uuid[])) and p.contest_id = :contest
 order by p.reference for update of p

@@ -1,7 +1,7 @@
 """What settlement decides about confirmed payments, and why votes leave the count: pure."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -23,12 +23,11 @@ class Verdict(StrEnum):
 
 @record
 class Confirmed:
-    """What the decision needs to know of a confirmed payment."""
+    """What the decision needs to know of a confirmed payment. `counts_until`: by the rules under which its vote was
+    placed."""
 
-    placed_at: datetime
     confirmed_at: datetime
-    closes_at: datetime
-    late_seconds: int
+    counts_until: datetime
     candidate_eligible: bool
     counted_before: bool
 
@@ -36,13 +35,12 @@ class Confirmed:
 def verdict(payment: Confirmed) -> Verdict:
     """Count it, or give it back, and why.
 
-    Ordered before the close and known to be paid within the published grace counts. A vote for a
-    candidate who withdrew after the order was placed is given back.
+    Known to be paid by the last instant of the rules under which it was ordered counts, whatever the rules became
+    since. A vote for a candidate who withdrew after the order was placed is given back.
     """
     if payment.counted_before:
         return Verdict.SURPLUS
-    in_time = payment.confirmed_at <= payment.closes_at + timedelta(seconds=payment.late_seconds)
-    if payment.placed_at >= payment.closes_at or not in_time:
+    if payment.confirmed_at > payment.counts_until:
         return Verdict.REFUND_LATE
     if not payment.candidate_eligible:
         return Verdict.REFUND_WITHDRAWN

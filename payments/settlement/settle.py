@@ -58,6 +58,8 @@ select contest_id from waiting w where not exists (
 _NOT_ASIDE: Final = f"""reference <> all (array(
   select subject::uuid from set_aside where kind = '{Kind.PAYMENT}' and until > now()))"""
 
+# Until when a payment of vote `v` counts. A release that did not know of versions wrote none: the rules of contest `c`.
+LAST_INSTANT: Final = "coalesce(v.counts_until, c.closes_at + make_interval(secs => c.late_seconds))"
 # Whether the vote of payment `p` was paid for before, by it or by another payment.
 COUNTED_BEFORE: Final = """
   p.settled_at is not null or exists (select 1 from payments o where o.vote_id = p.vote_id
@@ -65,7 +67,7 @@ COUNTED_BEFORE: Final = """
 """
 _LOOKED_UP: Final = f"""
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
-  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as eligible, c.closes_at, c.late_seconds,
+  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as eligible, {LAST_INSTANT} as counts_until,
   {COUNTED_BEFORE}
 from due p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
@@ -207,10 +209,8 @@ class Settlement:
 def confirmed(row: Row[Any]) -> Confirmed:
     """What the decision needs of a row."""
     return Confirmed(
-        placed_at=row.placed_at,
         confirmed_at=row.confirmed_at,
-        closes_at=row.closes_at,
-        late_seconds=row.late_seconds,
+        counts_until=row.counts_until,
         candidate_eligible=row.eligible,
         counted_before=row.counted_before,
     )

@@ -266,10 +266,12 @@ class MoneyWorld:
             )
 
     async def contest(self, word: str) -> None:
-        """It closes, closed long ago, or is open again."""
+        """It closes, closed long ago, also by the rules of those who ordered, or is open again."""
         self.progress.acts += 1
         ago = {"closes": "now()", "closed": "now() - interval '1 hour'", "opens": "now() + interval '30 days'"}[word]
         await self.change(f"update contests set closes_at = {ago} where slug = 'star'")
+        if word == "closed":
+            await self.rig.count_until("now() - interval '1 hour'")
         await self.rig.directory.refresh()
 
     async def candidate(self, number: int, dispute_status: bool) -> None:

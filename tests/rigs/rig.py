@@ -1,23 +1,26 @@
 """The use cases bound to a real database, with a scripted provider: what storage tests share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.messages.inbox import Inbox
 from channels.messages.outbox import Outbox
+from gateway.contests.changes import Plan
 from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
+from gateway.contests.store import write_plan
 from gateway.orders.place_order import place_order
 from gateway.orders.prompting import NO_LIMITS
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.orders.store import Orders
 from gateway.orders.wallet import PaymentMethod
+from gateway.runtime.embedded.postgres import OWNER_ROLE
 from gateway.storage.engine import make_engine
 from gateway.storage.vault import Vault
 from gateway.values.msisdn import Msisdn
@@ -65,6 +68,7 @@ class Rig:
     def __init__(
         self, app_url: str, provider: ScriptedProvider | None = None, engine: AsyncEngine | None = None
     ) -> None:
+        self._app_url = app_url
         self.provider = provider or ScriptedProvider()
         self.providers = {self.provider.code: self.provider}
         self.engine = engine or make_engine(app_url, pool_size=8, wait_seconds=BUSY_SECONDS)
@@ -138,6 +142,22 @@ class Rig:
         order = await self.place(self.vote_request(**vote_request))
         assert isinstance(order, PlacedOrder), order
         return order
+
+    async def count_until(self, at: str) -> None:
+        """Every vote that was placed counts until `at`, in SQL: as the service, nobody may change that."""
+        owner = make_url(self._app_url).set(username=OWNER_ROLE).render_as_string(hide_password=False)
+        engine = make_engine(owner, pool_size=1, as_app=False)
+        async with engine.begin() as connection:
+            await connection.execute(text(f"update votes set counts_until = {at}"))
+        await engine.dispose()
+
+    async def new_rules(self, **values: Any) -> None:
+        """The contest has other rules from now on."""
+        contest = replace(self.contest, **values, _by_code={})
+        made = Plan(contest, (), (), (), (), new=False)
+        async with self.engine.begin() as connection:
+            await write_plan(connection, made, "awa@house.test")
+        await self.directory.refresh()
 
     async def collect(self) -> int:
         collector, total = Collector(self.payments, self.providers), 0

@@ -50,6 +50,9 @@ contests = table(
     strings("time_zone", default="Africa/Abidjan"),
     string_lists("categories", default="'{}'"),
     flags("nominations", default="false"),
+    small_integers("rules_version", default="1"),
+    strings("tie_break", default="shared"),
+    small_integers("refund_days", null=True),
     UniqueConstraint("slug"),
     checks(
         "closes_at > opens_at",
@@ -60,10 +63,23 @@ contests = table(
         "0 < all (packs)",
         "price_minor > 0",
         "quantity_max > 0",
+        "refund_days >= 0",
     ),
     one_of("state", "draft", "published", "archived"),
+    one_of("tie_break", "shared", "earliest"),
     index("contests_service_code", "service_code"),
     index("contests_keyword", "short_code", "upper(keyword)", where="short_code <> ''", unique=True),
+)
+
+contest_rules = table(
+    "contest_rules",
+    uuids("contest_id", key=True, of="contests.id"),
+    small_integers("version", key=True),
+    documents("document"),
+    binaries("sha256"),
+    timestamps("valid_from"),
+    strings("made_by"),
+    timestamps("made_at", default="now()"),
 )
 
 candidates = table(
@@ -151,7 +167,7 @@ candidate_totals = table(
     "candidate_totals",
     uuids("candidate_id", key=True, of="candidates.id"),
     uuids("contest_id", of="contests.id"),
-    integers("votes", "amount_minor", default="0"),
+    integers("votes", "amount_minor", "reached_seq", default="0"),
     index("candidate_totals_ranking", "contest_id", "votes desc"),
 )
 
@@ -177,6 +193,8 @@ votes = table(
     integers("price_minor", "amount_minor"),
     binaries("voter_index", "voter_cipher", null=True),
     integers("chat_id", null=True),
+    small_integers("rules_version", default="1"),
+    timestamps("counts_until", null=True),
     checks("amount_minor = quantity * price_minor", "(voter_index is null) = (voter_cipher is null)", "quantity > 0"),
     index("votes_of_chat", "chat_id", "placed_at desc", where="chat_id is not null"),
     index("votes_of_voter", "voter_index", "placed_at desc", where="voter_index is not null"),

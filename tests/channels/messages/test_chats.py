@@ -91,9 +91,7 @@ async def test_without_a_bot_no_text_is_sent_for_a_typed_number(rig: Rig) -> Non
 async def test_the_chat_shows_money_that_came_too_late(rig: Rig, database: Any) -> None:
     order = await ordered(rig, verified=None)
     assert await rig.one("select chat_id from votes where id = :v", v=order.vote_id) == CHAT
-    connection = await asyncpg.connect(database.superuser_url)
-    await connection.execute("update contests set closes_at = now() - interval '1 hour', late_seconds = 0")
-    await connection.close()
+    await rig.count_until("now() - interval '1 hour'")
     await settled(rig)
     (message,) = await rig.outbox.claim_due(10, ROUTES)
     assert (message.kind, message.chat_id, message.to) == ("refund_pending", CHAT, "")

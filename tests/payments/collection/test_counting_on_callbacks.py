@@ -307,7 +307,7 @@ async def test_what_would_not_count_is_asked_about_before_anything_is_owed(rig: 
 
 async def test_after_the_close_it_is_a_hint(rig: CountingRig) -> None:
     order = await rig.behind()
-    await rig.change("update contests set closes_at = now() - interval '1 hour' where slug = 'star'")
+    await rig.count_until("now() - interval '1 hour'")
     await rig.call_back(order)
     assert (await rig.outcomes(), await rig.status(order)) == (["hint"], "pending")
 

@@ -13,7 +13,6 @@ from payments.provider import Accepted, NotFound, NotSent, PayerReason, Rejected
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
-CLOSED_AGO = "update contests set closes_at = now() - interval '{}' where slug = 'star'"
 WITHDRAWN = "update candidates set status = 'withdrawn' where code = '07'"
 TRIED = "update payments set send_tries = {}"
 Older = Callable[[int], Awaitable[None]]
@@ -49,30 +48,34 @@ async def grow_older(database: Any) -> AsyncIterator[Older]:
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "late_seconds", "status"),
+    ("meanwhile", "late_seconds", "closed", "status"),
     [
-        ([], 600, "pending"),
+        ([], 600, -3600, "pending"),
         # A payer has 330 seconds, and what comes 600 seconds after the close counts.
-        ([CLOSED_AGO.format("1 second")], 600, "pending"),
-        ([CLOSED_AGO.format("260 seconds")], 600, "pending"),
-        ([CLOSED_AGO.format("271 seconds")], 600, "closed"),
-        ([CLOSED_AGO.format("1 second")], 0, "closed"),
-        ([CLOSED_AGO.format("1 second")], 330, "closed"),
-        ([CLOSED_AGO.format("11 minutes"), TRIED.format(1)], 600, "closed"),
-        # It was moved to before the order.
-        ([CLOSED_AGO.format("13 minutes")], 86_400, "closed"),
-        ([WITHDRAWN], 600, "candidate_withdrawn"),
-        ([WITHDRAWN, CLOSED_AGO.format("1 hour")], 600, "candidate_withdrawn"),
-        ([TRIED.format(4)], 600, "pending"),
-        ([TRIED.format(5)], 600, "tried"),
+        ([], 600, 1, "pending"),
+        ([], 600, 260, "pending"),
+        ([], 600, 271, "closed"),
+        ([], 0, -60, "pending"),
+        ([], 0, 1, "closed"),
+        ([], 330, -60, "pending"),
+        ([], 330, 1, "closed"),
+        ([TRIED.format(1)], 600, 660, "closed"),
+        ([WITHDRAWN], 600, -3600, "candidate_withdrawn"),
+        ([WITHDRAWN], 600, 3600, "candidate_withdrawn"),
+        ([TRIED.format(4)], 600, -3600, "pending"),
+        ([TRIED.format(5)], 600, -3600, "tried"),
     ],
 )
 async def test_the_claim_asks_no_payer_in_vain(
-    rig: Rig, grow_older: Older, meanwhile: list[str], late_seconds: int, status: str
+    rig: Rig, grow_older: Older, meanwhile: list[str], late_seconds: int, closed: int, status: str
 ) -> None:
+    """`closed`: so many seconds ago. By the rules of the order: those that hold now are others."""
+    await rig.new_rules(late_seconds=late_seconds)
     order = await rig.placed()
     await grow_older(12)
-    await change(rig, f"update contests set late_seconds = {late_seconds} where slug = 'star'", *meanwhile)
+    await rig.count_until(f"now() + interval '{late_seconds - closed} seconds'")
+    await rig.new_rules(late_seconds=900 - late_seconds)
+    await change(rig, *meanwhile)
     assert await rig.collect() == 1
     (row,) = await rig.rows("select * from payments")
     if status == "pending":
@@ -208,7 +211,7 @@ async def test_what_was_never_sent_is_not_asked_about(rig: Rig) -> None:
 async def test_a_prompt_after_the_close_that_still_counts(rig: Rig, grow_older: Older) -> None:
     order = await rig.placed()
     await grow_older(2)
-    await change(rig, CLOSED_AGO.format("1 minute"))
+    await rig.count_until("now() + interval '9 minutes'")
     rig.provider.create_script = [Accepted()]
     rig.provider.query_script = [paid()]
     await rig.collect()

@@ -10,38 +10,36 @@ from payments.ledger.postings import Posting, balanced, held, owed_back
 from payments.lifecycle import Actor, Observed, State, advance
 from payments.settlement.rules import REFUND_REASONS, Confirmed, Verdict, booked, step_of, verdict, verdicts
 
-CLOSE = datetime(2026, 12, 5, 22, 0, tzinfo=UTC)
+LAST = datetime(2026, 12, 5, 22, 10, tzinfo=UTC)
 
 
-def facts(placed: int = -60, confirmed: int = -1, *, eligible: bool = True, counted: bool = False) -> Confirmed:
+def facts(confirmed: int = -1, *, eligible: bool = True, counted: bool = False) -> Confirmed:
     return Confirmed(
-        placed_at=CLOSE + timedelta(seconds=placed),
-        confirmed_at=CLOSE + timedelta(seconds=confirmed),
-        closes_at=CLOSE,
-        late_seconds=600,
+        confirmed_at=LAST + timedelta(seconds=confirmed),
+        counts_until=LAST,
         candidate_eligible=eligible,
         counted_before=counted,
     )
 
 
 @pytest.mark.parametrize(
-    ("placed", "confirmed", "eligible", "counted", "expected"),
+    ("confirmed", "eligible", "counted", "expected"),
     [
-        (-60, -1, True, False, Verdict.COUNT),
-        (-1, 600, True, False, Verdict.COUNT),
-        (-1, 601, True, False, Verdict.REFUND_LATE),
-        (0, 10, True, False, Verdict.REFUND_LATE),
-        (-60, -1, False, False, Verdict.REFUND_WITHDRAWN),
-        (-60, -1, True, True, Verdict.SURPLUS),
-        (-1, 601, True, True, Verdict.SURPLUS),
+        (-1, True, False, Verdict.COUNT),
+        (0, True, False, Verdict.COUNT),
+        (1, True, False, Verdict.REFUND_LATE),
+        (-1, False, False, Verdict.REFUND_WITHDRAWN),
+        (1, False, False, Verdict.REFUND_LATE),
+        (-1, True, True, Verdict.SURPLUS),
+        (1, True, True, Verdict.SURPLUS),
     ],
 )
-def test_verdict(placed: int, confirmed: int, eligible: bool, counted: bool, expected: Verdict) -> None:
-    assert verdict(facts(placed, confirmed, eligible=eligible, counted=counted)) is expected
+def test_verdict(confirmed: int, eligible: bool, counted: bool, expected: Verdict) -> None:
+    assert verdict(facts(confirmed, eligible=eligible, counted=counted)) is expected
 
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
-COUNTS, LATE, BEFORE = facts(), facts(-1, 601), facts(counted=True)
+COUNTS, LATE, BEFORE = facts(), facts(1), facts(counted=True)
 
 
 @pytest.mark.parametrize(
