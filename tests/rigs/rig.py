@@ -209,6 +209,10 @@ class Rig:
         async with self.engine.connect() as connection:
             return (await connection.execute(text(statement), parameters)).scalar_one()
 
+    async def change(self, statement: str, **values: Any) -> None:
+        async with self.engine.begin() as connection:
+            await connection.execute(text(statement), values)
+
     async def rows(self, statement: str, **parameters: Any) -> list[Any]:
         async with self.engine.connect() as connection:
             return list((await connection.execute(text(statement), parameters)).all())

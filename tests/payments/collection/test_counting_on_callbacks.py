@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from gateway.http.raw_exchange import RawRequest
@@ -107,10 +106,6 @@ class CountingRig(MoneyRig):
 
     async def outcomes(self) -> list[str]:
         return [row.outcome for row in await self.rows("select outcome from callbacks order by id")]
-
-    async def change(self, statement: str, **values: Any) -> None:
-        async with self.engine.begin() as connection:
-            await connection.execute(text(statement), values)
 
 
 @pytest.fixture
