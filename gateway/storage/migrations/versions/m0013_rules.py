@@ -8,7 +8,7 @@ import orjson
 from alembic import op
 from sqlalchemy import text
 
-revision = "m0014"
+revision = "m0013"
 down_revision = "m0012"
 
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "m0015"
-down_revision = "m0014"
+revision = "m0014"
+down_revision = "m0013"
 
 
 def upgrade() -> None:
