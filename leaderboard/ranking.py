@@ -1,7 +1,8 @@
 """From counted votes to a ranking."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from gateway.contests.contest import Contest
 
@@ -26,13 +27,25 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class Evicted:
+    """Somebody who has no place any more, with the votes that stay counted."""
+
+    code: str
+    name: str
+    votes: int
+    evicted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
-    """The ranking of a contest after its `version`-th tally entry."""
+    """The ranking of a contest after its `version`-th tally entry. `total_votes`: with those of `evicted`, who are in
+    the order of their eviction, the latest first."""
 
     contest: str
     version: int
     total_votes: int
     entries: tuple[Ranked, ...]
+    evicted: tuple[Evicted, ...] = ()
 
 
 def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking:
@@ -47,10 +60,19 @@ def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking
 
 
 def ranking_of(contest: Contest, version: int, votes: Mapping[str, int]) -> Ranking:
-    """The ranking of a contest: its eligible candidates, and those who left with votes. `votes`: by code."""
+    """The ranking of a contest: its eligible candidates, and those who withdrew with votes; who was evicted is apart.
+    `votes`: by code."""
     scores = [
         Score(candidate.code, candidate.name, votes.get(candidate.code, 0))
         for candidate in contest.candidates
-        if candidate.eligible or votes.get(candidate.code)
+        if candidate.eligible or (votes.get(candidate.code) and candidate.evicted_at is None)
     ]
-    return ranking_from(contest.slug, version, scores)
+    evicted = [
+        Evicted(candidate.code, candidate.name, votes.get(candidate.code, 0), candidate.evicted_at)
+        for candidate in contest.candidates
+        if candidate.evicted_at is not None
+    ]
+    evicted.sort(key=lambda one: one.evicted_at, reverse=True)
+    found = ranking_from(contest.slug, version, scores)
+    total = found.total_votes + sum(one.votes for one in evicted)
+    return replace(found, total_votes=total, evicted=tuple(evicted))

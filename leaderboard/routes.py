@@ -215,6 +215,7 @@ class Leaderboard:
             pictures={face.origin for face in faces.values()},
             contest=contest,
             boards=boards,
+            evicted=board.ranking.evicted,
             faces=faces,
             percent=view_model.percent,
         )

@@ -40,7 +40,7 @@ _SCORES: Final = text("""
 select c.id, c.slug, h.next_seq - 1 as version,
   coalesce(jsonb_object_agg(k.code, coalesce(t.votes, 0)) filter (where k.code is not null), '{}') as votes
 from contests c join contest_heads h on h.contest_id = c.id
-  left join candidates k on k.contest_id = c.id and (k.status in ('approved', 'withdrawn'))
+  left join candidates k on k.contest_id = c.id and k.status in ('approved', 'withdrawn', 'evicted')
   left join candidate_totals t on t.candidate_id = k.id
 where cast(:ids as uuid[]) is null or c.id = any(cast(:ids as uuid[]))
 group by c.id, c.slug, h.next_seq

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NotRequired
 from urllib.parse import quote
 
 # pydantic reads the document's schemas from these, and wants this kind before Python 3.12.
@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from gateway.contests.contest import Contest, Phase
 from gateway.contests.sharing import dial_link, star_code
-from leaderboard.ranking import Ranked, Ranking, Score, ranking_from
+from leaderboard.ranking import Evicted, Ranked, Ranking, Score, ranking_from
 
 
 class Entry(TypedDict):
@@ -24,13 +24,23 @@ class Entry(TypedDict):
     votes: int
 
 
+class EvictedEntry(TypedDict):
+    """A candidate who left the ranking at a moment (UTC); these votes stay counted in `totalVotes`."""
+
+    code: str
+    name: str
+    votes: int
+    evictedAt: str
+
+
 class RankingBody(TypedDict):
-    """The whole board. `version` is the number of tally entries counted in it."""
+    """The whole board. `version` is the number of tally entries counted in it; `evicted` is there once somebody is."""
 
     contest: str
     version: int
     totalVotes: int
     entries: list[Entry]
+    evicted: NotRequired[list[EvictedEntry]]
 
 
 class Update(TypedDict):
@@ -51,7 +61,7 @@ class Successes(TypedDict):
 
 def ranking(ranking: Ranking, limit: int) -> RankingBody:
     """The first `limit` places."""
-    return {
+    body: RankingBody = {
         "contest": ranking.contest,
         "version": ranking.version,
         "totalVotes": ranking.total_votes,
@@ -59,13 +69,19 @@ def ranking(ranking: Ranking, limit: int) -> RankingBody:
             {"rank": e.rank, "code": e.code, "name": e.name, "votes": e.votes} for e in ranking.entries[:limit]
         ],
     }
+    if ranking.evicted:
+        body["evicted"] = [
+            {"code": e.code, "name": e.name, "votes": e.votes, "evictedAt": e.evicted_at.isoformat()}
+            for e in ranking.evicted
+        ]
+    return body
 
 
 def update(before: Ranking, after: Ranking) -> Update | None:
     """What a reader of `before` needs to know `after`; None when the whole board is needed:
-    a candidate joined, left or changed names."""
+    a candidate joined, left or changed names, or votes of somebody who was evicted changed."""
     known = {e.code: e for e in before.entries}
-    if len(known) != len(after.entries):
+    if len(known) != len(after.entries) or before.evicted != after.evicted:
         return None
     changed: list[tuple[str, int]] = []
     for entry in after.entries:
@@ -125,7 +141,7 @@ def rows(
 @dataclass(frozen=True, slots=True)
 class Part:
     """What a page shows of a board. `many`: it is shown in pages and can be searched; `query`: what was
-    searched for; `found`: how many lines there are for that."""
+    searched for; `found`: how many lines there are for that; `evicted`: who is shown below, on the first page."""
 
     rows: list[Row]
     many: bool
@@ -133,6 +149,7 @@ class Part:
     found: int
     page: int
     pages: int
+    evicted: Sequence[Evicted] = ()
 
     @property
     def first(self) -> int:
@@ -168,7 +185,8 @@ def part_of(ranking: Ranking, contest: Contest, phase: Phase, page: int = 1, que
     many = is_many(ranking)
     shown = found[(page - 1) * PAGE_ROWS :]
     lines = rows(ranking, contest, phase, PAGE_ROWS if many else MANY, shown)
-    return Part(lines, many, query, len(found), page, pages)
+    evicted = [one for one in ranking.evicted if not query or _matches(one, query)] if page == 1 else []
+    return Part(lines, many, query, len(found), page, pages, evicted)
 
 
 def by_category(ranking: Ranking, contest: Contest, phase: Phase) -> list[tuple[str, list[Row]]]:
@@ -187,7 +205,7 @@ def by_category(ranking: Ranking, contest: Contest, phase: Phase) -> list[tuple[
     return found
 
 
-def _matches(entry: Ranked, query: str) -> bool:
+def _matches(entry: Ranked | Evicted, query: str) -> bool:
     """Whether a candidate has this code, or a name with each of these words in it."""
     if query.isdecimal():
         return entry.code.startswith(query)

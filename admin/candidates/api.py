@@ -66,7 +66,8 @@ class StaffCandidate(ApiModel):
     status: CandidateStatus
     category: str
     text: str
-    reason: str = Field(description="Why they were rejected or withdrawn.")
+    reason: str = Field(description="Why they were rejected, withdrawn or evicted.")
+    evicted_at: datetime | None
     photo_url: str | None
     votes: int
 
@@ -93,7 +94,11 @@ class NewCandidate(InputModel):
 class CandidateEdit(InputModel):
     """What changes; what is not named stays as it is."""
 
-    status: CandidateStatus | None = Field(None, description="`approved`, `rejected` with a reason, or `withdrawn`.")
+    status: CandidateStatus | None = Field(
+        None,
+        description="`approved`, `rejected` with a reason, `withdrawn`, or `evicted` with a reason. `approved` with a"
+        " reason reinstates who was evicted.",
+    )
     reason: Line = Field("", max_length=REASON_LENGTH_MAX)
     name: Typed | None = Field(None, max_length=1_000)
     category: Typed | None = Field(None, max_length=1_000)
@@ -161,10 +166,21 @@ class PastEvent(ApiModel):
     after: str
 
 
+class StandingChange(ApiModel):
+    """A candidate came to another state; `before` null: they were added in it."""
+
+    at: datetime
+    by: str
+    before: CandidateStatus | None
+    after: CandidateStatus
+    reason: str
+
+
 class CandidateHistory(ApiModel):
-    """What happened to a candidate, the latest first."""
+    """What happened to a candidate, the latest first. `standing`: the states they were in."""
 
     events: list[PastEvent]
+    standing: list[StandingChange]
 
 
 class PrivateLink(ApiModel):
@@ -263,9 +279,10 @@ async def candidate(request: web.Request, me: Me, *, path: CandidatePath) -> Rep
     Right.MODERATE, path=CandidatePath, body=CandidateEdit, returns={200: StaffCandidate}, problems=(404, 409)
 )
 async def edit(request: web.Request, me: Me, *, path: CandidatePath, body: CandidateEdit) -> Reply:
-    """Change a candidate: approve, reject, withdraw, or correct a field.
+    """Change a candidate: approve, reject, withdraw, evict, reinstate, or correct a field.
 
-    No candidate is deleted, and a code never changes. One with votes is withdrawn, not rejected.
+    No candidate is deleted, and a code never changes. One with votes is withdrawn or evicted, not rejected. A vote that
+    waits for its money when its candidate withdraws is given back; one that was placed before an eviction counts.
     """
     wanted = Edit(body.name, body.category, body.text, body.photo_url, body.status, " ".join(body.reason.split()))
     try:
@@ -289,7 +306,7 @@ async def _shown(request: web.Request, me: Me, path: CandidatePath) -> Reply:
     problems=(404, 409),
 )
 async def edit_many(request: web.Request, me: Me, *, path: ContestPath, query: DryRun, body: ManyEdits) -> Reply:
-    """Change several candidates alike: approve, withdraw, or give a category.
+    """Change several candidates alike: approve, withdraw, evict, or give a category.
 
     All of them or none. With `?dryRun=true` nothing is written.
     """
@@ -362,8 +379,16 @@ def _faulty(result: ImportResult) -> Problem:
 @staff_endpoint(Right.READ_CONTESTS, path=CandidatePath, returns={200: CandidateHistory}, problems=(404,))
 async def history(request: web.Request, me: Me, *, path: CandidatePath) -> Reply:
     """Tell what happened to a candidate, and who did it."""
-    events = await request.app[CANDIDATES].history(path.slug, path.code, me.scope)
-    return Reply(200, CandidateHistory(events=[model_of(PastEvent, event) for event in events]))
+    store = request.app[CANDIDATES]
+    events = await store.history(path.slug, path.code, me.scope)
+    standing = await store.changes_of_state(path.slug, path.code, me.scope)
+    return Reply(
+        200,
+        CandidateHistory(
+            events=[model_of(PastEvent, event) for event in events],
+            standing=[model_of(StandingChange, change) for change in standing],
+        ),
+    )
 
 
 @staff_endpoint(Right.MODERATE, path=CandidatePath, returns={201: PrivateLink}, problems=(404, 409))

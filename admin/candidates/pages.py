@@ -36,6 +36,7 @@ _ACTS: Final = {
     "approve": Edit(status=CandidateStatus.APPROVED),
     "withdraw": Edit(status=CandidateStatus.WITHDRAWN),
     "reject": Edit(status=CandidateStatus.REJECTED),
+    "evict": Edit(status=CandidateStatus.EVICTED),
 }
 
 
@@ -125,7 +126,7 @@ async def edit(request: web.Request, me: Me, fields: Form) -> web.StreamResponse
 
 @form(Right.MODERATE)
 async def decide(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Approve, reject or withdraw a candidate."""
+    """Approve, reject, withdraw, evict or reinstate a candidate."""
     act = _ACTS.get(fields.get("act", ""))
     if act is None:
         return say(request, 422, "unreadable", me)
@@ -166,11 +167,12 @@ async def _form_page(
 ) -> web.Response:
     standing, say_fault = await _standing(request, me), sayer(request)
     faults = {} if refused is None else {fault.column: say_fault(fault) for fault in refused.faults}
-    past, contact = [], None
+    past, standings, contact = [], [], None
     if candidate is not None and Right.MODERATE in me.rights:
         contact = await request.app[CANDIDATES].contact(standing.contest.slug, candidate.code, me.scope)
     if candidate is not None:
         past = await request.app[CANDIDATES].history(standing.contest.slug, candidate.code, me.scope)
+        standings = await request.app[CANDIDATES].changes_of_state(standing.contest.slug, candidate.code, me.scope)
     values = {
         "code": "" if candidate is None else candidate.code,
         "name": "" if candidate is None else candidate.name,
@@ -194,6 +196,7 @@ async def _form_page(
         faults=faults,
         reason=typed.get("reason", ""),
         past=past,
+        standings=standings,
         contact=contact,
         link=link,
         alike=None if candidate is None else look_alike(candidate.name, others),

@@ -34,7 +34,7 @@ from gateway.contests.directory import read_contest
 from gateway.contests.nominations import Nominations
 from gateway.contests.store import lock_contests, write_plan
 from gateway.storage.engine import scoped
-from gateway.storage.schema.contests import candidate_imports, candidate_totals
+from gateway.storage.schema.contests import candidate_changes, candidate_imports, candidate_totals
 from gateway.values.names import same_name
 from gateway.values.scope import Scope
 from payments.requests import ActRefused, Why
@@ -110,6 +110,22 @@ class Past:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A candidate came to another state. `before` None: they were added in it."""
+
+    at: datetime
+    by: str
+    before: str | None
+    after: str
+    reason: str
+
+    @property
+    def reinstated(self) -> bool:
+        """Whether an eviction ended."""
+        return (self.before, self.after) == (CandidateStatus.EVICTED, CandidateStatus.APPROVED)
+
+
 class Candidates:
     """Candidates of contests, as staff read and change them. `changed`: called after a change, so that this process
     knows of it at once; `nominations`: private links."""
@@ -145,7 +161,7 @@ class Candidates:
             if faults := _field_faults(contest, held, edit):
                 raise FieldsRefused(faults)
             votes = await _votes(connection, contest)
-            act = f"candidate.{edit.status.value}" if edit.status not in (None, held.status) else "candidate.edit"
+            act = "candidate.edit" if edit.status in (None, held.status) else _act(held, edit.status)
             entry = _entry(held, edit, has_votes=votes[code] > 0)
             made = await _write(connection, contest, [entry], person, act, edit.reason)
         await self._changed()
@@ -165,7 +181,7 @@ class Candidates:
             entries = [_entry(held, edit, has_votes=votes[held.code] > 0) for held in people]
             if dry_run:
                 return _planned(contest, entries).changes
-            act = "candidate.edit" if edit.status is None else f"candidate.{edit.status.value}"
+            act = "candidate.edit" if edit.status is None else _act(people[0], edit.status)
             made = await _write(connection, contest, entries, person, act, edit.reason)
         await self._changed()
         return made.changes
@@ -243,6 +259,21 @@ class Candidates:
         async with self._engine.connect() as connection:
             rows = await connection.execute(_HISTORY, {"slug": contest.slug, "what": f"candidate {code}"})
             return [Past(**row._mapping) for row in rows]
+
+    async def changes_of_state(self, slug: str, code: str, scope: Scope) -> list[StateChange]:
+        """The states that a candidate was in, the latest first. Raises ActRefused."""
+        kept = candidate_changes.c
+        async with scoped(self._engine, scope) as connection:
+            found = _named(await _contest(connection, slug, scope), code)
+            asked = select(
+                kept.made_at.label("at"),
+                kept.made_by.label("by"),
+                kept.from_status.label("before"),
+                kept.to_status.label("after"),
+                kept.reason,
+            )
+            rows = await connection.execute(asked.where(kept.candidate_id == found.id).order_by(kept.id.desc()))
+            return [StateChange(**row._mapping) for row in rows]
 
     async def contact(self, slug: str, code: str, scope: Scope) -> str | None:
         """How to reach a candidate who proposed themselves; None for one that staff added. Raises ActRefused."""
@@ -380,6 +411,12 @@ def _field_faults(contest: Contest, held: Candidate, edit: Edit) -> list[Fault]:
 
 def _about(column: Column, fault: FieldFault) -> str:
     return str(LENGTH_MAX[column]) if fault is FieldFault.TOO_LONG else ""
+
+
+def _act(held: Candidate, wanted: CandidateStatus) -> str:
+    """What the audit log calls it."""
+    again = held.status is CandidateStatus.EVICTED and wanted is CandidateStatus.APPROVED
+    return "candidate.reinstated" if again else f"candidate.{wanted.value}"
 
 
 def _mark(made: Plan) -> bytes:

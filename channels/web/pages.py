@@ -190,7 +190,9 @@ def _show_candidate(
     `waiting`: an order of this reader that waits for its payment."""
     service, language = request.app[VOTING_SERVICE], request.app[PAGES].language_of(request, contest.language)
     methods = service.rails.open_methods(contest.country)
-    place = next((e for e in service.ranking(contest.slug).entries if e.code == candidate.code), None)
+    ranking = service.ranking(contest.slug)
+    place = next((e for e in ranking.entries if e.code == candidate.code), None)
+    evicted = next((e for e in ranking.evicted if e.code == candidate.code), None)
     window, photo = check_window(contest, service.now()), photo_of(candidate)
     delivery = request.app[DELIVERY]
     film = delivery.film(candidate.video) if delivery and candidate.video and candidate.eligible else None
@@ -204,6 +206,7 @@ def _show_candidate(
         photo=photo,
         film=film,
         place=place,
+        evicted=evicted,
         closed=None if window is None else refusal_words(language, window, contest),
         earlier=earlier,
         check=check,

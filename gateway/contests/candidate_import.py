@@ -46,6 +46,7 @@ _STATUSES: Final = {
     CandidateStatus.APPROVED: "approved accepted yes approuve approuvee accepte acceptee valide validee oui",
     CandidateStatus.REJECTED: "rejected refused no rejete rejetee refuse refusee non",
     CandidateStatus.WITHDRAWN: "withdrawn retire retiree",
+    CandidateStatus.EVICTED: "evicted eliminated elimine eliminee evince evincee",
 }
 _STATUS_OF: Final = {word: status for status, words in _STATUSES.items() for word in words.split()}
 

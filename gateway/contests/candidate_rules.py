@@ -82,17 +82,22 @@ class MoveFault(StrEnum):
     NO_REASON = "no_reason"
     HAS_VOTES = "has_votes"
     NOT_SUBMITTED = "not_submitted"
+    NOT_IN_THE_CONTEST = "not_in_the_contest"
 
 
 def move_fault(held: CandidateStatus, wanted: CandidateStatus, reason: str, *, has_votes: bool) -> MoveFault | None:
     """Why a candidate cannot come to a state; None when they can. Who has votes is withdrawn, not rejected: the votes
-    stay in the tally. No candidate becomes a submitted one again."""
+    stay in the tally. Evicted is who stood in the contest; that, and coming back from it, has a reason. No candidate
+    becomes a submitted one again."""
     if wanted is held:
         return None
     if wanted is CandidateStatus.SUBMITTED:
         return MoveFault.NOT_SUBMITTED
     if wanted is CandidateStatus.REJECTED and has_votes:
         return MoveFault.HAS_VOTES
-    if wanted is CandidateStatus.REJECTED and not reason:
+    if wanted is CandidateStatus.EVICTED and held is not CandidateStatus.APPROVED:
+        return MoveFault.NOT_IN_THE_CONTEST
+    told = wanted in (CandidateStatus.REJECTED, CandidateStatus.EVICTED) or held is CandidateStatus.EVICTED
+    if told and not reason:
         return MoveFault.NO_REASON
     return None

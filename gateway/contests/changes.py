@@ -48,9 +48,18 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A candidate comes to another state. `before` None: the candidate is new. `reason`: as the document has it."""
+
+    candidate: Candidate
+    before: CandidateStatus | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """`contest`: as it will be. `added` and `changed`: candidates to write. `untouched`: codes that the
-    document does not name. `new`: there is no such contest yet."""
+    """`contest`: as it will be. `added` and `changed`: candidates to write. `moves`: those of them that come to another
+    state. `untouched`: codes that the document does not name. `new`: there is no such contest yet."""
 
     contest: Contest
     changes: tuple[Change, ...]
@@ -58,6 +67,7 @@ class Plan:
     changed: tuple[Candidate, ...]
     untouched: tuple[str, ...]
     new: bool
+    moves: tuple[Move, ...] = ()
 
 
 def plan(held: Contest | None, wanted: Contest, entries: Sequence[Entry]) -> Plan:
@@ -83,7 +93,8 @@ def plan(held: Contest | None, wanted: Contest, entries: Sequence[Entry]) -> Pla
     version = base.version + 1 if changes else base.version
     result = replace(base, candidates=people, version=version, _by_code={})
     untouched = tuple(code for code in resolved.people if code not in resolved.named)
-    return Plan(result, changes, tuple(resolved.added), tuple(resolved.changed), untouched, held is None)
+    moves = tuple(resolved.moves)
+    return Plan(result, changes, tuple(resolved.added), tuple(resolved.changed), untouched, held is None, moves)
 
 
 def _moved(held: Contest, wanted: Contest) -> Iterator[str]:
@@ -128,6 +139,7 @@ class _Resolver:
         self.changes: list[Change] = []
         self.added: list[Candidate] = []
         self.changed: list[Candidate] = []
+        self.moves: list[Move] = []
 
     def take(self, entry: Entry) -> None:
         """Check one entry; a fault is noted."""
@@ -185,6 +197,7 @@ class _Resolver:
         person = _as_in(made, entry)
         self.people[code] = person
         self.added.append(person)
+        self._move(None, person, person.reason)
         self.changes.append(Change(f"candidate {code}", None, f"{entry.name} ({entry.status.value})"))
 
     def _change(self, held: Candidate, entry: Entry) -> None:
@@ -195,11 +208,19 @@ class _Resolver:
                 self.changes.append(
                     Change(f"candidate {held.code} {name}", str(before or "none"), str(after or "none"))
                 )
+        if wanted.status is not held.status:
+            self._move(held.status, wanted, entry.reason or "")
         if wanted != held:
             self.people[held.code] = wanted
             self.changed.append(wanted)
 
+    def _move(self, before: CandidateStatus | None, wanted: Candidate, reason: str) -> None:
+        if wanted.status is CandidateStatus.EVICTED and not reason:
+            self.faults.append(f"candidate {wanted.code} is evicted without a reason")
+        self.moves.append(Move(wanted, before, reason))
+
 
 def _as_in(held: Candidate, entry: Entry) -> Candidate:
     kept = {name: getattr(entry, name) for name in ("category", "text", "reason") if getattr(entry, name) is not None}
-    return replace(held, name=entry.name, status=entry.status, photo_url=entry.photo_url, **kept)
+    since = held.evicted_at if entry.status is CandidateStatus.EVICTED else None
+    return replace(held, name=entry.name, status=entry.status, photo_url=entry.photo_url, evicted_at=since, **kept)

@@ -44,12 +44,14 @@ def phase_of(state: ContestState, opens_at: datetime, closes_at: datetime, now: 
 
 
 class CandidateStatus(StrEnum):
-    """Only an approved candidate can be voted for."""
+    """Only an approved candidate can be voted for. Who is withdrawn left, and votes that wait are given back; who is
+    evicted keeps every vote that was placed before."""
 
     SUBMITTED = "submitted"
     APPROVED = "approved"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
+    EVICTED = "evicted"
 
 
 class TieBreak(StrEnum):
@@ -73,7 +75,8 @@ class Picture:
 class Candidate:
     """A person or thing to vote for. `code` has two or more digits, unique in the contest for ever, never
     `00…`. `photo_url`: an https address elsewhere, or None; `photo` goes before it. `category`: one of the contest's,
-    or empty. `text`: a plain presentation. `reason`: why they were rejected or withdrawn. `video`: the approved one."""
+    or empty. `text`: a plain presentation. `reason`: why they were rejected, withdrawn or evicted. `video`: the
+    approved one. `evicted_at`: since when they are evicted; None for others."""
 
     id: UUID
     code: str
@@ -85,6 +88,7 @@ class Candidate:
     reason: str = ""
     photo: Picture | None = None
     video: Video | None = None
+    evicted_at: datetime | None = None
 
     @property
     def eligible(self) -> bool:
@@ -94,7 +98,7 @@ class Candidate:
     @property
     def public(self) -> bool:
         """Whether voters may read of this candidate: one who is only submitted is not examined yet."""
-        return self.status in (CandidateStatus.APPROVED, CandidateStatus.WITHDRAWN)
+        return self.status in (CandidateStatus.APPROVED, CandidateStatus.WITHDRAWN, CandidateStatus.EVICTED)
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,7 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
                 row.reason,
                 picture_of(row),
                 shown.get(row.id),
+                row.evicted_at,
             )
         )
     return tuple(_contest(row, by_contest[row.id]) for row in rows)

@@ -1,5 +1,6 @@
 """Statements of contests and organisers: write a plan, with its line in the audit log."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +9,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.contests.changes import Plan
-from gateway.contests.contest import Candidate, Contest
+from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from gateway.contests.directory import NOT_IN_A_CONTEST
 from gateway.contests.rules import digest, rules_document
 from gateway.storage.audit_log import note
 from gateway.storage.schema.contests import (
+    candidate_changes,
     candidate_totals,
     candidates,
     contest_heads,
@@ -53,19 +55,33 @@ async def write_plan(
 ) -> None:
     """Write a plan. `actor`: who requested it; `act`, `reason`: as what and why the audit log has it. Raises
     sqlalchemy.exc.IntegrityError."""
-    contest = plan.contest
+    contest, now = plan.contest, (await connection.execute(select(func.now()))).scalar_one()
     if plan.new:
         await connection.execute(insert(contests).values(_row(contest)))
         await connection.execute(insert(contest_heads).values(contest_id=contest.id))
     else:
         await connection.execute(update(contests).where(contests.c.id == contest.id).values(_row(contest)))
     if plan.added:
-        added = [{"id": c.id, "contest_id": contest.id, "code": c.code, **_person(c)} for c in plan.added]
+        added = [{"id": c.id, "contest_id": contest.id, "code": c.code, **_person(c, now)} for c in plan.added]
         await connection.execute(insert(candidates), added)
         totals = [{"candidate_id": c.id, "contest_id": contest.id} for c in plan.added]
         await connection.execute(insert(candidate_totals), totals)
     for candidate in plan.changed:
-        await connection.execute(update(candidates).where(candidates.c.id == candidate.id).values(_person(candidate)))
+        row = _person(candidate, now)
+        await connection.execute(update(candidates).where(candidates.c.id == candidate.id).values(row))
+    if plan.moves:
+        moves = [
+            {
+                "candidate_id": move.candidate.id,
+                "contest_id": contest.id,
+                "from_status": move.before,
+                "to_status": move.candidate.status,
+                "reason": reason or move.reason,
+                "made_by": actor,
+            }
+            for move in plan.moves
+        ]
+        await connection.execute(insert(candidate_changes), moves)
     if contest.public:
         await keep_rules(connection, contest, actor)
     changes = [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes]
@@ -94,5 +110,7 @@ def _row(contest: Contest) -> dict[str, Any]:
     return {**values, "price_minor": price.amount_minor, "currency": price.currency, **lists}
 
 
-def _person(candidate: Candidate) -> dict[str, Any]:
-    return {name: getattr(candidate, name) for name in ("name", "status", "photo_url", "category", "text", "reason")}
+def _person(candidate: Candidate, now: datetime) -> dict[str, Any]:
+    kept = {name: getattr(candidate, name) for name in ("name", "status", "photo_url", "category", "text", "reason")}
+    evicted = candidate.status is CandidateStatus.EVICTED
+    return {**kept, "evicted_at": (candidate.evicted_at or now) if evicted else None}

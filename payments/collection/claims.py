@@ -65,9 +65,10 @@ _ASKED_TOO_OFTEN: Final = f"""
 """
 
 # Why the payer of a due payment `d` is not asked, null: the payer is asked. After the close only payers are asked who
-# may take all their time and still count, all by the rules `r` under which vote `v` was placed.
+# may take all their time and still count, all by the rules `r` under which vote `v` was placed. A vote that was placed
+# before its candidate was evicted counts.
 _WHY: Final = f"""
-  case when k.status <> 'approved' then '{Withheld.CANDIDATE_WITHDRAWN}'
+  case when k.status <> 'approved' and coalesce(d.placed_at >= k.evicted_at, true) then '{Withheld.CANDIDATE_WITHDRAWN}'
     when now() >= {LAST_INSTANT}
         - make_interval(secs => least(cast(r.document->>'late_seconds' as integer), {ANSWER_TIME.seconds}))
       then '{Withheld.CLOSED}'

@@ -27,7 +27,7 @@ from payments.settlement.settle import COUNTED_BEFORE, LAST_INSTANT, confirmed
 
 _FACTS: Final = text(f"""
 select b.id, b.remote, p.reference, p.status, p.amount_minor, p.currency, p.payer_cipher, p.placed_at,
-  now() as confirmed_at, k.status = 'approved' as eligible, {LAST_INSTANT} as counts_until,
+  now() as confirmed_at, k.status as standing, k.evicted_at, {LAST_INSTANT} as counts_until,
   {COUNTED_BEFORE}
 from callbacks b join payments p on p.reference = b.payment_reference
   join votes v on v.id = p.vote_id and v.placed_at = p.placed_at

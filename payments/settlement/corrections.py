@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.contests.contest import CandidateStatus
 from gateway.storage.rows import document, recordset
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
@@ -32,6 +33,7 @@ from payments.settlement.count import (
     moved_row,
     plan_of,
 )
+from payments.settlement.rules import stands
 
 _LOCK: Final = text(f"select pg_advisory_xact_lock({LOCK_KEY})")
 _PLAN: Final = text(f"select {FEE_PLAN}")
@@ -39,7 +41,7 @@ _PLAN: Final = text(f"select {FEE_PLAN}")
 _PAYMENTS: Final = text("""
 select p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.status, p.fee_minor, p.confirmed_at,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency,
-  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as eligible, t.seq
+  v.candidate_id, v.quantity, v.receipt, k.code, k.status as standing, k.evicted_at, t.seq
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id
   left join tally_entries t on t.payment_reference = p.reference and t.kind = 'vote'
@@ -237,7 +239,7 @@ async def count_held(connection: AsyncConnection, contest: UUID, reference: UUID
     """Count a held payment. Locks the contest first."""
     corrected, rows = await _locked(connection, contest, [reference], frozenset({State.HELD}))
     for row in rows:
-        if not row.eligible:
+        if not stands(CandidateStatus(row.standing), row.evicted_at, row.placed_at):
             corrected.skipped[row.reference] = "held, and its candidate no longer stands"
         else:
             plan = plan_of((await connection.execute(_PLAN, {"contest": contest})).one())

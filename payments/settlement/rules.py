@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from gateway.contests.contest import CandidateStatus
 from gateway.values.money import Money
 from gateway.values.record import record
 from payments.ledger.postings import Posting, held, owed_back
@@ -24,11 +25,13 @@ class Verdict(StrEnum):
 @record
 class Confirmed:
     """What the decision needs to know of a confirmed payment. `counts_until`: by the rules under which its vote was
-    placed."""
+    placed; `evicted_at`: since when its candidate is evicted."""
 
     confirmed_at: datetime
+    placed_at: datetime
     counts_until: datetime
-    candidate_eligible: bool
+    candidate_status: CandidateStatus
+    evicted_at: datetime | None
     counted_before: bool
 
 
@@ -36,15 +39,23 @@ def verdict(payment: Confirmed) -> Verdict:
     """Count it, or give it back, and why.
 
     Known to be paid by the last instant of the rules under which it was ordered counts, whatever the rules became
-    since. A vote for a candidate who withdrew after the order was placed is given back.
+    since. A vote for a candidate who withdrew after the order was placed is given back; one that was placed before its
+    candidate was evicted counts.
     """
     if payment.counted_before:
         return Verdict.SURPLUS
     if payment.confirmed_at > payment.counts_until:
         return Verdict.REFUND_LATE
-    if not payment.candidate_eligible:
+    if not stands(payment.candidate_status, payment.evicted_at, payment.placed_at):
         return Verdict.REFUND_WITHDRAWN
     return Verdict.COUNT
+
+
+def stands(status: CandidateStatus, evicted_at: datetime | None, placed_at: datetime) -> bool:
+    """Whether a vote that was placed at this moment may count for a candidate of this state."""
+    if status is CandidateStatus.EVICTED:
+        return evicted_at is not None and placed_at < evicted_at
+    return status is CandidateStatus.APPROVED
 
 
 def verdicts(batch: Iterable[tuple[UUID, Confirmed]]) -> list[Verdict]:

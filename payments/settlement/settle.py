@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.contests.contest import CandidateStatus
 from gateway.storage.set_aside import Kind, in_halves, passes, set_aside
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
@@ -67,7 +68,7 @@ COUNTED_BEFORE: Final = """
 """
 _LOOKED_UP: Final = f"""
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
-  v.candidate_id, v.quantity, v.receipt, k.code, k.status = 'approved' as eligible, {LAST_INSTANT} as counts_until,
+  v.candidate_id, v.quantity, v.receipt, k.code, k.status as standing, k.evicted_at, {LAST_INSTANT} as counts_until,
   {COUNTED_BEFORE}
 from due p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id
@@ -210,8 +211,10 @@ def confirmed(row: Row[Any]) -> Confirmed:
     """What the decision needs of a row."""
     return Confirmed(
         confirmed_at=row.confirmed_at,
+        placed_at=row.placed_at,
         counts_until=row.counts_until,
-        candidate_eligible=row.eligible,
+        candidate_status=CandidateStatus(row.standing),
+        evicted_at=row.evicted_at,
         counted_before=row.counted_before,
     )
 

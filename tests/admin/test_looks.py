@@ -171,6 +171,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/candidates/new",
         "/admin/contests/star/candidates/import",
         "/admin/contests/star/candidates/08",
+        "/admin/contests/star/candidates/09",
         "/admin/contests/star/moderation",
         "/admin/me",
         "/admin/factor",
@@ -192,6 +193,7 @@ async def nominate(office: Office) -> None:
     edit = Edit(category="Chant", text="Chanteuse de Bouaké.\nDeux albums.")
     await store.edit("star", "13", None, edit, AWA)
     await store.edit("star", "08", None, Edit(status=CandidateStatus.REJECTED, reason="Pas d'âge"), AWA)
+    await store.edit("star", "09", None, Edit(status=CandidateStatus.EVICTED, reason="Dernière de la soirée"), AWA)
 
 
 @pytest.mark.parametrize(("language", "width", "dark"), [("fr", 360, False), ("en", 1280, True)])

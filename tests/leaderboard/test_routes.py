@@ -276,6 +276,25 @@ async def test_a_withdrawn_candidate_stays_on_the_board_without_a_link(here: Her
     assert "/c/star/03" in text
 
 
+async def test_who_was_evicted_is_below_the_ranking_and_stays_in_the_total(here: Here) -> None:
+    here.service.count("02", 7)
+    here.service.count("03", 2)
+    contest, at = here.service.shown[0], datetime(2026, 6, 1, 20, 0, tzinfo=UTC)
+    evicted = [
+        replace(c, status=CandidateStatus.EVICTED, evicted_at=at) if c.code == "02" else c for c in contest.candidates
+    ]
+    here.service.shown[0] = replace(contest, candidates=tuple(evicted), _by_code={})
+    board = await (await here.client.get("/api/contests/star/leaderboard")).json()
+    assert board["totalVotes"] == 9
+    assert [(one["code"], one["rank"]) for one in board["entries"][:2]] == [("03", 1), ("01", 2)]
+    assert "02" not in {one["code"] for one in board["entries"]}
+    (gone,) = board["evicted"]
+    assert (gone["code"], gone["votes"], gone["evictedAt"]) == ("02", 7, "2026-06-01T20:00:00+00:00")
+    text = await here.text("/c/star", Accept_Language="en")
+    assert text.index("Evicted") < text.index('href="/c/star/02"')
+    assert "evicted 1 June 2026, 20:00" in text
+
+
 async def test_the_bot_stands_under_how_to_vote_once_its_name_is_known() -> None:
     service, boards, known = FakeVotingService(), Boards(), [""]
     async with TestClient(TestServer(application(service, boards, lambda: known[0]))) as client:

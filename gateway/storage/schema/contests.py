@@ -7,6 +7,7 @@ from gateway.storage.schema.columns import (
     checks,
     documents,
     flags,
+    identity,
     index,
     integers,
     number_lists,
@@ -100,7 +101,20 @@ candidates = table(
         " and octet_length(photo_blur) <= 1024",
         name="candidates_photo",
     ),
-    one_of("status", "submitted", "approved", "rejected", "withdrawn"),
+    timestamps("evicted_at", null=True),
+    one_of("status", "submitted", "approved", "rejected", "withdrawn", "evicted"),
+    CheckConstraint("(status = 'evicted') = (evicted_at is not null)", name="candidates_evicted"),
+)
+
+candidate_changes = table(
+    "candidate_changes",
+    identity(),
+    uuids("contest_id", of="contests.id"),
+    uuids("candidate_id", of="candidates.id"),
+    strings("from_status", null=True),
+    strings("to_status", "reason", "made_by"),
+    timestamps("made_at", default="now()"),
+    index("candidate_changes_of", "candidate_id", "id"),
 )
 
 candidate_links = table(

@@ -10,6 +10,9 @@ create trigger audit_log_append_only before update or delete or truncate on audi
 create trigger balance_checks_append_only before update or delete or truncate on balance_checks
   for each statement execute function refuse_change()
 
+create trigger candidate_changes_append_only before update or delete or truncate on candidate_changes
+  for each statement execute function refuse_change()
+
 create trigger contest_rules_append_only before update or delete or truncate on contest_rules
   for each statement execute function refuse_change()
 

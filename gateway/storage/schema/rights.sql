@@ -18,8 +18,9 @@ revoke all on function make_partitions(integer), drop_callbacks(integer) from pu
 grant execute on function make_partitions(integer), drop_callbacks(integer) to spotlight_app
 
 -- Rows that are added and never changed.
-grant insert on audit_log, balance_checks, contest_rules, difference_requests, dispute_events, evidence, fee_plans,
-  order_keys, payment_events, payout_events, postings, refund_events, tally_entries, vault_keys, votes to spotlight_app
+grant insert on audit_log, balance_checks, candidate_changes, contest_rules, difference_requests, dispute_events,
+  evidence, fee_plans, order_keys, payment_events, payout_events, postings, refund_events, tally_entries, vault_keys,
+  votes to spotlight_app
 
 -- Rows that may be changed.
 grant insert, update on account_health, callback_counts, candidate_links, candidate_totals, candidates, contest_heads, contests,

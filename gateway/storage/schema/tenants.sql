@@ -32,9 +32,9 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
   and id = coalesce(nullif(current_setting(''app.contest'', true), '''')::uuid, id)')
 
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
-  'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads', 'contest_rules', 'differences', 'disputes',
-  'payments', 'payouts', 'postings', 'refunds', 'support_tickets', 'tally_entries', 'telegram_chats',
-  'unfinished_dialogues', 'video_uploads', 'votes']) as named
+  'candidate_changes', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads', 'contest_rules',
+  'differences', 'disputes', 'payments', 'payouts', 'postings', 'refunds', 'support_tickets', 'tally_entries',
+  'telegram_chats', 'unfinished_dialogues', 'video_uploads', 'votes']) as named
 
 -- What is the organiser's as a whole is not one contest's.
 select limit_to_organiser(named::regclass, 'organiser_id in (select id from organisers)
@@ -64,8 +64,9 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
   from unnest(array['passkeys', 'password_resets', 'recovery_codes', 'staff_sessions']) as named
 
 -- What the pages of an organiser's staff read. Secrets of staff are not among it.
-grant select on account_health, beneficiaries, callbacks, candidate_imports, candidate_totals, candidates, contest_heads,
-  contest_rules, contests, differences, dispute_events, disputes, evidence, fee_plans, invitations, messages_out, order_keys, organisers,
+grant select on account_health, beneficiaries, callbacks, candidate_changes, candidate_imports, candidate_totals,
+  candidates, contest_heads, contest_rules, contests, differences, dispute_events, disputes, evidence, fee_plans,
+  invitations, messages_out, order_keys, organisers,
   payment_events, payments, payout_events, payouts, postings, refund_events, refunds, staff_requests, support_tickets,
   tally_entries, video_uploads, void_rows, votes to spotlight_tenant
 
@@ -73,7 +74,8 @@ grant select (id, email, name, language, role, organiser_id, contest_id, active,
   totp_confirmed_at) on staff to spotlight_tenant
 
 -- What they write themselves; money is moved by the service, when two persons agreed.
-grant insert on audit_log, candidate_totals, candidates, contest_heads, contest_rules, contests, mails, staff_requests, void_rows
+grant insert on audit_log, candidate_changes, candidate_totals, candidates, contest_heads, contest_rules, contests, mails,
+  staff_requests, void_rows
   to spotlight_tenant
 
 grant insert, update on invitations to spotlight_tenant

@@ -140,7 +140,7 @@ async def test_decisions_have_a_reason_and_a_history(office: Office) -> None:
     status, made = await call("POST", "", {"name": "Awa Outtara", "category": "Chant", "text": "One\r\ntwo "})
     assert (status, made["code"], made["status"], made["text"]) == (201, "13", "approved", "One\ntwo")
     status, problem = await call("PATCH", "/13", {"status": "rejected"})
-    assert (status, problem["errors"][0]["msg"]) == (422, "To reject, say why.")
+    assert (status, problem["errors"][0]["msg"]) == (422, "To reject, evict or reinstate a candidate, say why.")
     status, found = await call("PATCH", "/13", {"status": "rejected", "reason": "Not of age"})
     assert (status, found["status"], found["reason"]) == (200, "rejected", "Not of age")
     status, found = await call("PATCH", "/13", {"status": "approved"})
@@ -165,6 +165,49 @@ async def test_who_has_votes_is_withdrawn_not_rejected(office: Office) -> None:
     assert (status, problem["type"]) == (409, "/problems/invalid_candidate")
     assert (await call("PATCH", "/07", {"status": "withdrawn", "reason": "Left"}))[0] == 200
     assert (await call("PATCH", "/08", {"status": "rejected", "reason": "Not of age"}))[0] == 200
+
+
+async def test_eviction_and_reinstatement_each_with_its_moment_and_reason(office: Office) -> None:
+    await office.rig.counted(quantity=5)
+    call = await program(office)
+    for body, why in (
+        ({"status": "evicted"}, "To reject, evict or reinstate a candidate, say why."),
+        ({"status": "evicted", "reason": " "}, "To reject, evict or reinstate a candidate, say why."),
+    ):
+        status, problem = await call("PATCH", "/07", body)
+        assert (status, problem["errors"][0]["msg"]) == (422, why)
+    status, found = await call("PATCH", "/07", {"status": "evicted", "reason": "Last of the night"})
+    assert (status, found["status"], found["reason"], found["votes"]) == (200, "evicted", "Last of the night", 5)
+    assert found["evictedAt"] is not None
+    assert (await call("PATCH", "/07", {"name": "Fatou C."}))[0] == 200
+    _, again = await call("GET", "/07")
+    assert (again["evictedAt"], again["reason"]) == (found["evictedAt"], "Last of the night")
+    assert (await call("PATCH", "/07", {"status": "approved"}))[0] == 422
+    assert (await call("PATCH", "/07", {"status": "rejected", "reason": "x"}))[0] == 409
+    status, found = await call("PATCH", "/07", {"status": "approved", "reason": "Recount"})
+    assert (status, found["status"], found["reason"], found["evictedAt"]) == (200, "approved", "", None)
+    _, past = await call("GET", "/07/history")
+    assert [(one["before"], one["after"], one["reason"], one["by"]) for one in past["standing"]] == [
+        ("evicted", "approved", "Recount", AWA),
+        ("approved", "evicted", "Last of the night", AWA),
+    ]
+    acts = [one["act"] for one in past["events"] if one["what"].endswith("status")]
+    assert acts == ["candidate.reinstated", "candidate.evicted"]
+    assert (await call("PATCH", "/08", {"status": "withdrawn", "reason": "Left"}))[0] == 200
+    status, problem = await call("PATCH", "/08", {"status": "evicted", "reason": "Too late"})
+    assert (status, problem["errors"][0]["msg"]) == (422, "Only an approved candidate can be evicted.")
+
+
+async def test_several_are_evicted_at_once_or_none(office: Office) -> None:
+    call = await program(office)
+    assert (await call("PATCH", "", {"codes": ["01", "02"], "status": "evicted"}))[0] == 422
+    status, made = await call("PATCH", "", {"codes": ["01", "02"], "status": "evicted", "reason": "Round 1"})
+    assert (status, [one["after"] for one in made["changes"] if one["what"].endswith("status")]) == (
+        200,
+        ["evicted"] * 2,
+    )
+    rows = await office.rig.rows("select from_status, to_status, reason from candidate_changes order by id")
+    assert [tuple(row) for row in rows] == [("approved", "evicted", "Round 1")] * 2
 
 
 @pytest.mark.parametrize(

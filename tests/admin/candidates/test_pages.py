@@ -41,7 +41,8 @@ async def upload(client: ClientSession, content: bytes, **fields: str) -> tuple[
 
 
 async def states(office: Office) -> dict[str, str]:
-    return {row.code: row.status for row in await office.rig.rows("select code, status from candidates")}
+    star = "select code, k.status from candidates k join contests c on c.id = k.contest_id where c.slug = 'star'"
+    return {row.code: row.status for row in await office.rig.rows(star)}
 
 
 async def test_a_candidate_is_added_and_corrected(office: Office, awa: ClientSession) -> None:
@@ -60,7 +61,7 @@ async def test_a_decision_is_explained(office: Office, awa: ClientSession) -> No
     await office.rig.counted()
     decide = f"{PATH}/08/decide"
     status, page = await office.form(awa, f"{PATH}/08", decide, act="reject", reason="")
-    assert (status, "To reject, say why." in page) == (422, True)
+    assert (status, "To reject, evict or reinstate a candidate, say why." in page) == (422, True)
     status, page = await office.form(awa, f"{PATH}/08", decide, act="reject", reason="Not of age")
     assert (status, page.count("Not of age")) == (200, 2)
     status, page = await office.form(awa, f"{PATH}/07", f"{PATH}/07/decide", act="reject", reason="Not of age")

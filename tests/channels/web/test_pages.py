@@ -319,6 +319,18 @@ async def test_who_has_withdrawn_has_no_form() -> None:
     assert "<form" not in text
 
 
+async def test_the_page_of_who_was_evicted_says_when() -> None:
+    contest, at = demo_contest(), datetime(2026, 6, 1, 20, 0, tzinfo=UTC)
+    gone = replace(contest.candidates[6], status=CandidateStatus.EVICTED, evicted_at=at)
+    service = FakeVotingService(replace(contest, candidates=(gone,), _by_code={}))
+    service.count("07", 12)
+    async with TestClient(TestServer(application(service))) as client:
+        text = await Here(service, client).read(PAGE)
+    assert "was evicted from the contest 1 June 2026, 20:00" in text
+    assert "stay counted: 12" in text
+    assert "<form" not in text
+
+
 async def test_a_service_that_is_away_has_a_page(here: Here) -> None:
     here.service.away = True
     answer = await here.send()

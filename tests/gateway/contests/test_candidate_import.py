@@ -10,7 +10,7 @@ from gateway.contests.candidate_import import CSV_BYTES_MAX, ROWS_MAX, Line, Rea
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from tests.demo import candidate_id, demo_contest
 
-SUBMITTED, APPROVED, REJECTED, WITHDRAWN = CandidateStatus
+SUBMITTED, APPROVED, REJECTED, WITHDRAWN, EVICTED = CandidateStatus
 
 
 def held(*people: Candidate, check_digits: bool = False) -> Contest:
@@ -131,6 +131,8 @@ def test_faulty_lines_do_not_hide_each_other_nor_the_sound_ones() -> None:
         ("code,name\n09,Awa Koné\n", TWO, "name_held", "01 Awa Koné"),
         ("name,status\nAwa Koné,rejected\n", TWO, "move_has_votes", ""),
         ("name,status\nAwa Koné,submitted\n", TWO, "move_not_submitted", ""),
+        ("name,status\nAwa Koné,éliminée\n", TWO, "move_no_reason", ""),
+        ("name,status\nYao Brou,evicted\n", TWO, "move_not_in_the_contest", ""),
         ("code,name\n12,Zoé\n", held(check_digits=True), "code_check_digit", "12"),
     ],
 )

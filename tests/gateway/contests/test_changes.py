@@ -1,6 +1,7 @@
 """What a document may change, and what it must not."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid5
 
@@ -68,6 +69,22 @@ def test_changes_are_listed_one_by_one_and_the_version_grows() -> None:
     assert made.contest.version == 4
     assert [c.name for c in made.changed] == ["Awa Koné", "Yao"]
     assert made.contest.candidate("02") == replace(contest.candidates[1], status=WITHDRAWN)
+
+
+def test_an_eviction_needs_a_reason() -> None:
+    contest = held(("01", "Awa"), ("02", "Yao"))
+    with pytest.raises(ChangeRefused, match="candidate 02 is evicted without a reason"):
+        plan(contest, contest, [entry(contest, "02", status=CandidateStatus.EVICTED)])
+    made = plan(contest, contest, [entry(contest, "02", status=CandidateStatus.EVICTED, reason="Last of the night")])
+    (move,) = made.moves
+    assert (move.candidate.code, move.before, move.reason) == ("02", APPROVED, "Last of the night")
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    people = tuple(replace(c, evicted_at=at) if c.code == "02" else c for c in made.contest.candidates)
+    evicted = replace(made.contest, candidates=people, _by_code={})
+    named = plan(evicted, evicted, [entry(evicted, "02", name="Yao B.")])
+    assert (named.changed[0].evicted_at, named.moves) == (at, ())
+    back = plan(evicted, evicted, [entry(evicted, "02", status=APPROVED)])
+    assert (back.changed[0].evicted_at, [move.before for move in back.moves]) == (None, [CandidateStatus.EVICTED])
 
 
 def test_a_new_contest() -> None:

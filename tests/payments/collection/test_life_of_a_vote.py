@@ -122,6 +122,29 @@ async def test_a_withdrawn_candidate_is_not_sold_by_a_stale_snapshot(rig: Rig) -
     assert await rig.place(stale) is Refusal.CANDIDATE_NOT_ELIGIBLE
 
 
+EVICT = "update candidates set status = 'evicted', evicted_at = {} where code = '07'"
+
+
+@pytest.mark.parametrize(
+    ("moment", "status", "votes"), [("now()", "settled", 5), ("now() - interval '1 hour'", "refund_due", 0)]
+)
+async def test_a_vote_that_was_placed_before_an_eviction_counts(rig: Rig, moment: str, status: str, votes: int) -> None:
+    await rig.placed(quantity=5)
+    await rig.collect()
+    async with rig.engine.begin() as connection:
+        await connection.execute(text(EVICT.format(moment)))
+    await rig.directory.refresh()
+    assert await rig.place(rig.vote_request(key="new")) is Refusal.CANDIDATE_NOT_ELIGIBLE
+    rig.provider.query_script = [paid()]
+    await rig.make_due()
+    await rig.verify()
+    await rig.settle_all()
+    assert [row.status for row in await rig.rows("select status from payments")] == [status]
+    assert await rig.one("select sum(votes) from candidate_totals") == votes
+    refunds = [] if votes else [("candidate_withdrawn",)]
+    assert [tuple(row) for row in await rig.rows("select reason from refunds")] == refunds
+
+
 async def test_declined_counts_nothing_and_says_so_by_sms(rig: Rig) -> None:
     order = await rig.placed()
     await rig.collect()

@@ -13,6 +13,7 @@ from payments.provider import Accepted, NotFound, NotSent, PayerReason, Rejected
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
+EVICTED_AGO = "update candidates set status = 'evicted', evicted_at = now() - interval '{}' where code = '07'"
 WITHDRAWN = "update candidates set status = 'withdrawn' where code = '07'"
 TRIED = "update payments set send_tries = {}"
 Older = Callable[[int], Awaitable[None]]
@@ -64,6 +65,9 @@ async def grow_older(database: Any) -> AsyncIterator[Older]:
         ([WITHDRAWN], 600, 3600, "candidate_withdrawn"),
         ([TRIED.format(4)], 600, -3600, "pending"),
         ([TRIED.format(5)], 600, -3600, "tried"),
+        ([EVICTED_AGO.format("1 minute")], 600, -3600, "pending"),
+        # A gateway sold it that did not know of it yet.
+        ([EVICTED_AGO.format("13 minutes")], 600, -3600, "candidate_withdrawn"),
     ],
 )
 async def test_the_claim_asks_no_payer_in_vain(

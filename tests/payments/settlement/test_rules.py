@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from gateway.contests.contest import CandidateStatus
 from gateway.values.money import Money
 from payments.ledger.postings import Posting, balanced, held, owed_back
 from payments.lifecycle import Actor, Observed, State, advance
@@ -13,29 +14,61 @@ from payments.settlement.rules import REFUND_REASONS, Confirmed, Verdict, booked
 LAST = datetime(2026, 12, 5, 22, 10, tzinfo=UTC)
 
 
-def facts(confirmed: int = -1, *, eligible: bool = True, counted: bool = False) -> Confirmed:
+APPROVED, WITHDRAWN, EVICTED = CandidateStatus.APPROVED, CandidateStatus.WITHDRAWN, CandidateStatus.EVICTED
+
+
+def facts(
+    confirmed: int = -1,
+    *,
+    placed: int = -900,
+    status: CandidateStatus = APPROVED,
+    evicted: int | None = None,
+    counted: bool = False,
+) -> Confirmed:
+    """A payment of an order; seconds after the last instant at which it counts."""
     return Confirmed(
+        placed_at=LAST + timedelta(seconds=placed),
         confirmed_at=LAST + timedelta(seconds=confirmed),
         counts_until=LAST,
-        candidate_eligible=eligible,
+        candidate_status=status,
+        evicted_at=None if evicted is None else LAST + timedelta(seconds=evicted),
         counted_before=counted,
     )
 
 
 @pytest.mark.parametrize(
-    ("confirmed", "eligible", "counted", "expected"),
+    ("confirmed", "status", "counted", "expected"),
     [
-        (-1, True, False, Verdict.COUNT),
-        (0, True, False, Verdict.COUNT),
-        (1, True, False, Verdict.REFUND_LATE),
-        (-1, False, False, Verdict.REFUND_WITHDRAWN),
-        (1, False, False, Verdict.REFUND_LATE),
-        (-1, True, True, Verdict.SURPLUS),
-        (1, True, True, Verdict.SURPLUS),
+        (-1, APPROVED, False, Verdict.COUNT),
+        (0, APPROVED, False, Verdict.COUNT),
+        (1, APPROVED, False, Verdict.REFUND_LATE),
+        (-1, WITHDRAWN, False, Verdict.REFUND_WITHDRAWN),
+        (-1, CandidateStatus.REJECTED, False, Verdict.REFUND_WITHDRAWN),
+        (1, WITHDRAWN, False, Verdict.REFUND_LATE),
+        (-1, APPROVED, True, Verdict.SURPLUS),
+        (1, APPROVED, True, Verdict.SURPLUS),
     ],
 )
-def test_verdict(confirmed: int, eligible: bool, counted: bool, expected: Verdict) -> None:
-    assert verdict(facts(confirmed, eligible=eligible, counted=counted)) is expected
+def test_verdict(confirmed: int, status: CandidateStatus, counted: bool, expected: Verdict) -> None:
+    assert verdict(facts(confirmed, status=status, counted=counted)) is expected
+
+
+@pytest.mark.parametrize(
+    ("placed", "confirmed", "evicted", "expected"),
+    [
+        (-660, -650, -640, Verdict.COUNT),  # all of it before
+        (-660, -610, -640, Verdict.COUNT),  # paid after
+        (-660, -1, -640, Verdict.COUNT),  # within the grace
+        (-660, 1, -640, Verdict.REFUND_LATE),
+        (-640, -610, -640, Verdict.REFUND_WITHDRAWN),  # by a gateway that did not know of it yet
+        (-639, -610, -640, Verdict.REFUND_WITHDRAWN),
+    ],
+)
+def test_a_vote_that_was_placed_before_an_eviction_counts(
+    placed: int, confirmed: int, evicted: int, expected: Verdict
+) -> None:
+    found = facts(confirmed, placed=placed, status=EVICTED, evicted=evicted)
+    assert verdict(found) is expected
 
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
