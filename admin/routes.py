@@ -12,6 +12,7 @@ from admin.candidates import api as candidates_api
 from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
 from admin.contests import api as contests_api
+from admin.contests import file as contest_file
 from admin.contests import pages as contests_pages
 from admin.contests import photos as candidate_photos
 from admin.contests.photos import PHOTOS
@@ -75,6 +76,7 @@ def setup(
         payouts,
         beneficiaries,
         ledger,
+        contest_file,
         candidate_photos,
         people_pages,
         organisers,

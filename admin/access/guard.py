@@ -21,7 +21,7 @@ from admin.access.sign_in import Factor, SignIn
 from admin.access.store import Client, LiveSession
 from admin.access.tokens import Tokens
 from gateway.http.callers import PUBLIC_URL
-from gateway.http.endpoint import read_body
+from gateway.http.endpoint import BODY_BYTES_MAX, read_body
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
 from gateway.values.network import subject_of
@@ -225,12 +225,13 @@ def form(
     file: bool = False,
     files: int = 0,
     lines: bool = False,
+    document: int = 0,
 ) -> Callable[[ServePage], Handler]:
     """What takes the fields of a form that one of our pages sent, for those who have a right. `proof`: from those
     who proved lately who they are; others are asked, and what they sent goes on. `file`: takes the name and the
     content of one file besides; `files`: takes an iterator of files of at most so
-    many bytes, see `read_files`; `lines`: fields may have several lines, see `read_form`. Refusals as `page` has
-    them."""
+    many bytes, see `read_files`; `lines`, `document`: fields may have several lines, one may be long, see `read_form`.
+    Refusals as `page` has them."""
 
     def wrap(serve: ServePage) -> Handler:
         @functools.wraps(serve)
@@ -245,7 +246,9 @@ def form(
             if files:
                 fields, *sent = await read_files(request, files)
             else:
-                fields, *sent = await read_upload(request) if file else (await read_form(request, lines=lines),)
+                fields, *sent = (
+                    await read_upload(request) if file else (await read_form(request, lines=lines, document=document),)
+                )
             if not request.app[ACCESS].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
                 return say(request, 403, "old_form", me)
             asked = await ask_for_proof(request, me, fields) if proof else None
@@ -333,17 +336,19 @@ async def ask_new_passkey(request: web.Request, member: Member) -> KeyForm:
     return KeyForm(token, creation(site, member.id, member.email, challenge, held))
 
 
-async def read_form(request: web.Request, *, lines: bool = False) -> dict[str, str]:
+async def read_form(request: web.Request, *, lines: bool = False, document: int = 0) -> dict[str, str]:
     """The fields as sent; of a field given twice, the last. `lines`: a field keeps its lines, and one that is given
-    several times has them all, one a line. Problem 400, 413, 415."""
-    body = await read_body(request, FORM_TYPE)
+    several times has them all, one a line; `document`: the field of this name is kept whole in a form of at most so
+    many bytes. Problem 400, 413, 415."""
+    body = await read_body(request, FORM_TYPE, document or BODY_BYTES_MAX)
     most = _FIELDS_OF_LINES_MAX if lines else _FIELDS_MAX
     try:
         sent = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=most)
     except ValueError:
         raise Problem(400, "Unreadable form") from None
     if not lines:
-        return {name: plain(value) for name, value in dict(sent).items()}
+        whole = "document" if document else None
+        return {name: value if name == whole else plain(value) for name, value in dict(sent).items()}
     fields: dict[str, list[str]] = {}
     for name, value in sent:
         kept = value.replace("\r\n", "\n")[:_LINES_LENGTH_MAX].split("\n")

@@ -158,6 +158,12 @@ class StaffContests:
             await self._write(connection, made, scope, person, "contest.create")
         return made.contest
 
+    async def changes(self, slug: str, document: Document, scope: Scope) -> Plan:
+        """What a document would change; nothing is written. Raises ActRefused."""
+        async with scoped(self._engine, scope) as connection:
+            with _refusals():
+                return _saved(await _held(connection, slug, scope), document, await _now(connection))
+
     async def save(
         self, slug: str, document: Document, scope: Scope, person: str, version: int | None = None
     ) -> Contest:

@@ -167,6 +167,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/edit",
         "/admin/contests/star/lint",
         "/admin/contests/star/preview",
+        "/admin/contests/star/file",
         "/admin/contests/star/candidates",
         "/admin/contests/star/candidates/new",
         "/admin/contests/star/candidates/import",

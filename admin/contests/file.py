@@ -1,0 +1,156 @@
+"""A contest as a file by page: the document of `contest export`, downloaded, changed, looked at and saved."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import hdrs, web
+from pydantic import ValidationError
+
+from admin.access.guard import Form, Me, form, page, see_other, show
+from admin.contests.api import DOCUMENT_BYTES_MAX
+from admin.contests.pages import PAGE
+from admin.contests.store import STAFF_CONTESTS, ChangedMeanwhile, Held
+from channels.voting_service import VOTING_SERVICE
+from gateway.contests.changes import Plan
+from gateway.contests.document import Document
+from payments.requests import ActRefused, Right, Why
+
+FILE: Final = f"{PAGE}/{{slug}}/file"
+FAULTS_SHOWN: Final = 20
+_KINDS: Final = {"missing": "missing", "extra_forbidden": "unknown", "json_invalid": "unreadable"}
+
+
+@dataclass(frozen=True, slots=True)
+class FileFault:
+    """What is wrong in a file. `place`: the names that lead to it, as the file has them; `kind`: missing, unknown,
+    unreadable, wrong or refused; `detail`: a sentence in English where only the rule knows it."""
+
+    place: str
+    kind: str
+    detail: str = ""
+
+
+def read_document(text: str) -> Document | list[FileFault]:
+    """The document in a file, or what is wrong with it."""
+    try:
+        return Document.model_validate_json(text)
+    except ValidationError as error:
+        return [
+            FileFault(
+                " › ".join(str(part + 1) if isinstance(part, int) else part for part in fault["loc"]),
+                _KINDS.get(fault["type"], "wrong"),
+                "" if fault["type"] in ("missing", "extra_forbidden") else fault["msg"],
+            )
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+
+
+@page(Right.READ_CONTESTS)
+async def download(request: web.Request, me: Me) -> web.StreamResponse:
+    """The file."""
+    held = await _held(request, me)
+    headers = {hdrs.CONTENT_DISPOSITION: f'attachment; filename="{held.contest.slug}.json"'}
+    return web.Response(text=_text(held), content_type="application/json", headers=headers)
+
+
+@page(Right.EDIT_CONTEST)
+async def shown(request: web.Request, me: Me) -> web.StreamResponse:
+    """The document, to be changed in place or sent as a file."""
+    held = await _held(request, me)
+    return _show(request, me, held, _text(held))
+
+
+@form(Right.EDIT_CONTEST, file=True)
+async def upload(request: web.Request, me: Me, _: Form, __: str, data: bytes) -> web.StreamResponse:
+    """What a file that was sent would change; nothing is saved yet."""
+    held = await _held(request, me)
+    try:
+        return await _checked(request, me, held, data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return _show(request, me, held, _text(held), faults=[FileFault("", "unreadable")], status=422)
+
+
+@form(Right.EDIT_CONTEST, document=DOCUMENT_BYTES_MAX)
+async def save(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Show what the document would change, or save it when that was asked for."""
+    held = await _held(request, me)
+    text, version = fields.get("document", ""), fields.get("version", "")
+    if fields.get("act") != "save":
+        return await _checked(request, me, held, text)
+    document = read_document(text)
+    if not isinstance(document, Document):
+        return _show(request, me, held, text, faults=document, status=422)
+    read = int(version) if version.isascii() and version.isdigit() else -1
+    try:
+        await request.app[STAFF_CONTESTS].save(held.contest.slug, document, me.scope, me.email, read)
+    except ChangedMeanwhile:
+        return _show(request, me, held, text, conflict=True, status=409)
+    except ActRefused as refused:
+        return _refused(request, me, held, text, refused)
+    return see_other(f"{PAGE}/{held.contest.slug}")
+
+
+async def _checked(request: web.Request, me: Me, held: Held, text: str) -> web.Response:
+    document = read_document(text)
+    if not isinstance(document, Document):
+        return _show(request, me, held, text, faults=document, status=422)
+    try:
+        plan = await request.app[STAFF_CONTESTS].changes(held.contest.slug, document, me.scope)
+    except ActRefused as refused:
+        return _refused(request, me, held, text, refused)
+    return _show(request, me, held, text, plan=plan)
+
+
+def _refused(request: web.Request, me: Me, held: Held, text: str, refused: ActRefused) -> web.Response:
+    if refused.why is not Why.IMPOSSIBLE:
+        raise refused
+    faults = [FileFault("", "refused", sentence) for sentence in str(refused).splitlines()]
+    return _show(request, me, held, text, faults=faults, status=409)
+
+
+def _show(
+    request: web.Request,
+    me: Me,
+    held: Held,
+    text: str,
+    *,
+    faults: Sequence[FileFault] = (),
+    plan: Plan | None = None,
+    conflict: bool = False,
+    status: int = 200,
+) -> web.Response:
+    contest = held.contest
+    return show(
+        request,
+        me,
+        "contests/contest_file.html",
+        status=status,
+        contest=contest,
+        phase=contest.phase_at(request.app[VOTING_SERVICE].now()),
+        text=text,
+        faults=faults[:FAULTS_SHOWN],
+        more_faults=len(faults[FAULTS_SHOWN:]),
+        plan=plan,
+        conflict=conflict,
+    )
+
+
+def _text(held: Held) -> str:
+    return json.dumps(held.document.model_dump(mode="json"), ensure_ascii=False, indent=2)
+
+
+async def _held(request: web.Request, me: Me) -> Held:
+    return await request.app[STAFF_CONTESTS].held(request.match_info["slug"], me.scope)
+
+
+def setup(app: web.Application) -> None:
+    """Serve them. The application needs STAFF_CONTESTS, VOTING_SERVICE and mounted pages."""
+    router = app.router
+    router.add_get(FILE, shown)
+    router.add_post(FILE, save)
+    router.add_get(f"{FILE}.json", download)
+    router.add_post(f"{FILE}/upload", upload)
+    # Where a form leads whose sender had to sign in again.
+    router.add_get(f"{FILE}/upload", shown)

@@ -1,0 +1,131 @@
+"""A contest as a file by page: nothing is saved before its changes were shown and the button was pressed."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, FormData
+
+from admin.access.rules import Role
+from tests.admin.back_office import Office, open_office
+
+AWA, SITA, READER = (f"{name}@house.test" for name in ("awa", "sita", "reader"))
+CONTEST = "/admin/contests/star"
+FILE = f"{CONTEST}/file"
+
+
+@pytest.fixture
+async def office(database: Any) -> AsyncIterator[Office]:
+    async with open_office(database.app_url) as opened:
+        await opened.hire(AWA, Role.MANAGER, organiser="demo")
+        yield opened
+
+
+async def on_page(client: ClientSession) -> tuple[dict[str, Any], str]:
+    """The document in the page's field, and the version that it was read at."""
+    async with client.get(FILE) as answer:
+        shown = await answer.text()
+    (text,) = re.findall(r"<textarea[^>]*>([^<]*)</textarea>", shown)
+    (version,) = re.findall(r'name="version" value="(\d+)"', shown)
+    return json.loads(unescape(text)), version
+
+
+async def post(office: Office, client: ClientSession, document: object, version: str, act: str) -> tuple[int, str]:
+    text = document if isinstance(document, str) else json.dumps(document)
+    return await office.form(client, f"{FILE}?lang=en", FILE, document=text, version=version, act=act)
+
+
+async def send(client: ClientSession, data: bytes) -> tuple[int, str]:
+    async with client.get(f"{FILE}?lang=en") as answer:
+        (word,) = set(re.findall(r'name="form" value="(\w+)"', await answer.text()))
+    form = FormData({"form": word})
+    form.add_field("file", data, filename="star.json", content_type="application/json")
+    async with client.post(f"{FILE}/upload", data=form) as answer:
+        return answer.status, await answer.text()
+
+
+async def contact(office: Office) -> str:
+    return str(await office.rig.one("select contact from contests where slug = 'star'"))
+
+
+async def test_the_downloaded_file_is_the_document_of_the_api_and_changes_nothing_when_sent_back(
+    office: Office,
+) -> None:
+    client = await office.signed_in(AWA)
+    async with client.get(f"{FILE}.json") as answer:
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="star.json"'
+        downloaded = await answer.read()
+    async with client.get("/api/admin/contests/star") as answer:
+        assert json.loads(downloaded) == await answer.json()
+    status, shown = await send(client, b"\xef\xbb\xbf" + downloaded)
+    assert (status, "Nothing changes." in shown) == (200, True)
+
+
+async def test_changes_are_shown_first_and_saved_on_request(office: Office) -> None:
+    client = await office.signed_in(AWA)
+    document, version = await on_page(client)
+    document["contest"]["contact"] = "0707070707"
+    document["candidates"] = [{"name": "Fatou <b>Sy</b>"}]
+    before = await contact(office)
+    status, shown = await send(client, json.dumps(document).encode())
+    assert status == 200
+    for told in (">contact</th>", "0707070707", "candidate 13", "Fatou &lt;b&gt;Sy", "stays as it is: 01, 02"):
+        assert told in shown
+    assert await contact(office) == before
+    status, _ = await post(office, client, document, version, "save")
+    assert (status, await contact(office)) == (200, "0707070707")
+    assert await office.rig.one("select count(*) from candidates where name = 'Fatou <b>Sy</b>'") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("{", "This is not a JSON file."),
+        ({"price": {"amount_minor": 0, "currency": "XOF"}}, "contest › price › amount_minor"),
+        ({"closes": "2036-01-01T00:00:00Z"}, "<code>contest › closes</code> is not known"),
+        ({"slug": "other"}, "the slug of a contest cannot change"),
+        ({"country": "CM"}, "the country of a contest cannot change"),
+    ],
+)
+async def test_a_fault_is_told_by_its_place_and_nothing_is_saved(
+    office: Office, change: str | dict[str, Any], told: str
+) -> None:
+    client = await office.signed_in(AWA)
+    document, version = await on_page(client)
+    wanted: object = change
+    if isinstance(change, dict):
+        document["contest"] |= {"contact": "0101010101", **change}
+        wanted = document
+    for act in ("check", "save"):
+        status, shown = await post(office, client, wanted, version, act)
+        assert status in (409, 422)
+        assert told in shown
+    assert await contact(office) != "0101010101"
+
+
+async def test_a_file_that_is_no_text_is_refused(office: Office) -> None:
+    status, shown = await send(await office.signed_in(AWA), b"\x89PNG\r\n\x1a\n\xff\xd8")
+    assert (status, "This is not a JSON file." in shown) == (422, True)
+
+
+async def test_what_a_colleague_saved_meanwhile_is_not_overwritten(office: Office) -> None:
+    await office.hire(SITA, Role.MANAGER, organiser="demo")
+    awa, sita = await office.signed_in(AWA), await office.signed_in(SITA)
+    document, version = await on_page(awa)
+    document["contest"]["contact"] = "0101010101"
+    await post(office, sita, document | {"contest": document["contest"] | {"contact": "0202020202"}}, version, "save")
+    status, shown = await post(office, awa, document, version, "save")
+    assert (status, "Somebody saved this contest meanwhile" in shown) == (409, True)
+    assert await contact(office) == "0202020202"
+
+
+async def test_who_only_reads_downloads_and_saves_nothing(office: Office) -> None:
+    await office.hire(READER, Role.MODERATOR, organiser="demo")
+    reader = await office.signed_in(READER)
+    async with reader.get(f"{FILE}.json") as answer:
+        assert answer.status == 200
+    async with reader.get(FILE) as answer:
+        assert answer.status == 403
