@@ -191,7 +191,7 @@ class Leaderboard:
             part = view_model.part_of(board.ranking, contest, phase, number, query)
             made = self._made(request, contest, board.ranking, phase, part, language)
             return pages.answer(request, made, cache=PAGE_CACHE)
-        made_from = (contest, phase, etag, bot)
+        made_from = (contest, phase, etag, bot, contest.nominated_at(published.now()))
         kept = self._pages.get((slug, language, number))
         if kept is None or kept[0] != made_from:
             part = view_model.part_of(board.ranking, contest, phase, number)
@@ -231,6 +231,7 @@ class Leaderboard:
             "contest": contest,
             "ranking": ranking,
             "phase": phase,
+            "nominations": contest.nominated_at(request.app[PUBLISHED].now()),
             "how": view_model.how_to_vote(contest, "VOTE" if alone else contest.keyword, EXAMPLE_QUANTITY),
             "example_amount": contest.price.times(EXAMPLE_QUANTITY),
             "percent": view_model.percent,

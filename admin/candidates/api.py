@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from admin.access.guard import Me
 from admin.answers import model_of, staff_endpoint
@@ -61,7 +61,7 @@ class StaffCandidate(ApiModel):
     """A candidate as staff see them."""
 
     id: UUID
-    code: str
+    code: str = Field(description="Begins with 00 while it is the number of a nomination that has no code yet.")
     name: str
     status: CandidateStatus
     category: str
@@ -78,6 +78,7 @@ class StaffCandidates(ApiModel):
     contest: str
     categories: list[str]
     nominations: bool = Field(description="Whether people may propose themselves.")
+    nominations_close_at: datetime | None = Field(description="Until when; null: until the contest closes.")
     candidates: list[StaffCandidate]
 
 
@@ -194,6 +195,7 @@ class Settled(InputModel):
 
     categories: list[Typed] = Field(max_length=200)
     nominations: bool
+    nominations_close_at: AwareDatetime | None = Field(None, description="Null: until the contest closes.")
 
 
 Say = Callable[[Fault], str]
@@ -245,6 +247,7 @@ def _list(standing: Standing, query: CandidateListing) -> StaffCandidates:
         contest=contest.slug,
         categories=[*contest.categories],
         nominations=contest.nominations,
+        nominations_close_at=contest.nominations_close_at,
         candidates=[_line(person, standing.votes[person.code]) for person in chosen(standing, query)],
     )
 
@@ -272,7 +275,7 @@ async def add(request: web.Request, me: Me, *, path: ContestPath, body: NewCandi
 @staff_endpoint(Right.READ_CONTESTS, path=CandidatePath, returns={200: StaffCandidate}, problems=(404,))
 async def candidate(request: web.Request, me: Me, *, path: CandidatePath) -> Reply:
     """Read a candidate."""
-    return await _shown(request, me, path)
+    return await _shown(request, me, path.slug, path.code)
 
 
 @staff_endpoint(
@@ -281,20 +284,21 @@ async def candidate(request: web.Request, me: Me, *, path: CandidatePath) -> Rep
 async def edit(request: web.Request, me: Me, *, path: CandidatePath, body: CandidateEdit) -> Reply:
     """Change a candidate: approve, reject, withdraw, evict, reinstate, or correct a field.
 
-    No candidate is deleted, and a code never changes. One with votes is withdrawn or evicted, not rejected. A vote that
-    waits for its money when its candidate withdraws is given back; one that was placed before an eviction counts.
+    No candidate is deleted, and a code never changes. Who proposed themselves has a number that begins with 00 until
+    they are approved, and then a code. One with votes is withdrawn or evicted, not rejected. A vote that waits for its
+    money when its candidate withdraws is given back; one that was placed before an eviction counts.
     """
     wanted = Edit(body.name, body.category, body.text, body.photo_url, body.status, " ".join(body.reason.split()))
     try:
-        await request.app[CANDIDATES].edit(path.slug, path.code, me.scope, wanted, me.email)
+        edited = await request.app[CANDIDATES].edit(path.slug, path.code, me.scope, wanted, me.email)
     except FieldsRefused as error:
         raise _refused(request, error) from None
-    return await _shown(request, me, path)
+    return await _shown(request, me, path.slug, edited.code)
 
 
-async def _shown(request: web.Request, me: Me, path: CandidatePath) -> Reply:
-    standing = await request.app[CANDIDATES].standing(path.slug, me.scope)
-    return Reply(200, _line(standing.named(path.code), standing.votes[path.code]))
+async def _shown(request: web.Request, me: Me, slug: str, code: str) -> Reply:
+    standing = await request.app[CANDIDATES].standing(slug, me.scope)
+    return Reply(200, _line(standing.named(code), standing.votes[code]))
 
 
 @staff_endpoint(
@@ -408,7 +412,14 @@ async def settle(request: web.Request, me: Me, *, path: ContestPath, body: Settl
     A category that candidates have stays.
     """
     try:
-        await request.app[CANDIDATES].settle(path.slug, me.scope, body.categories, body.nominations, me.email)
+        await request.app[CANDIDATES].settle(
+            path.slug,
+            me.scope,
+            body.categories,
+            me.email,
+            nominations=body.nominations,
+            until=body.nominations_close_at,
+        )
     except FieldsRefused as error:
         raise _refused(request, error) from None
     return Reply(200, _list(await request.app[CANDIDATES].standing(path.slug, me.scope), CandidateListing()))

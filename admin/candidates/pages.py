@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from aiohttp import hdrs, web
 
 from admin.access.guard import Form, Me, ServePage, form, page, query_of, say, see_other, show
 from admin.candidates.api import CandidateListing, chosen, sayer
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
+from gateway.contests.candidate_import import Fault
 from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike
 from gateway.contests.contest import Candidate, CandidateStatus
 from gateway.contests.photos import shown
@@ -17,6 +20,7 @@ from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES
 from gateway.values.csv_text import csv_line
 from gateway.values.tables import WINDOWS
+from gateway.values.time_zones import local
 from payments.requests import Right
 
 PAGE: Final = "/admin/contests/{slug}/candidates"
@@ -68,6 +72,7 @@ async def _list(
     pages = max(1, -(-len(found) // PAGE_LINES))
     number = query.get("page", "")
     current = min(pages, max(1, int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1))
+    closing = standing.contest.nominations_close_at
     asked = {name: value for name, value in query.items() if name in ("status", "category", "q") and value}
     return show(
         request,
@@ -86,6 +91,7 @@ async def _list(
         further=lambda page: "?" + urlencode({**asked, "page": page}),
         faults=faults or {},
         typed=typed,
+        until="" if closing is None else f"{local(closing, standing.contest.time_zone):%Y-%m-%dT%H:%M}",
     )
 
 
@@ -149,11 +155,11 @@ def _reason(fields: Form) -> str:
 async def _edited(request: web.Request, me: Me, wanted: Edit, fields: Form) -> web.StreamResponse:
     slug, code = request.match_info["slug"], request.match_info["code"]
     try:
-        await request.app[CANDIDATES].edit(slug, code, me.scope, wanted, me.email)
+        edited = await request.app[CANDIDATES].edit(slug, code, me.scope, wanted, me.email)
     except FieldsRefused as error:
         standing = await _standing(request, me)
         return await _form_page(request, me, standing.named(code), fields, error)
-    return see_other(QUEUE.format(slug=slug) if fields.get("back") == "queue" else _address(request, f"/{code}"))
+    return see_other(QUEUE.format(slug=slug) if fields.get("back") == "queue" else _address(request, f"/{edited.code}"))
 
 
 async def _form_page(
@@ -240,13 +246,27 @@ async def change_many(request: web.Request, me: Me, fields: Form) -> web.StreamR
 async def settle(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Set the categories, and whether people may propose themselves."""
     slug, categories = request.match_info["slug"], fields.get("categories", "").split("\n")
-    nominations = fields.get("nominations") == "1"
+    zone = (await _standing(request, me)).contest.time_zone
     try:
-        await request.app[CANDIDATES].settle(slug, me.scope, categories, nominations, me.email)
+        until = _instant(fields.get("until", ""), zone)
+        await request.app[CANDIDATES].settle(
+            slug, me.scope, categories, me.email, nominations=fields.get("nominations") == "1", until=until
+        )
     except FieldsRefused as error:
-        faults = {"categories": sayer(request)(error.faults[0])}
+        faults = {fault.column: sayer(request)(fault) for fault in error.faults[:1]}
         return await _list(request, me, faults=faults, typed=fields)
     return see_other(_address(request))
+
+
+def _instant(typed: str, zone: str) -> datetime | None:
+    """An instant as the clocks of a zone show it; None for an empty field. Raises FieldsRefused."""
+    if not typed:
+        return None
+    try:
+        read = datetime.fromisoformat(typed)
+    except ValueError:
+        raise FieldsRefused([Fault(1, "until", "instant")]) from None
+    return (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
 @page(Right.MODERATE)

@@ -42,12 +42,19 @@ from payments.requests import ActRefused, Why
 _ENTRIES: Final = TypeAdapter(list[Entry])
 # What the audit log knows of one candidate: changes of contests that name them.
 _HISTORY: Final = text("""
-select l.at, l.actor, l.act, coalesce(l.detail ->> 'reason', '') as reason,
-  c.value ->> 'what' as what, c.value ->> 'before' as before, c.value ->> 'after' as after
-from audit_log l, jsonb_array_elements(
-  case when jsonb_typeof(l.detail -> 'changes') = 'array' then l.detail -> 'changes' else '[]' end) c
-where l.subject = :slug and (c.value ->> 'what' = :what or c.value ->> 'what' like :what || ' %')
-order by l.id desc, c.value ->> 'what' limit 200
+with changed as (
+  select l.id, l.at, l.actor, l.act, coalesce(l.detail ->> 'reason', '') as reason,
+    c.value ->> 'what' as what, c.value ->> 'before' as before, c.value ->> 'after' as after
+  from audit_log l, jsonb_array_elements(
+    case when jsonb_typeof(l.detail -> 'changes') = 'array' then l.detail -> 'changes' else '[]' end) c
+  where l.subject = :slug),
+-- Until they were approved, who proposed themselves had a number.
+called (what) as (
+  select 'candidate ' || cast(:code as text)
+  union select left(what, -5) from changed where what like 'candidate 00% code' and after = :code)
+select at, actor, act, reason, what, before, after from changed h
+where exists (select from called c where h.what = c.what or starts_with(h.what, c.what || ' '))
+order by id desc, what limit 200
 """)
 _OLD_PREVIEWS: Final = text("delete from candidate_imports where made_at < now() - interval '1 day'")
 _CHANGES_SHOWN: Final = 500
@@ -164,8 +171,9 @@ class Candidates:
             act = "candidate.edit" if edit.status in (None, held.status) else _act(held, edit.status)
             entry = _entry(held, edit, has_votes=votes[code] > 0)
             made = await _write(connection, contest, [entry], person, act, edit.reason)
+            await self._nominations.tell_decisions(connection, contest, made.contest)
         await self._changed()
-        return _named(made.contest, code)
+        return next(one for one in made.contest.candidates if one.id == held.id)
 
     async def edit_many(
         self, slug: str, codes: Sequence[str], scope: Scope, edit: Edit, person: str, *, dry_run: bool = False
@@ -183,6 +191,7 @@ class Candidates:
                 return _planned(contest, entries).changes
             act = "candidate.edit" if edit.status is None else _act(people[0], edit.status)
             made = await _write(connection, contest, entries, person, act, edit.reason)
+            await self._nominations.tell_decisions(connection, contest, made.contest)
         await self._changed()
         return made.changes
 
@@ -231,6 +240,7 @@ class Candidates:
             if _mark(made) != mark:
                 return None
             await write_plan(connection, made, person, "candidate.import")
+            await self._nominations.tell_decisions(connection, contest, made.contest)
         await self._changed()
         return _preview(ReadFile(len(entries), [], [], []), made, None)
 
@@ -242,6 +252,7 @@ class Candidates:
             read, made = await asyncio.to_thread(_read, table, contest)
             if not read.faults and made.changes:
                 await write_plan(connection, made, person, "candidate.import")
+            await self._nominations.tell_decisions(connection, contest, made.contest)
         await self._changed()
         return _preview(read, made, None)
 
@@ -257,7 +268,7 @@ class Candidates:
             _named(contest, code)
         # The audit log is one for all; what is read of it is this contest's.
         async with self._engine.connect() as connection:
-            rows = await connection.execute(_HISTORY, {"slug": contest.slug, "what": f"candidate {code}"})
+            rows = await connection.execute(_HISTORY, {"slug": contest.slug, "code": code})
             return [Past(**row._mapping) for row in rows]
 
     async def changes_of_state(self, slug: str, code: str, scope: Scope) -> list[StateChange]:
@@ -289,10 +300,17 @@ class Candidates:
         return f"/nominations/{token}"
 
     async def settle(
-        self, slug: str, scope: Scope, categories: Sequence[str], nominations: bool, person: str
+        self,
+        slug: str,
+        scope: Scope,
+        categories: Sequence[str],
+        person: str,
+        *,
+        nominations: bool,
+        until: datetime | None = None,
     ) -> Sequence[str]:
-        """The categories of a contest, and whether people may propose themselves. A category that candidates have
-        stays. Raises ActRefused, FieldsRefused."""
+        """The categories of a contest, and whether people may propose themselves, `until` when. A category that
+        candidates have stays. Raises ActRefused, FieldsRefused."""
         wanted = list(dict.fromkeys(filter(None, (tidy(Column.CATEGORY, name) for name in categories))))
         faults = [
             Fault(1, Column.CATEGORY.value, fault.value, _about(Column.CATEGORY, fault))
@@ -311,6 +329,7 @@ class Candidates:
                 candidates=(),
                 categories=tuple(dict.fromkeys([*wanted, *used])),
                 nominations=nominations,
+                nominations_close_at=until,
                 _by_code={},
             )
             made = plan(contest, changed, ())
@@ -374,7 +393,7 @@ def _entry(held: Candidate, edit: Edit, *, has_votes: bool) -> Entry:
     status = edit.status or held.status
     fault = move_fault(held.status, status, edit.reason, has_votes=has_votes)
     if fault is not None:
-        raise FieldsRefused([Fault(1, Column.STATUS.value, f"move_{fault.value}", f"{held.code} {held.name}")])
+        raise FieldsRefused([Fault(1, Column.STATUS.value, f"move_{fault.value}", held.called)])
     return Entry(
         held.name if edit.name is None else tidy(Column.NAME, edit.name),
         status,
@@ -402,7 +421,7 @@ def _field_faults(contest: Contest, held: Candidate, edit: Edit) -> list[Fault]:
     if edit.name is not None and not faults:
         wanted = same_name(edit.name)
         faults += [
-            Fault(1, Column.NAME.value, RowFault.NAME_HELD, f"{other.code} {other.name}")
+            Fault(1, Column.NAME.value, RowFault.NAME_HELD, other.called)
             for other in contest.candidates
             if other.id != held.id and same_name(other.name) == wanted
         ]

@@ -16,6 +16,9 @@ class MailKind(StrEnum):
     TOKEN_REUSED = "token_reused"  # noqa: S105 - a word, no token
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a word, no password
     FACTOR_CHANGED = "factor_changed"
+    NOMINATION_LINK = "nomination_link"
+    NOMINATION_APPROVED = "nomination_approved"
+    NOMINATION_REJECTED = "nomination_rejected"
 
 
 class FactorChange(StrEnum):
@@ -47,7 +50,8 @@ def write(phrases: Mapping[str, str], kind: str, facts: Mapping[str, str]) -> Wr
     """The mail of this kind in the language of these phrases. Raises KeyError for what has no phrase."""
     named = {name: phrases[f"{_IN_WORDS[name]}.{fact}"] if name in _IN_WORDS else fact for name, fact in facts.items()}
     subject, text = (phrases[f"mail_{kind}.{part}"].format(**named) for part in ("subject", "text"))
-    return Written(subject, f"{text.strip()}\n\n{phrases['mail.foot'].strip()}\n")
+    foot = phrases["mail.foot_nominee" if kind.startswith("nomination_") else "mail.foot"]
+    return Written(subject, f"{text.strip()}\n\n{foot.strip()}\n")
 
 
 def retry_seconds(attempts: int) -> int | None:

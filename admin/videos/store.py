@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.contests.contest import called
 from gateway.contests.videos import Asset, Next, Upload, VideoState
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
@@ -111,6 +112,11 @@ class Filmed:
     contest: str
     code: str
     name: str
+
+    @property
+    def called(self) -> str:
+        """How staff read of them."""
+        return called(self.code, self.name)
 
 
 @dataclass(frozen=True, slots=True)

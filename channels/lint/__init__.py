@@ -4,6 +4,7 @@ Pure: the same contest gives the same report. The command line reads the contest
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from channels.lint import contests, screens, texts
@@ -34,6 +35,9 @@ def lint(
     `sms_price`: of one part. `walked`: every screen that a voter can reach is looked at, which takes
     seconds, and minutes where there are hundreds of candidates.
     """
+    # Who waits has no code, and voters read nothing of them.
+    people = tuple(candidate for candidate in contest.candidates if candidate.has_code or candidate.eligible)
+    contest = replace(contest, candidates=people, _by_code={})
     chosen = tuple(in_languages) or languages_for(contest)
     found = [
         *contests.times(contest, now),

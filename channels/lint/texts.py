@@ -106,6 +106,7 @@ _FRAGMENTS: Final = frozenset(
             "top_line",
         ),
         *("resume", "stop_hint", "given_back", "votes_withdrawn"),
+        *("nomination_link", "nomination_approved", "nomination_rejected"),
         *("dispute", "debited_hint", "ask_readings", "ask_reading_yes", "ask_reading"),
         *("help_dial", "help_words", "contact", "info_codes", "info_codes_by_name", "info_rules"),
     )
@@ -119,7 +120,10 @@ def all_texts(contest: Contest, language: str, public_url: str, price: Money | N
     """Every kind of text, then every answer to a text. `price`: of one part."""
     facts = _facts(contest, language, public_url)
     made = [
-        (kind if word is None else f"{kind}: {word}", render(kind, language, {**facts, "reason": word}))
+        (
+            kind if word is None else f"{kind}: {word}",
+            render(kind, language, facts if word is None else {**facts, "reason": word}),
+        )
         for kind in KINDS
         if kind != "reply"
         for word in _words(kind)
@@ -158,6 +162,8 @@ def _facts(contest: Contest, language: str, public_url: str) -> dict[str, object
             "wallet": "ORANGE_MONEY",
             "verify_url": values["url"],
             "payment_url": PAYMENT_URL,
+            "reason": OTHERWISE,
+            "link": f"{public_url}/nominations/{'x' * 43}",
         }
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 from sqlalchemy import Row, text
@@ -15,7 +15,7 @@ from gateway.contests.directory import DIAL_CODE
 from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
 from gateway.storage.rows import document, recordset, rows_of
-from gateway.storage.schema.conversations import recipient_place
+from gateway.storage.schema.conversations import params_place, recipient_place
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
@@ -70,8 +70,9 @@ _DUE: Final = text(f"""
 with due as (
   select id from messages_out where status in ('due', 'unknown') and next_try_at <= now()
   order by next_try_at limit :limit for update skip locked)
-select m.id, m.kind, m.language, m.params, m.status, m.carrier, m.attempts, m.chat_id, m.recipient_cipher,
-  m.payment_reference, v.id as vote_id, v.voter_cipher, v.quantity, v.receipt, v.amount_minor, v.currency,
+select m.id, m.kind, m.language, m.params, m.params_cipher, m.status, m.carrier, m.attempts, m.chat_id,
+  m.recipient_cipher, m.payment_reference, v.id as vote_id, v.voter_cipher, v.quantity, v.receipt, v.amount_minor,
+  v.currency,
   p.payer_cipher, p.secrets_cipher, p.method, p.received_minor, p.received_currency,
   v.voter_index <> p.payer_index as paid_elsewhere,
   k.code as candidate_code, k.name as candidate_name, c.name as contest_name, c.country, c.short_code,
@@ -90,6 +91,11 @@ update messages_out m set status = 'sending', attempts = attempts + 1, sent_at =
   carrier_message_id = m.id::text, delivery_status = null, delivery_at = null,
   next_try_at = now() + make_interval(secs => :lease)
 from {recordset(_TAKEN, "t")} where m.id = t.id
+""")
+
+_OWE: Final = text("""
+insert into messages_out (id, kind, key, recipient_index, recipient_cipher, language, params, params_cipher)
+values (:id, :kind, :key, :recipient_index, :recipient_cipher, :language, '{}', :params)
 """)
 
 _HELD: Final = "id uuid, until timestamptz, error text"
@@ -117,7 +123,8 @@ update messages_out m set
   next_try_at = case when s.status = 'unknown' and m.delivery_status is not null then null
     when s.status = 'unknown' then m.sent_at + make_interval(secs => s.retry_seconds)
     else now() + make_interval(secs => s.retry_seconds) end,
-  delivery_status = coalesce(m.delivery_status, r.status), delivery_at = coalesce(m.delivery_at, r.received_at)
+  delivery_status = coalesce(m.delivery_status, r.status), delivery_at = coalesce(m.delivery_at, r.received_at),
+  params_cipher = case when s.status not in ('sent', 'refused') then m.params_cipher end
 from {recordset(_SENT, "s")} left join lateral (
   select d.status, d.received_at from delivery_reports d
   where d.carrier = s.carrier and d.carrier_message_id = s.carrier_message_id
@@ -183,6 +190,25 @@ class Outbox:
         self._vault = vault
         self._public_url = public_url
 
+    async def owe(
+        self, connection: AsyncConnection, kind: str, number: str, language: str, facts: Mapping[str, str]
+    ) -> None:
+        """Write a text to a number, E.164, in the transaction of what it tells. What it says is sealed, and forgotten
+        once it is sent."""
+        message = uuid4()
+        await connection.execute(
+            _OWE,
+            {
+                "id": message,
+                "kind": kind,
+                "key": str(message),
+                "recipient_index": self._vault.index(number),
+                "recipient_cipher": self._vault.seal(number, recipient_place(message)),
+                "language": language,
+                "params": self._vault.seal(orjson.dumps(facts).decode(), params_place(message)),
+            },
+        )
+
     async def claim_due(self, limit: int, routes: Routes) -> list[DueMessage]:
         """Take due texts under a lease, each with the carrier that sends it, stored before it is asked.
 
@@ -234,7 +260,7 @@ class Outbox:
             kind=row.kind,
             to=to,
             language=row.language,
-            params=row.params if row.payment_reference is None else self._facts(row),
+            params=self._facts(row) if row.payment_reference is not None else self._own(row),
             attempts=row.attempts + 1,
             carrier=carrier_now(row.status, row.carrier, ways, routes.ways(to, None)),
             ways=ways,
@@ -251,6 +277,12 @@ class Outbox:
         if row.payer_cipher is None or row.chat_id is not None:
             return ""
         return self._vault.open(bytes(row.payer_cipher), payer_place(row.payment_reference))
+
+    def _own(self, row: Row[Any]) -> Mapping[str, object]:
+        """What was written with a text that is about no payment."""
+        if row.params_cipher is None:
+            return dict(row.params)
+        return dict(orjson.loads(self._vault.open(bytes(row.params_cipher), params_place(row.id))))
 
     def _facts(self, row: Row[Any]) -> dict[str, object]:
         asked = Money(row.amount_minor, row.currency)

@@ -21,6 +21,8 @@ from channels.messages.carrier import SendAccepted, SendRefused, SendResult
 ASKED_FOR: Final = frozenset(
     {"receipt", "reply", "refund_pending", "refunded", "payment_failed", "payment_not_confirmed", "payment_link"}
 )
+# Follows a form that was sent just now, with a number that may be another's: at any hour, but not after STOP.
+AT_ANY_HOUR: Final = ASKED_FOR | {"nomination_link"}
 DAY_BEGINS_HOUR: Final = 8
 DAY_ENDS_HOUR: Final = 20
 
@@ -74,7 +76,7 @@ def quiet_until(kind: str, country: str | None, now: datetime) -> datetime | Non
 
     `country`: ISO 3166 code of the number's country, None when it is not known. `now` with a zone.
     """
-    if is_asked_for(kind):
+    if kind in AT_ANY_HOUR:
         return None
     offsets = [timedelta(hours=hours) for hours in _HOURS_FROM_UTC.get(country or "", _HOURS_ANYWHERE)]
     moment = now

@@ -24,7 +24,8 @@ def render(kind: str, language: str, values: Mapping[str, object]) -> str:
     Facts, beside those of the vote (`candidate_code`, `candidate_name`, `quantity`, `amount` as
     spoken, `contest_name`, `country`, `service_code`, `short_code`): `receipt` and `verify_url`; `wallet` and
     `reason` of `payment_failed`; `payment_url` of `payment_link`; `reason`
-    of `refund_pending`; `wallet` and the operator's `reference` of `refunded`; `lines` of `reply`.
+    of `refund_pending`; `wallet` and the operator's `reference` of `refunded`; `lines` of `reply`. Those of
+    `nomination_…`: `contest`, `name`, `link`, `code`, `reason`.
     """
     return _WRITERS[kind](language, values)
 
@@ -158,6 +159,15 @@ def _resume(language: str, values: Facts) -> str:
     return folded
 
 
+def _nomination(phrase: str) -> Callable[[str, Facts], str]:
+    def write(language: str, values: Facts) -> str:
+        """To who proposed themselves. Names are cut so that a link is whole."""
+        contest, name = (gsm.cut_on_word(gsm.fold(str(values[fact])), NAME_SEPTETS) for fact in ("contest", "name"))
+        return _short(say(language, phrase, **{**values, "contest": contest, "name": name}))
+
+    return write
+
+
 def _reply(language: str, values: Facts) -> str:
     """Lines that were written when the question was answered."""
     return _short("\n".join(str(line) for line in values["lines"]))
@@ -178,6 +188,9 @@ _WRITERS: Final[Mapping[str, Callable[[str, Facts], str]]] = {
     "votes_withdrawn": _withdrawn,
     "resume": _resume,
     "reply": _reply,
+    "nomination_link": _nomination("sms.nomination_link"),
+    "nomination_approved": _nomination("sms.nomination_approved"),
+    "nomination_rejected": _nomination("sms.nomination_rejected"),
 }
 
 KINDS: Final = tuple(_WRITERS)

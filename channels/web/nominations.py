@@ -22,7 +22,6 @@ from gateway.contests.nominations import (
     Nominations,
     NominationsOver,
     Nominee,
-    takes_nominations,
 )
 from gateway.contests.photos import shown
 from gateway.contests.resizing import BYTES_MAX, PhotoRefused
@@ -54,7 +53,7 @@ def _over(request: web.Request, contest: Contest | None) -> web.Response | None:
     """The page for a contest that takes no nominations now; None for one that does."""
     if contest is None:
         return no_candidate(request)
-    if takes_nominations(contest, contest.phase_at(request.app[VOTING_SERVICE].now())):
+    if contest.nominated_at(request.app[VOTING_SERVICE].now()):
         return None
     return message(request, 404, "no_nominations", contest)
 
@@ -72,16 +71,18 @@ def _form(
     say = partial(pages.say, language)
     faults = () if refused is None else refused.faults
     alike = None if refused is None else refused.alike
+    reached = refused is not None and refused.reached
     return render(
         request,
         "nominate.html",
-        status=200 if refused is None else 409 if alike is not None else 422,
+        status=200 if refused is None else 409 if alike is not None or reached else 422,
         default_language=language,
         contest=contest,
         typed=typed,
         nonce=nonce or fresh_nonce(),
         faults={fault.column: say(f"nomination_fault.{fault.kind}", about=fault.about) for fault in faults},
         alike=alike,
+        reached=reached,
         most=LENGTH_MAX,
         name_column=Column.NAME,
         text_column=Column.TEXT,

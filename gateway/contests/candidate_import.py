@@ -303,13 +303,13 @@ class _Reader:
         namesake = self._held.get(same_name(name))
         if not code:
             return namesake
-        if (fault := form_fault(code, check_digits=self._contest.check_digits)) is not None:
-            raise _Refused(Column.CODE, CODE_FAULTS[fault], _visible(code))
         holder = self._contest.candidate(code)
+        if holder is None and (fault := form_fault(code, check_digits=self._contest.check_digits)) is not None:
+            raise _Refused(Column.CODE, CODE_FAULTS[fault], _visible(code))
         if holder is not None and same_name(holder.name) != same_name(name):
             raise _Refused(Column.CODE, RowFault.CODE_TAKEN, f"{code} {holder.name}")
         if holder is None and namesake is not None:
-            raise _Refused(Column.NAME, RowFault.NAME_HELD, f"{namesake.code} {namesake.name}")
+            raise _Refused(Column.NAME, RowFault.NAME_HELD, namesake.called)
         return holder
 
     def _note(self, number: int, code: str, name: str) -> None:
@@ -326,7 +326,7 @@ class _Reader:
         seen = outline(name)
         person, earlier = self._outlines.get(seen), self._outlines_in.setdefault(seen, (name, number))
         if person is not None:
-            return f"{person.code} {person.name}"
+            return person.called
         return "" if earlier[1] == number else earlier[0]
 
 

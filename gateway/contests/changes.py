@@ -1,7 +1,8 @@
 """What changes when a document is applied to a contest, and what must not change.
 
 A candidate's code is permanent: it is neither changed nor given to another candidate, also after that candidate was
-withdrawn. No candidate is deleted: one that the document does not name stays as it is.
+withdrawn. Who proposed themselves get theirs once they are approved; until then they have a number. No candidate is
+deleted: one that the document does not name stays as it is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from gateway.contests.codes import CodesUsedUp, form_fault, next_code, usual_width
-from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, is_code
 from gateway.values.money import Money
 
 # What money was already taken for.
@@ -81,9 +82,10 @@ def plan(held: Contest | None, wanted: Contest, entries: Sequence[Entry]) -> Pla
     resolved = _Resolver(base, ranking)
     for entry in entries:
         resolved.take(entry)
+    resolved.give_codes()
     faults += resolved.faults
     if base.check_digits:
-        lacking = [c.code for c in ranking if form_fault(c.code, check_digits=True)]
+        lacking = [c.code for c in ranking if c.has_code and form_fault(c.code, check_digits=True)]
         if lacking and held is not None and not held.check_digits:
             faults.append(f"check digits cannot begin now: {', '.join(lacking[:3])} was given without one")
     if faults:
@@ -159,6 +161,14 @@ class _Resolver:
         else:
             self._change(held, entry)
 
+    def give_codes(self) -> None:
+        """Give a code to those whose nomination is approved; the last step, when every code that is named is known."""
+        for place, person in enumerate(self.changed):
+            if person.eligible and not person.has_code and (code := self._next()) is not None:
+                self.changed[place] = self.people[code] = replace(person, code=code)
+                del self.people[person.code]
+                self.changes.append(Change(f"candidate {person.code} code", "none", code))
+
     def _meant(self, entry: Entry) -> Candidate | str | None:
         """The existing candidate, or a fault, or None for a new one."""
         if entry.id is not None:
@@ -189,7 +199,9 @@ class _Resolver:
             return None
 
     def _add(self, code: str, entry: Entry) -> None:
-        if fault := form_fault(code, check_digits=self._contest.check_digits):
+        nominated = not is_code(code) and entry.status is CandidateStatus.SUBMITTED
+        fault = None if nominated else form_fault(code, check_digits=self._contest.check_digits)
+        if fault is not None:
             self.faults.append(f"code {code} ({entry.name}) {fault.value}")
             return
         # An id made of the code: a code belongs to one person for ever.

@@ -9,13 +9,11 @@ from enum import StrEnum
 from itertools import combinations, islice
 from typing import Final
 
-from gateway.contests.contest import Contest
+from gateway.contests.contest import RESERVED_START, Contest, is_code
 from gateway.values import check_digit
 
 DIGITS_MIN: Final = 2
 DIGITS_MAX: Final = 6
-# `00` leads home on every screen.
-RESERVED_START: Final = "00"
 
 
 class CodeFault(StrEnum):
@@ -105,7 +103,8 @@ def _every(width: int, *, check_digits: bool) -> Iterator[str]:
 
 def usual_width(codes: Collection[str], *, check_digits: bool) -> int:
     """How wide the next code should be: as wide as the widest so far."""
-    return max((len(code) for code in codes), default=DIGITS_MIN + check_digits)
+    given = (len(code) for code in codes if is_code(code))
+    return max(given, default=DIGITS_MIN + check_digits)
 
 
 def one_slip_apart(codes: Collection[str]) -> list[tuple[str, str]]:

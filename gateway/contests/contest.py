@@ -13,6 +13,8 @@ from gateway.values.money import Money
 # Where a contest does not set above how many votes a text is asked about.
 CONFIRM_ABOVE: Final = 20
 CONFIRM_ABOVE_PACKS: Final = 10
+# `00` leads home on every screen, so no code begins with it: numbers of people who propose themselves do.
+RESERVED_START: Final = "00"
 
 
 class ContestState(StrEnum):
@@ -71,10 +73,21 @@ class Picture:
     blur: bytes
 
 
+def is_code(code: str) -> bool:
+    """Whether it is a candidate's code, not the number of a nomination."""
+    return not code.startswith(RESERVED_START)
+
+
+def called(code: str, name: str) -> str:
+    """How staff read of a candidate: the code, where they have one, and the name."""
+    return f"{code} {name}" if is_code(code) else name
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A person or thing to vote for. `code` has two or more digits, unique in the contest for ever, never
-    `00…`. `photo_url`: an https address elsewhere, or None; `photo` goes before it. `category`: one of the contest's,
+    `00…`: that is a number by which staff know one who proposed themselves, until they are approved and get a code.
+    `photo_url`: an https address elsewhere, or None; `photo` goes before it. `category`: one of the contest's,
     or empty. `text`: a plain presentation. `reason`: why they were rejected, withdrawn or evicted. `video`: the
     approved one. `evicted_at`: since when they are evicted; None for others."""
 
@@ -96,9 +109,20 @@ class Candidate:
         return self.status is CandidateStatus.APPROVED
 
     @property
+    def has_code(self) -> bool:
+        """Whether they ever were approved, or staff gave them their code."""
+        return is_code(self.code)
+
+    @property
+    def called(self) -> str:
+        """How staff read of them."""
+        return called(self.code, self.name)
+
+    @property
     def public(self) -> bool:
         """Whether voters may read of this candidate: one who is only submitted is not examined yet."""
-        return self.status in (CandidateStatus.APPROVED, CandidateStatus.WITHDRAWN, CandidateStatus.EVICTED)
+        known = (CandidateStatus.APPROVED, CandidateStatus.WITHDRAWN, CandidateStatus.EVICTED)
+        return self.has_code and self.status in known
 
 
 @dataclass(frozen=True)
@@ -112,7 +136,8 @@ class Contest:
     is chosen behind its service code, None while nothing has to be chosen. `confirm_above`: an order by text
     of more votes is asked about; None: see `asks_above`. `time_zone`: by its IANA name, in which its times
     are read. `categories`: in which candidates stand, empty where they all stand together. `nominations`: people may
-    propose themselves. `refund_days`: for how many days after a vote its refund may be asked for; None: for ever.
+    propose themselves, until `nominations_close_at` or the contest's own close. `refund_days`: for how many days after
+    a vote its refund may be asked for; None: for ever.
     """
 
     id: UUID
@@ -142,6 +167,7 @@ class Contest:
     nominations: bool = False
     tie_break: TieBreak = TieBreak.SHARED
     refund_days: int | None = None
+    nominations_close_at: datetime | None = None
     candidates: tuple[Candidate, ...] = ()
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 
@@ -196,6 +222,11 @@ class Contest:
     def phase_at(self, now: datetime) -> Phase:
         """Where it stands at this instant."""
         return phase_of(self.state, self.opens_at, self.closes_at, now)
+
+    def nominated_at(self, now: datetime) -> bool:
+        """Whether people may propose themselves at this instant."""
+        over = self.nominations_close_at is not None and now >= self.nominations_close_at
+        return self.nominations and not over and self.phase_at(now) in (Phase.COMING, Phase.OPEN)
 
     @property
     def listed(self) -> bool:

@@ -89,6 +89,7 @@ class ContestPart(_Part):
     confirm_above: int | None = Field(None, ge=1, le=1_000_000)
     categories: list[Annotated[str, AfterValidator(_category)]] = Field(default_factory=list, max_length=CATEGORIES_MAX)
     nominations: bool = False
+    nominations_close_at: AwareDatetime | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> "ContestPart":

@@ -1,7 +1,8 @@
 """People who propose themselves, and the private link by which a candidate reads how they stand.
 
-A link is 256 random bits, of which only the hash is kept. That of a form is made of the form's own nonce with a key,
-so that the same form sent twice is one nomination.
+Who proposed themselves have a number, and a code once they are approved: who is rejected uses none up. A link is 256
+random bits, of which only the hash is kept. That of a form is made of the form's own nonce with a key, so that the same
+form sent twice is one nomination. It is also sent to the contact that was typed, as is the decision.
 """
 
 import hmac
@@ -10,19 +11,19 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.candidate_import import Fault
 from gateway.contests.candidate_rules import LENGTH_MAX, Column, FieldFault, field_fault, look_alike, tidy
 from gateway.contests.changes import Entry, plan
-from gateway.contests.codes import CodesUsedUp, free_codes
-from gateway.contests.contest import Candidate, CandidateStatus, Contest, Phase
+from gateway.contests.contest import RESERVED_START, Candidate, CandidateStatus, Contest
 from gateway.contests.directory import read_contest
 from gateway.contests.store import lock_contests, write_plan
 from gateway.storage.audit_log import note
@@ -31,6 +32,9 @@ from gateway.storage.vault import Vault
 from gateway.values.msisdn import Msisdn, read_msisdn
 
 WAITING_MAX: Final = 200
+# Whoever types a contact may type another's: it gets so many messages of new nominations, over all contests.
+OF_CONTACT_A_DAY: Final = 3
+NUMBER_MAX: Final = 9_999
 ACTOR: Final = "nomination"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _MAIL: Final = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]+\.[^\s@<>\".]{2,}")
@@ -58,22 +62,40 @@ class Nominated:
     votes: int
 
 
+class News(StrEnum):
+    """What a candidate is told, by the name of the message."""
+
+    LINK = "nomination_link"
+    APPROVED = "nomination_approved"
+    REJECTED = "nomination_rejected"
+
+
+Tell = Callable[[AsyncConnection, News, str, str, Mapping[str, str]], Awaitable[None]]
+"""Writes that news are owed: to which number or address, in which language, and what they say."""
+
+_SEEN: Final = text("""
+select count(*) filter (where l.contact_index = :contact and l.made_at > now() - interval '1 day') as lately,
+  count(*) filter (where k.contest_id = :contest) as numbered,
+  count(*) filter (where l.contact_index = :contact and k.contest_id = :contest
+    and k.status in ('submitted', 'approved')) as standing
+from candidate_links l join candidates k on k.id = l.candidate_id
+where k.contest_id = :contest or l.contact_index = :contact
+""")
+
+
 class NominationsOver(Exception):
     """The contest takes no nominations now, or has no room for more."""
 
 
 class NominationRefused(Exception):
-    """A form that cannot be taken; nothing was changed. `alike`: a candidate whose name looks like this one."""
+    """A form that cannot be taken; nothing was changed. `alike`: a candidate whose name looks like this one; `reached`:
+    another candidate left the same contact."""
 
-    def __init__(self, faults: Sequence[Fault], alike: Candidate | None = None) -> None:
+    def __init__(self, faults: Sequence[Fault], alike: Candidate | None = None, *, reached: bool = False) -> None:
         super().__init__(", ".join(fault.kind for fault in faults))
         self.faults = faults
         self.alike = alike
-
-
-def takes_nominations(contest: Contest, phase: Phase) -> bool:
-    """Whether people may propose themselves now."""
-    return contest.nominations and phase in (Phase.COMING, Phase.OPEN)
+        self.reached = reached
 
 
 def read_contact(typed: str, country: str) -> str | None:
@@ -91,12 +113,17 @@ def contact_place(candidate_id: UUID) -> str:
 
 
 class Nominations:
-    """Nominations and private links. `changed`: called after one, so that this process knows of it at once."""
+    """Nominations and private links. `changed`: called after one, so that this process knows of it at once;
+    `public_url`: of our pages."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, changed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, engine: AsyncEngine, vault: Vault, changed: Callable[[], Awaitable[None]], tell: Tell, public_url: str
+    ) -> None:
         self._engine = engine
         self._vault = vault
         self._changed = changed
+        self._tell = tell
+        self._public_url = public_url
         self._key = vault.subkey("nominations")
 
     async def nominate(self, slug: str, nominee: Nominee, nonce: str, language: str) -> str:
@@ -109,11 +136,13 @@ class Nominations:
                 return token
             contest = await read_contest(connection, slug, None)
             now = (await connection.execute(select(func.now()))).scalar_one()
-            if contest is None or not contest.public or not takes_nominations(contest, contest.phase_at(now)):
+            if contest is None or not contest.public or not contest.nominated_at(now):
                 raise NominationsOver(slug)
             if sum(one.status is CandidateStatus.SUBMITTED for one in contest.candidates) >= WAITING_MAX:
                 raise NominationsOver(slug)
-            entry, contact = _checked(nominee, contest)
+            checked, contact = _checked(nominee, contest)
+            index = self._vault.index(contact)
+            entry = replace(checked, code=await _number(connection, contest, index, sure=nominee.sure))
             made = plan(contest, replace(contest, candidates=(), _by_code={}), [entry])
             await write_plan(connection, made, ACTOR, "candidate.nominate")
             person = made.added[0]
@@ -121,10 +150,12 @@ class Nominations:
                 "candidate_id": person.id,
                 "token_hash": _hash(token),
                 "contact_cipher": self._vault.seal(contact, contact_place(person.id)),
+                "contact_index": index,
                 "language": language,
                 "consented_at": now,
             }
             await connection.execute(upsert(candidate_links).values(row))
+            await self._tell_link(connection, contest, person, (contact, language), token)
         await self._changed()
         return token
 
@@ -145,7 +176,7 @@ class Nominations:
             return None if candidate is None else Nominated(contest, candidate, counted.scalar() or 0)
 
     async def new_link(self, connection: AsyncConnection, contest: Contest, candidate: Candidate, actor: str) -> str:
-        """The token of a new link for a candidate; the one before ends."""
+        """The token of a new link for a candidate, also sent to who left a contact; the one before ends."""
         token = secrets.token_urlsafe(32)
         row = {"candidate_id": candidate.id, "token_hash": _hash(token), "language": contest.language}
         written = upsert(candidate_links).values(row)
@@ -153,13 +184,46 @@ class Nominations:
             written.on_conflict_do_update(index_elements=["candidate_id"], set_={"token_hash": row["token_hash"]})
         )
         await note(connection, actor=actor, act="candidate.link", subject=contest.slug, detail={"code": candidate.code})
+        if (reached := await self._reached(connection, candidate)) is not None:
+            await self._tell_link(connection, contest, candidate, reached, token)
         return token
 
     async def contact(self, connection: AsyncConnection, candidate: Candidate) -> str | None:
         """How to reach who proposed themselves; None for a candidate that staff added. Raises SealBroken."""
-        asked = select(candidate_links.c.contact_cipher).where(candidate_links.c.candidate_id == candidate.id)
-        sealed = (await connection.execute(asked)).scalar()
-        return None if sealed is None else self._vault.open(sealed, contact_place(candidate.id))
+        reached = await self._reached(connection, candidate)
+        return None if reached is None else reached[0]
+
+    async def tell_decisions(self, connection: AsyncConnection, before: Contest, after: Contest) -> None:
+        """Tell candidates who left a contact that they were approved or rejected, and why."""
+        were = {person.id: person.status for person in before.candidates}
+        for person in after.candidates:
+            news = _DECIDED.get(person.status)
+            if news is None or were.get(person.id, person.status) is person.status:
+                continue
+            reached = await self._reached(connection, person)
+            if reached is not None:
+                link = f"{self._public_url}/c/{after.slug}" + (f"/{person.code}" if person.eligible else "")
+                facts = {"name": person.name, "contest": after.name, "code": person.code, "link": link}
+                await self._tell(connection, news, *reached, {**facts, "reason": person.reason})
+
+    async def _reached(self, connection: AsyncConnection, candidate: Candidate) -> tuple[str, str] | None:
+        """The contact of a candidate, and in which language they read."""
+        link = candidate_links.c
+        asked = select(link.contact_cipher, link.language).where(link.candidate_id == candidate.id)
+        row = (await connection.execute(asked)).one_or_none()
+        if row is None or row.contact_cipher is None:
+            return None
+        return self._vault.open(row.contact_cipher, contact_place(candidate.id)), row.language
+
+    async def _tell_link(
+        self, connection: AsyncConnection, contest: Contest, candidate: Candidate, reached: tuple[str, str], token: str
+    ) -> None:
+        link = f"{self._public_url}/nominations/{token}"
+        facts = {"name": candidate.name, "contest": contest.name, "link": link}
+        await self._tell(connection, News.LINK, *reached, facts)
+
+
+_DECIDED: Final = {CandidateStatus.APPROVED: News.APPROVED, CandidateStatus.REJECTED: News.REJECTED}
 
 
 def _hash(token: str) -> bytes:
@@ -178,17 +242,28 @@ async def _linked(connection: AsyncConnection, token: str) -> tuple[str, str] | 
     return None if row is None else (row.slug, row.code)
 
 
+async def _number(connection: AsyncConnection, contest: Contest, contact: bytes, *, sure: bool) -> str:
+    """The number of a new nomination, which no other one of the contest ever had. Raises NominationRefused,
+    NominationsOver."""
+    seen = (await connection.execute(_SEEN, {"contact": contact, "contest": contest.id})).one()
+    if seen.lately >= OF_CONTACT_A_DAY:
+        raise NominationRefused([Fault(1, "contact", "contact_often")])
+    if seen.standing and not sure:
+        raise NominationRefused([], reached=True)
+    # Each nomination leaves a link, and no link is deleted.
+    number = seen.numbered + 1
+    if number > NUMBER_MAX:
+        raise NominationsOver(contest.slug)
+    return f"{RESERVED_START}{number:04d}"
+
+
 def _checked(nominee: Nominee, contest: Contest) -> tuple[Entry, str]:
-    """What is written, and the contact. Raises NominationRefused, NominationsOver."""
+    """What is written, and the contact. Raises NominationRefused."""
     typed: Mapping[Column, str] = {
         Column.NAME: tidy(Column.NAME, nominee.name),
         Column.TEXT: tidy(Column.TEXT, nominee.text),
     }
-    faults = [
-        Fault(1, column.value, fault.value, str(LENGTH_MAX[column]) if fault is FieldFault.TOO_LONG else "")
-        for column, text in typed.items()
-        if (fault := field_fault(column, text)) is not None
-    ]
+    faults = field_faults(typed)
     contact = read_contact(nominee.contact, contest.country)
     if contact is None:
         faults.append(Fault(1, "contact", "contact"))
@@ -201,10 +276,14 @@ def _checked(nominee: Nominee, contest: Contest) -> tuple[Entry, str]:
     alike = look_alike(typed[Column.NAME], contest.candidates)
     if alike is not None and not nominee.sure:
         raise NominationRefused([], alike)
-    try:
-        used = {person.code for person in contest.candidates}
-        (code,) = free_codes(used, 1, check_digits=contest.check_digits)
-    except CodesUsedUp:
-        raise NominationsOver(contest.slug) from None
-    status, text = CandidateStatus.SUBMITTED, typed[Column.TEXT]
-    return Entry(typed[Column.NAME], status, None, code, None, nominee.category, text), contact
+    status, presentation = CandidateStatus.SUBMITTED, typed[Column.TEXT]
+    return Entry(typed[Column.NAME], status, category=nominee.category, text=presentation), contact
+
+
+def field_faults(typed: Mapping[Column, str]) -> list[Fault]:
+    """What is wrong with tidy fields."""
+    return [
+        Fault(1, column.value, fault.value, str(LENGTH_MAX[column]) if fault is FieldFault.TOO_LONG else "")
+        for column, value in typed.items()
+        if (fault := field_fault(column, value)) is not None
+    ]

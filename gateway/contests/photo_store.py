@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.contests.contest import CandidateStatus, Picture
+from gateway.contests.contest import CandidateStatus, Picture, called
 from gateway.contests.directory import picture_of
 from gateway.storage.schema.contests import candidates, contests
 from gateway.values.scope import Scope
@@ -23,6 +23,11 @@ class Portrayed:
     status: CandidateStatus
     photo: Picture | None
     photo_url: str | None
+
+    @property
+    def called(self) -> str:
+        """How staff read of them."""
+        return called(self.code, self.name)
 
 
 async def read_portrayed(connection: AsyncConnection, scope: Scope, slug: str) -> list[Portrayed]:

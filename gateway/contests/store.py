@@ -25,6 +25,7 @@ from gateway.storage.schema.contests import (
 
 # Any number: two documents are applied one after the other.
 _APPLY_LOCK = 0x5907_11_A9
+_PERSON = ("code", "name", "status", "photo_url", "category", "text", "reason")
 
 
 async def lock_contests(connection: AsyncConnection) -> None:
@@ -62,7 +63,7 @@ async def write_plan(
     else:
         await connection.execute(update(contests).where(contests.c.id == contest.id).values(_row(contest)))
     if plan.added:
-        added = [{"id": c.id, "contest_id": contest.id, "code": c.code, **_person(c, now)} for c in plan.added]
+        added = [{"id": c.id, "contest_id": contest.id, **_person(c, now)} for c in plan.added]
         await connection.execute(insert(candidates), added)
         totals = [{"candidate_id": c.id, "contest_id": contest.id} for c in plan.added]
         await connection.execute(insert(candidate_totals), totals)
@@ -111,6 +112,6 @@ def _row(contest: Contest) -> dict[str, Any]:
 
 
 def _person(candidate: Candidate, now: datetime) -> dict[str, Any]:
-    kept = {name: getattr(candidate, name) for name in ("name", "status", "photo_url", "category", "text", "reason")}
+    kept = {name: getattr(candidate, name) for name in _PERSON}
     evicted = candidate.status is CandidateStatus.EVICTED
     return {**kept, "evicted_at": (candidate.evicted_at or now) if evicted else None}

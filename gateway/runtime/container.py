@@ -4,7 +4,7 @@ Everything is built when it is first used, so each role builds only what it uses
 needs; `gateway.runtime.process` adds the roles of the gateway and of a worker.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property, partial
@@ -22,12 +22,15 @@ from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
+from admin.candidates.telling import Telling
 from admin.mail.store import Mails
 from admin.people.resets import Resets
 from admin.people.store import People
 from admin.videos.keep import Videos
 from admin.videos.store import VideoStore
+from channels.messages.outbox import Outbox
 from gateway.contests.keep_photos import Photos
+from gateway.contests.nominations import Nominations
 from gateway.contests.resize_apart import Resizer
 from gateway.runtime.accounts import (
     Account,
@@ -101,6 +104,7 @@ class Container(Connections):
 
     rights = made(lambda own: StaffRights(factor_wanted=own.factor_wanted))
     mails = made(lambda own: Mails(own.engine, own.vault, on=own.settings.mail_server is not None))
+    outbox = made(lambda own: Outbox(own.engine, own.vault, own.settings.base_url))
     staff = made(lambda own: StaffAccounts(own.engine, own.vault, own.mails))
     people = made(lambda own: People(own.engine, own.mails, own.rights.check, own.settings.base_url))
     resets = made(lambda own: Resets(own.engine, own.mails, own.staff, own.settings.base_url))
@@ -122,6 +126,11 @@ class Container(Connections):
     pictures: cached_property[Pictures] = made(lambda own: own._closed_later(build_pictures(own.settings)))
     resizer = made(lambda _: Resizer())
     photos = made(lambda own: Photos(own.engine, own.pictures, own.resizer))
+
+    def nominations(self, changed: Callable[[], Awaitable[None]]) -> Nominations:
+        """Nominations and private links; `changed`: called after one."""
+        tell = Telling(self.mails, self.outbox).tell
+        return Nominations(self.engine, self.vault, changed, tell, self.settings.base_url)
 
     @cached_property
     def videos(self) -> Videos:

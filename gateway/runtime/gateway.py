@@ -30,7 +30,6 @@ from admin.services import Payments
 from channels.session_store import SESSIONS
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.directory import ContestDirectory
-from gateway.contests.nominations import Nominations
 from gateway.http import health, media, middleware, openapi
 from gateway.http.callers import DEVICES, PUBLIC_URL, Devices, ForwardedByProxies
 from gateway.http.health import Concern
@@ -102,7 +101,7 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     cloudinary = container.videos.cloudinary
     channels.web.pages.setup(app, pages, None if cloudinary is None else cloudinary.delivery)
     media.setup(app, container.pictures)
-    nominations = Nominations(container.engine, container.vault, container.rankings.directory.refresh)
+    nominations = container.nominations(container.rankings.directory.refresh)
     channels.web.nominations.setup(app, nominations, container.photos)
 
 
@@ -126,7 +125,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
     )
     orders = StaffOrders(container.engine, container.vault)
     contests = StaffContests(container.engine, directory.all, directory.refresh)
-    nominations = Nominations(container.engine, container.vault, directory.refresh)
+    nominations = container.nominations(directory.refresh)
     admin.routes.setup(
         app,
         pages,

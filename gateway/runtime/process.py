@@ -13,7 +13,6 @@ from admin.mail.words import write
 from channels.messages.carrier import MessageSender
 from channels.messages.inbox import Inbox
 from channels.messages.languages import Languages
-from channels.messages.outbox import Outbox
 from channels.messages.send import Sending
 from channels.messages.unfinished import UnfinishedDialogues
 from channels.sms.inbound import answer_texts
@@ -127,7 +126,6 @@ class ProcessContainer(Container):
     def _talk_with_voters(self) -> None:
         self.sessions = RedisSessions(self.pipeline, SessionSeal(self.vault))
         self.inbox = Inbox(self.engine, self.vault)
-        self.outbox = Outbox(self.engine, self.vault, self.settings.base_url)
         self.unfinished = self._closed_later(UnfinishedDialogues(self.engine, self.vault))
         self.languages = Languages(self.auto, self.vault, self.sessions)
         self.carriers = build_carriers(self.settings.env)

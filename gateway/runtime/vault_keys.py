@@ -46,6 +46,7 @@ EVERYTHING: Final = (
     Sealed("payments", "payer_cipher", ("placed_at", "reference"), lambda row: orders.payer_place(row.reference)),
     Sealed("payments", "secrets_cipher", ("placed_at", "reference"), lambda row: orders.secrets_place(row.reference)),
     Sealed("messages_out", "recipient_cipher", ("id",), lambda row: conversations.recipient_place(row.id)),
+    Sealed("messages_out", "params_cipher", ("id",), lambda row: conversations.params_place(row.id)),
     Sealed(
         "messages_in",
         "sender_cipher",

@@ -57,7 +57,8 @@ order by created_at limit :batch for update skip locked
 """
 _REPLIES: Final = text(f"delete from messages_out where ctid = any(array({_OLD_TEXTS.format('')}))")
 _RECEIPTS: Final = text(f"""
-update messages_out set purged_at = now(), params = '{{}}', recipient_index = null, recipient_cipher = null
+update messages_out set purged_at = now(), params = '{{}}', params_cipher = null, recipient_index = null,
+  recipient_cipher = null
 where ctid = any(array({_OLD_TEXTS.format("not")}))
 """)
 # They are as old as their numbers say: the oldest are looked at, and no others.

@@ -40,7 +40,6 @@ from admin.videos.keep import Videos
 from admin.videos.store import VideoStore
 from channels.voting_service import VOTING_SERVICE
 from channels.web.nominations import NOMINATIONS
-from gateway.contests.nominations import Nominations
 from gateway.http import media, middleware, openapi
 from gateway.http.limits import LIMITS, RateLimits
 from gateway.http.pages import Pages
@@ -55,6 +54,7 @@ from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfNumber
 from tests.rigs.live_service import live_service
 from tests.rigs.money_rig import MoneyRig
+from tests.rigs.nominations import nominations_of
 from tests.rigs.rig import Rig
 
 PASSWORD = "cinq gorges de manioc"
@@ -216,7 +216,7 @@ async def open_office(
     orders = StaffOrders(rig.engine, rig.vault)
     contests = StaffContests(rig.engine, rig.directory.all, rig.directory.refresh)
     # Who was nominated uploads a video, too.
-    app[NOMINATIONS] = Nominations(rig.engine, rig.vault, rig.directory.refresh)
+    app[NOMINATIONS] = nominations_of(rig)
     app[LIMITS] = RateLimits("redis://127.0.0.1:1/0", enabled=False)
     videos = Videos(VideoStore(rig.engine), cloudinary, rig.doorbell, clock)
     routes.setup(

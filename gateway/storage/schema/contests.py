@@ -54,6 +54,7 @@ contests = table(
     small_integers("rules_version", default="1"),
     strings("tie_break", default="shared"),
     small_integers("refund_days", null=True),
+    timestamps("nominations_close_at", null=True),
     UniqueConstraint("slug"),
     checks(
         "closes_at > opens_at",
@@ -95,7 +96,11 @@ candidates = table(
     number_lists("photo_sides", default="'{}'"),
     binaries("photo_blur", null=True),
     UniqueConstraint("contest_id", "code"),
-    checks("code ~ '^[0-9]{2,6}$' and code !~ '^00'"),
+    # Who proposed themselves have a number that begins with 00, and a code once they are approved.
+    CheckConstraint(
+        "code ~ '^[0-9]{2,6}$' and (code !~ '^00' or status not in ('approved', 'evicted'))",
+        name="candidates_code",
+    ),
     CheckConstraint(
         "(photo is null) = (photo_blur is null) and (photo is null) = (photo_sides = '{}')"
         " and octet_length(photo_blur) <= 1024",
@@ -125,8 +130,29 @@ candidate_links = table(
     binaries("contact_cipher", null=True),
     timestamps("made_at", default="now()"),
     timestamps("consented_at", null=True),
+    binaries("contact_index", null=True),
     UniqueConstraint("token_hash"),
     checks("(contact_cipher is null) = (consented_at is null)"),
+    index("candidate_links_of_contact", "contact_index", "made_at", where="contact_index is not null"),
+)
+
+# What a candidate asks to have changed, until a person decides; then why it was not.
+candidate_corrections = table(
+    "candidate_corrections",
+    uuids("candidate_id", key=True, of="candidates.id"),
+    uuids("contest_id", of="contests.id"),
+    strings("text", "photo", null=True),
+    number_lists("photo_sides", default="'{}'"),
+    binaries("photo_blur", null=True),
+    strings("reason", null=True),
+    timestamps("made_at", default="now()"),
+    CheckConstraint(
+        "(photo is null) = (photo_blur is null) and (photo is null) = (photo_sides = '{}')"
+        " and octet_length(photo_blur) <= 1024",
+        name="candidate_corrections_photo",
+    ),
+    checks("(reason is null) = (text is not null or photo is not null)"),
+    index("candidate_corrections_waiting", "contest_id", "made_at", where="reason is null"),
 )
 
 candidate_imports = table(

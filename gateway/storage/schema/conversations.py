@@ -35,6 +35,7 @@ messages_out = table(
     timestamps("delivery_at", "sent_at", "purged_at", null=True),
     timestamps("created_at", default="now()"),
     integers("chat_id", null=True),
+    binaries("params_cipher", null=True),
     UniqueConstraint("kind", "key"),
     one_of("status", "due", "sending", "sent", "refused", "unknown"),
     CheckConstraint(
@@ -158,6 +159,11 @@ telegram_chats = table(
 def recipient_place(message_id: UUID) -> str:
     """The place (see `Vault.seal`) of the recipient of a text."""
     return f"messages_out.recipient:{message_id}"
+
+
+def params_place(message_id: UUID) -> str:
+    """The place (see `Vault.seal`) of what a text says that nobody else may read."""
+    return f"messages_out.params_cipher:{message_id}"
 
 
 def sender_place(carrier: str, carrier_id: str) -> str:

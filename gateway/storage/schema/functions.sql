@@ -52,14 +52,15 @@ end $$
 create trigger postings_balance after insert on postings referencing new table as legs
   for each statement execute function refuse_unbalanced()
 
--- A code that was given to a candidate is never given to another one.
+-- A code that was given to a candidate is never given to another one. A nomination's number begins with 00 and is none.
 create function refuse_new_code() returns trigger language plpgsql as $$
 begin
   raise exception 'the code of a candidate is for ever' using errcode = 'check_violation';
 end $$
 
 create trigger candidates_keep_their_code before update of code, contest_id on candidates for each row
-  when (old.code is distinct from new.code or old.contest_id is distinct from new.contest_id)
+  when (old.code is distinct from new.code and not (old.code like '00%' and new.code not like '00%')
+    or old.contest_id is distinct from new.contest_id)
   execute function refuse_new_code()
 
 create trigger candidates_stay before delete on candidates for each row execute function refuse_new_code()

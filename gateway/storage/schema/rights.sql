@@ -27,7 +27,7 @@ grant insert, update on account_health, callback_counts, candidate_links, candid
   organisers, reversal_questions, reversal_sweeps, staff, support_tickets, telegram_chats, upkeep to spotlight_app
 
 -- Rows that may also be deleted.
-grant insert, update, delete on chosen_languages, invitations, mails, passkeys, password_resets, recovery_codes,
+grant insert, update, delete on candidate_corrections, chosen_languages, invitations, mails, passkeys, password_resets, recovery_codes,
   set_aside, sign_in_failures, staff_sessions, video_notifications, worker_beats to spotlight_app
 
 grant insert, delete on candidate_imports, delivery_reports, text_opt_outs to spotlight_app
@@ -46,7 +46,7 @@ grant insert, update (code, amount_minor, currency, status, effect, reversed_min
 grant insert, delete, update (handled_at, outcome) on messages_in to spotlight_app
 
 grant insert, delete, update (recipient_index, recipient_cipher, params, status, attempts, next_try_at, carrier,
-  carrier_message_id, parts, cost, last_error, delivery_status, delivery_at, sent_at, purged_at)
+  carrier_message_id, parts, cost, last_error, delivery_status, delivery_at, sent_at, purged_at, params_cipher)
   on messages_out to spotlight_app
 
 grant insert, update (provider, status, base_url, provider_reference, secrets_cipher, accepted, send_tries, checks,

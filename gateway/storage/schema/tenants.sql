@@ -32,9 +32,9 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
   and id = coalesce(nullif(current_setting(''app.contest'', true), '''')::uuid, id)')
 
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
-  'candidate_changes', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads', 'contest_rules',
-  'differences', 'disputes', 'payments', 'payouts', 'postings', 'refunds', 'support_tickets', 'tally_entries',
-  'telegram_chats', 'unfinished_dialogues', 'video_uploads', 'votes']) as named
+  'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads',
+  'contest_rules', 'differences', 'disputes', 'payments', 'payouts', 'postings', 'refunds', 'support_tickets',
+  'tally_entries', 'telegram_chats', 'unfinished_dialogues', 'video_uploads', 'votes']) as named
 
 -- What is the organiser's as a whole is not one contest's.
 select limit_to_organiser(named::regclass, 'organiser_id in (select id from organisers)
@@ -82,7 +82,16 @@ grant insert, update on invitations to spotlight_tenant
 
 grant insert, delete on candidate_imports to spotlight_tenant
 
-grant select (candidate_id, contact_cipher), insert, update (token_hash) on candidate_links to spotlight_tenant
+grant select (candidate_id, contact_cipher, language), insert, update (token_hash) on candidate_links
+  to spotlight_tenant
+
+grant select, update, delete on candidate_corrections to spotlight_tenant
+
+-- Candidates are told what was decided about them.
+create policy told on messages_out for insert to spotlight_tenant
+  with check (payment_reference is null and kind like 'nomination_%')
+
+grant insert on messages_out to spotlight_tenant
 
 grant update on candidates, contests, support_tickets to spotlight_tenant
 

@@ -9,10 +9,11 @@ from aiohttp import ClientSession, FormData
 
 from admin.access.rules import Role
 from admin.contests.photos import PHOTOS
-from gateway.contests.nominations import Nominations, Nominee
+from gateway.contests.nominations import Nominee
 from tests.admin.back_office import Office, other_organiser
 from tests.admin.candidates.test_api import AWA, MODERATOR, OTHER, READER
 from tests.admin.candidates.test_api import office as office
+from tests.rigs.nominations import PUBLIC_URL, nominations_of, texts
 from tests.rigs.photos import halves, saved
 
 PATH = "/admin/contests/star/candidates"
@@ -76,7 +77,7 @@ async def test_a_candidate_gets_a_private_link(office: Office, awa: ClientSessio
     assert (status, found is not None) == (200, True)
     assert found is not None
     assert found[1] not in await text_of(awa, f"{PATH}/07")
-    nominations = Nominations(office.rig.engine, office.rig.vault, office.rig.directory.refresh)
+    nominations = nominations_of(office.rig)
     first = await nominations.find(found[1])
     assert first is not None
     assert (first.candidate.code, first.contest.slug) == ("07", "star")
@@ -87,11 +88,11 @@ async def test_a_candidate_gets_a_private_link(office: Office, awa: ClientSessio
 
 async def test_who_proposed_themselves_can_be_reached(office: Office, awa: ClientSession) -> None:
     await office.form(awa, PATH, f"{PATH}/settings", categories="", nominations="1")
-    nominations = Nominations(office.rig.engine, office.rig.vault, office.rig.directory.refresh)
+    nominations = nominations_of(office.rig)
     await nominations.nominate("star", Nominee("Léa Bony", "0501020304", consent=True), "n" * 24, "fr")
-    assert "+2250501020304" in await text_of(awa, f"{PATH}/13")
+    assert "+2250501020304" in await text_of(awa, f"{PATH}/000001")
     await office.hire(READER, Role.SUPPORT, organiser="demo")
-    assert "0501020304" not in await text_of(await office.signed_in(READER), f"{PATH}/13")
+    assert "0501020304" not in await text_of(await office.signed_in(READER), f"{PATH}/000001")
     assert "1 nomination waits." in await text_of(awa, QUEUE)
 
 
@@ -257,3 +258,37 @@ async def test_only_those_who_may_see_or_change(office: Office) -> None:
         assert (await office.form(other, "/admin", address, **fields))[0] == 404, address
         assert (await office.form(reader, "/admin", address, **fields))[0] == 403, address
     assert set((await states(office)).values()) == {"approved"}
+
+
+async def test_a_code_is_given_with_the_approval(office: Office, awa: ClientSession) -> None:
+    await office.form(
+        awa, PATH, f"{PATH}/settings", categories="", nominations="1", until=f"{office.now():%Y}-12-31T23:00"
+    )
+    nominations = nominations_of(office.rig)
+    for number, name in enumerate(("Léa Bony", "Cira Diop", "Zita Sow")):
+        contact = f"050102030{number}"
+        await nominations.nominate("star", Nominee(name, contact, consent=True), f"{number}" * 24, "fr")
+    page = await text_of(awa, QUEUE)
+    assert ("Léa Bony" in page, ">000001" in page) == (True, False)
+    await office.form(awa, QUEUE, f"{PATH}/000001/decide", act="reject", reason="Too young", back="queue")
+    status, page = await office.form(awa, QUEUE, f"{PATH}/000003/decide", act="approve")
+    assert (status, "13 Zita Sow" in page) == (200, True)
+    # What was before is the candidate's, too.
+    assert ("nomination 3" in page, page.count("<li>") >= 2) == (True, True)
+    await office.form(awa, QUEUE, f"{PATH}/000002/decide", act="approve")
+    rows = await office.rig.rows("select code, name from candidates where code > '12' or code like '00%' order by code")
+    assert [tuple(row) for row in rows] == [("000001", "Léa Bony"), ("13", "Zita Sow"), ("14", "Cira Diop")]
+    told = {(kind, number): words for kind, number, words in await texts(office.rig)}
+    assert told["nomination_rejected", "+2250501020300"].endswith("Motif: Too young")
+    assert f"Votre numéro: 13. Votre page: {PUBLIC_URL}/c/star/13" in told["nomination_approved", "+2250501020302"]
+
+
+async def test_the_last_day_of_nominations_is_read_by_the_clocks_of_the_contest(
+    office: Office, awa: ClientSession
+) -> None:
+    status, page = await office.form(awa, PATH, f"{PATH}/settings", categories="", nominations="1", until="soon")
+    assert (status, "Write a day and an hour." in page) == (422, True)
+    await office.form(awa, PATH, f"{PATH}/settings", categories="", nominations="1", until="2026-12-31T23:00")
+    assert 'value="2026-12-31T23:00"' in await text_of(awa, PATH)
+    await office.form(awa, PATH, f"{PATH}/settings", categories="", nominations="1", until="")
+    assert await office.rig.one("select nominations_close_at from contests where slug = 'star'") is None

@@ -36,6 +36,9 @@ FACTS = {
     MailKind.TOKEN_REUSED: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox"},
     MailKind.PASSWORD_CHANGED: {"at": "2026-11-21 20:00 UTC"},
     MailKind.FACTOR_CHANGED: {"at": "2026-11-21 20:00 UTC", "what": "app_set"},
+    MailKind.NOMINATION_LINK: {"name": "Léa", "contest": "Étoiles", "link": LINK},
+    MailKind.NOMINATION_APPROVED: {"name": "Léa", "contest": "Étoiles", "link": LINK, "code": "13"},
+    MailKind.NOMINATION_REJECTED: {"name": "Léa", "contest": "Étoiles", "link": LINK, "reason": "Too young"},
 }
 
 

@@ -12,10 +12,14 @@ from aiohttp import FormData, web
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import text
 
+from admin.mail.store import Mails
+from admin.mail.words import write
+from channels.messages.outbox import Outbox, SentMessage
+from channels.messages.rules import Routes
 from channels.voting_service import VOTING_SERVICE
 from channels.web import nominations as pages_of_nominations
 from gateway.contests.keep_photos import Photos
-from gateway.contests.nominations import WAITING_MAX, Nominations, read_contact
+from gateway.contests.nominations import OF_CONTACT_A_DAY, WAITING_MAX, read_contact
 from gateway.contests.resize_apart import Resizer
 from gateway.http import middleware
 from gateway.http.limits import LIMITS, NOMINATIONS_AN_HOUR, RateLimits
@@ -23,6 +27,7 @@ from gateway.http.pages import Pages
 from gateway.storage.pictures import FolderPictures
 from leaderboard.scores import Rankings
 from tests.rigs.live_service import live_service
+from tests.rigs.nominations import PUBLIC_URL, nominations_of, texts
 from tests.rigs.photos import halves, saved
 from tests.rigs.rig import Rig
 
@@ -58,7 +63,10 @@ class Visitor:
         """What staff decide about the last candidate."""
         async with self.rig.engine.begin() as connection:
             await connection.execute(
-                text("update candidates set status = :status, reason = :reason where code = '13'"),
+                text(
+                    "update candidates set status = :status, reason = :reason,"
+                    " code = case when :status = 'approved' then '13' else code end where code in ('13', '000001')"
+                ),
                 {"status": status, "reason": reason},
             )
 
@@ -79,7 +87,7 @@ async def application(rig: Rig, limits: RateLimits, folder: Path) -> web.Applica
     pages = Pages()
     pages.mount(app)
     pages.add("channels.web")
-    nominations = Nominations(rig.engine, rig.vault, rig.directory.refresh)
+    nominations = nominations_of(rig)
     photos = Photos(rig.engine, FolderPictures(folder), Resizer())
     pages_of_nominations.setup(app, nominations, photos)
     return app
@@ -103,13 +111,13 @@ async def test_a_nomination_waits_and_is_seen_by_its_link_alone(visitor: Visitor
         "select k.*, l.contact_cipher, l.token_hash, l.consented_at from candidates k"
         " join candidate_links l on l.candidate_id = k.id"
     )
-    assert (row.code, row.name, row.status, row.category) == ("13", "Léa Bony", "submitted", "Chant")
+    assert (row.code, row.name, row.status, row.category) == ("000001", "Léa Bony", "submitted", "Chant")
     assert b"0501020304" not in row.contact_cipher
     assert link.rpartition("/")[2].encode() not in row.token_hash
     assert row.consented_at is not None
     public = visitor.rig.directory.by_slug("star")
     assert public is not None
-    assert public.candidate("13") is None
+    assert public.candidate("000001") is None
     (line,) = await visitor.rig.rows("select * from audit_log where act = 'candidate.nominate'")
     assert "0501020304" not in str(line)
 
@@ -123,7 +131,7 @@ async def test_the_same_form_sent_twice_is_one_nomination(visitor: Visitor) -> N
 async def test_a_name_like_another_is_asked_about(visitor: Visitor) -> None:
     status, page, _ = await visitor.send(name="Coulibaly Fatou")
     assert (status, "a candidate already: Fatou Coulibaly." in page, 'name="sure"' in page) == (409, True, True)
-    assert (await visitor.send(name="Coulibaly Fatou", sure="1"))[0] == 200
+    assert (await visitor.send(name="Coulibaly Fatou", contact="f@example.org", sure="1"))[0] == 200
     # Nobody reads the names of those who wait.
     status, page, _ = await visitor.send(name="Fatou Coulibaly")
     assert status == 409
@@ -268,3 +276,51 @@ async def test_an_address_sends_so_many_an_hour(database: Any, redis_url: str, t
 )
 def test_a_contact_is_a_number_or_an_address(typed: str, contact: str | None) -> None:
     assert read_contact(typed, "CI") == contact
+
+
+async def test_the_link_is_sent_to_the_contact(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    ((kind, number, words),) = await texts(visitor.rig)
+    assert (kind, number) == ("nomination_link", "+2250501020304")
+    assert words.endswith(f"for yourself: {PUBLIC_URL}{link}")
+    (row,) = await visitor.rig.rows("select params::text, params_cipher from messages_out")
+    assert (row.params, link.rpartition("/")[2].encode() in row.params_cipher) == ("{}", False)
+    outbox = Outbox(visitor.rig.engine, visitor.rig.vault, PUBLIC_URL)
+    (owed,) = await outbox.claim_due(9, Routes(("none",)))
+    assert owed.params["link"] == PUBLIC_URL + link
+    await outbox.record_sent([SentMessage(owed.id, owed.attempts, "sent", "none")])
+    assert await visitor.rig.one("select params_cipher is null from messages_out")
+
+
+async def test_a_mail_tells_the_same(visitor: Visitor) -> None:
+    _, _, link = await visitor.send(contact="lea@example.org")
+    (mail,) = await Mails(visitor.rig.engine, visitor.rig.vault, on=True).claim_due(10)
+    assert (mail.to, mail.kind) == ("lea@example.org", "nomination_link")
+    assert PUBLIC_URL + link in write(mail.kind, mail.language, dict(mail.params)).text
+    assert await texts(visitor.rig) == []
+
+
+async def test_a_contact_is_asked_about_and_used_so_often(visitor: Visitor) -> None:
+    await visitor.send()
+    status, page, _ = await visitor.send(name="Awa Traoré")
+    assert (status, "is proposed already" in page, 'name="sure"' in page) == (409, True, True)
+    for name in ("Awa Traoré", "Binta Sow"):
+        assert (await visitor.send(name=name, sure="1"))[0] == 200
+    status, page, _ = await visitor.send(name="Cira Diop", sure="1")
+    assert (status, "too often today" in page) == (422, True)
+    codes = [row.code for row in await visitor.rig.rows("select code from candidates where code ~ '^00' order by code")]
+    assert codes == ["000001", "000002", "000003"]
+    assert len(await texts(visitor.rig)) == OF_CONTACT_A_DAY
+
+
+async def test_nominations_close_before_the_contest(visitor: Visitor) -> None:
+    async with visitor.rig.engine.begin() as connection:
+        await connection.execute(text("update contests set nominations_close_at = now() + interval '1 hour'"))
+    await visitor.rig.directory.refresh()
+    async with visitor.client.get(FORM) as answer:
+        assert "Nominations are taken until" in await answer.text()
+    async with visitor.rig.engine.begin() as connection:
+        await connection.execute(text("update contests set nominations_close_at = now()"))
+    assert (await visitor.send("n" * 24))[0] == 409
+    await visitor.rig.directory.refresh()
+    assert (await visitor.send("n" * 24))[0] == 404
