@@ -253,7 +253,8 @@ async def settle(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
             slug, me.scope, categories, me.email, nominations=fields.get("nominations") == "1", until=until
         )
     except FieldsRefused as error:
-        faults = {fault.column: sayer(request)(fault) for fault in error.faults[:1]}
+        fault = error.faults[0]
+        faults = {"until" if fault.column == "until" else "categories": sayer(request)(fault)}
         return await _list(request, me, faults=faults, typed=fields)
     return see_other(_address(request))
 

@@ -252,7 +252,7 @@ class Candidates:
             read, made = await asyncio.to_thread(_read, table, contest)
             if not read.faults and made.changes:
                 await write_plan(connection, made, person, "candidate.import")
-            await self._nominations.tell_decisions(connection, contest, made.contest)
+                await self._nominations.tell_decisions(connection, contest, made.contest)
         await self._changed()
         return _preview(read, made, None)
 
