@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import Row
 
@@ -33,8 +34,23 @@ class Reason(InputModel):
     reason: Line = Field(max_length=500)
 
 
-class Listing(InputModel):
-    """How much of a list."""
+def _as_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no such instant") from None
+
+
+class AsOf(InputModel):
+    """As of when."""
+
+    as_of: Annotated[AwareDatetime, AfterValidator(_as_utc)] | None = Field(
+        None, description="An instant in the past, like 2026-11-21T18:00:00Z; without it, now."
+    )
+
+
+class Listing(AsOf):
+    """How much of a list, and as of when."""
 
     all: bool = Field(False, description="Also what is over.")
 

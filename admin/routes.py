@@ -8,6 +8,8 @@ from admin.access.guard import ACCESS, Access
 from admin.approvals import api as approvals_api
 from admin.approvals import pages as approvals_pages
 from admin.approvals.staff_acts import APPROVALS, StaffActs
+from admin.audit import log, tally
+from admin.audit.store import Audits
 from admin.candidates import api as candidates_api
 from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
@@ -51,13 +53,14 @@ def setup(
     people: People,
     resets: Resets,
     videos: Videos,
+    audits: Audits,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     app[PHOTOS] = photos
     app[PEOPLE], app[RESETS] = people, resets
-    app[VIDEOS] = videos
+    app[VIDEOS], app[tally.AUDITS] = videos, audits
     pages.add("admin")
     for module in (
         auth_api,
@@ -83,6 +86,8 @@ def setup(
         invitation,
         reset,
         video_pages,
+        tally,
+        log,
     ):
         module.setup(app)
     webhook.setup(app, videos)

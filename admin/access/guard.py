@@ -7,7 +7,8 @@ browser through `/api/auth/continue`, which knows the refresh token, and back, w
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.typedefs import Handler
 
+from admin.access.moment import chosen_moment, keep_moment, zone_of
 from admin.access.passkeys import creation, question
 from admin.access.rules import Member
 from admin.access.sign_in import Factor, SignIn
@@ -25,6 +27,7 @@ from gateway.http.endpoint import BODY_BYTES_MAX, read_body
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
 from gateway.values.network import subject_of
+from gateway.values.time_zones import FALLBACK, local, offset
 from payments.ledger.book import MoneyRefused
 from payments.requests import ActRefused, Right, Scope, Why
 
@@ -39,6 +42,8 @@ PROOF_FIELD: Final = "proof"
 DECLARED: Final = "staff_right"
 PASSKEY_FIELD: Final = "passkey"
 ASKED_FIELD: Final = "asked"
+# Whoever looks at the past changes nothing meanwhile.
+READING: Final = frozenset({Right.READ_CONTESTS, Right.READ_ORDERS, Right.READ_MONEY, Right.READ_BOOK})
 _OF_PROOF: Final = (PROOF_FIELD, PASSKEY_FIELD, ASKED_FIELD, FORM_FIELD)
 _FIELDS_MAX: Final = 40
 _FIELD_LENGTH_MAX: Final = 2_000
@@ -88,12 +93,15 @@ ACCESS: web.AppKey[Access] = web.AppKey("access", Access)
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Who is signed in. `bearer`: a program that brought its token itself."""
+    """Who is signed in. `bearer`: a program that brought its token itself; `zone`: whose clocks their pages show;
+    `as_of`: the moment of the past that their pages show, None: now."""
 
     session: LiveSession
     rights: frozenset[Right]
     proven: bool
     bearer: bool = False
+    zone: str = FALLBACK
+    as_of: datetime | None = None
 
     @property
     def member(self) -> Member:
@@ -266,6 +274,12 @@ async def _let_in(request: web.Request, right: Right | None, unfinished: bool) -
         return _renew(request)
     if not unfinished and request.app[ACCESS].sign_in.wants_factor(me.member):
         return see_other(FACTOR)
+    zone = zone_of(request, me.scope)
+    try:
+        as_of = chosen_moment(request, zone)
+    except (ValueError, OverflowError):
+        return say(request, 400, "bad_instant", me)
+    me = replace(me, zone=zone, as_of=as_of, rights=me.rights & READING if as_of else me.rights)
     if right is not None and right not in me.rights:
         return say(request, 403, "not_allowed", me)
     return me
@@ -481,10 +495,18 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
         "here": request.path,
         "menu": {} if me is None else menu_of(me.rights),
         "word": partial(_word, pages, pages.language_of(request)),
+        **_clocks(FALLBACK if me is None else me.zone),
     }
     response = render(request, template, status=status, **given)
+    if me is not None:
+        keep_moment(request, response, me.as_of)
     response.headers["X-Robots-Tag"] = "noindex"
     return response
+
+
+def _clocks(zone: str) -> dict[str, Any]:
+    """What templates write times with. `clock`: how far the clocks are from Greenwich."""
+    return {"zone": zone, "local": partial(local, zone=zone), "clock": offset(datetime.now(UTC), zone)}
 
 
 def menu_of(rights: frozenset[Right]) -> dict[str, list[tuple[str, str]]]:

@@ -31,6 +31,7 @@ from admin.access.guard import (
     show,
     who,
 )
+from admin.access.moment import forget_moment
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault
 from admin.access.sign_in import Refusal, SignInRefused, Step
 
@@ -95,6 +96,7 @@ async def sign_out(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
     await access.sign_in.end(me.session)
     response = see_other(SIGN_IN)
     access.tokens.clear(response)
+    forget_moment(response)
     return response
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Me
-from admin.answers import Listing, check_proof, model_of, staff_endpoint, unknown
+from admin.answers import AsOf, Listing, check_proof, model_of, staff_endpoint, unknown
 from admin.approvals.asking import decide, needs_proof, read_act, read_params
 from admin.approvals.pages import OPEN_REQUESTS
 from admin.approvals.staff_acts import APPROVALS
@@ -82,20 +82,20 @@ async def requests(request: web.Request, who: Me, *, query: RequestListing) -> R
     """List acts that were asked for."""
     acts = [read_act(word.strip()) for word in query.acts.split(",") if word.strip()]
     held = await request.app[APPROVALS].requests.listed(
-        who.scope, statuses=() if query.all else OPEN_REQUESTS, acts=acts
+        who.scope, statuses=() if query.all else OPEN_REQUESTS, acts=acts, at=query.as_of
     )
     return Reply(200, Requests(requests=[model_of(Request, one) for one in held]))
 
 
-@staff_endpoint(Right.READ_ORDERS, path=RequestPath, returns={200: Request}, problems=(404,))
-async def one_request(request: web.Request, who: Me, *, path: RequestPath) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, path=RequestPath, query=AsOf, returns={200: Request}, problems=(404,))
+async def one_request(request: web.Request, who: Me, *, path: RequestPath, query: AsOf) -> Reply:
     """Show one act that was asked for."""
-    return Reply(200, await request_reply(request, who, path.request_id))
+    return Reply(200, await request_reply(request, who, path.request_id, query.as_of))
 
 
-async def request_reply(request: web.Request, who: Me, request_id: UUID) -> Request:
+async def request_reply(request: web.Request, who: Me, request_id: UUID, at: datetime | None = None) -> Request:
     """A request as its asker or decider may see it. Problem 404."""
-    held = await request.app[APPROVALS].requests.read(request_id, who.scope)
+    held = await request.app[APPROVALS].requests.read(request_id, who.scope, at)
     if held is None:
         raise unknown("request", request_id)
     return model_of(Request, held)

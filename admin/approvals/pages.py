@@ -45,7 +45,8 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
 async def requests(request: web.Request, me: Me) -> web.StreamResponse:
     """What waits for a second person or is being done; with `?all=1` what is over too."""
     everything = request.query.get("all") == "1"
-    held = await request.app[APPROVALS].requests.listed(me.scope, statuses=() if everything else OPEN_REQUESTS)
+    statuses = () if everything else OPEN_REQUESTS
+    held = await request.app[APPROVALS].requests.listed(me.scope, statuses=statuses, at=me.as_of)
     return show(request, me, "admin_requests.html", requests=held, everything=everything, in_short=in_short)
 
 
@@ -54,11 +55,12 @@ async def one(request: web.Request, me: Me) -> web.StreamResponse:
     """A request with its frozen preview, and the decision for those who may take it. 404."""
     request_id = read_id(request, "request_id")
     requests = request.app[APPROVALS].requests
-    held = None if request_id is None else await requests.read(request_id, me.scope)
+    held = None if request_id is None else await requests.read(request_id, me.scope, me.as_of)
     if held is None:
         return say(request, 404, "no_request", me)
     against = why_not(me, held, datetime.now(UTC))
-    progress = await request.app[PAYMENTS].voids.progress(held.id, me.scope) if held.act is Act.VOID_WINDOW else ()
+    void = held.act is Act.VOID_WINDOW and me.as_of is None
+    progress = await request.app[PAYMENTS].voids.progress(held.id, me.scope) if void else ()
     order = await _order_behind(request, me, held)
     return show(
         request,

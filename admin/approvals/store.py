@@ -1,12 +1,13 @@
 """Requests of staff: kept with a frozen preview, decided once, every step in the audit log."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, Select, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, case, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from admin.access.rights import StaffRights
@@ -49,21 +50,26 @@ class StaffRequests:
             await _note(connection, added, added.requested_by, "asked", detail)
         return added
 
-    async def read(self, request_id: UUID, scope: Scope) -> StaffRequest | None:
-        """One request."""
-        found = await self._found(select(staff_requests).where(staff_requests.c.id == request_id), scope)
+    async def read(self, request_id: UUID, scope: Scope, at: datetime | None = None) -> StaffRequest | None:
+        """One request. `at`: as it was then; None: now."""
+        found = await self._found(select(staff_requests).where(staff_requests.c.id == request_id), scope, at)
         return found[0] if found else None
 
     async def listed(
-        self, scope: Scope, *, statuses: Collection[RequestStatus] = (), acts: Collection[Act] = ()
+        self,
+        scope: Scope,
+        *,
+        statuses: Collection[RequestStatus] = (),
+        acts: Collection[Act] = (),
+        at: datetime | None = None,
     ) -> list[StaffRequest]:
-        """The latest requests, of these statuses and acts, or of all."""
+        """The latest requests, of these statuses and acts, or of all. `at`: as they were then; None: now."""
         wanted = select(staff_requests).order_by(staff_requests.c.requested_at.desc()).limit(_LISTED_MAX)
         if statuses:
-            wanted = wanted.where(staff_requests.c.status.in_([status.value for status in statuses]))
+            wanted = wanted.where(_status(at).in_([status.value for status in statuses]))
         if acts:
             wanted = wanted.where(staff_requests.c.act.in_([act.value for act in acts]))
-        return await self._found(wanted, scope)
+        return await self._found(wanted, scope, at)
 
     async def decide(self, request_id: UUID, person: str, approve: bool) -> StaffRequest:
         """Approve or turn down. Raises ActRefused."""
@@ -108,11 +114,34 @@ class StaffRequests:
             await _note(connection, done, done.requested_by, status.value, {"outcome": outcome, **people})
         return True
 
-    async def _found(self, wanted: Select[Any], scope: Scope) -> list[StaffRequest]:
+    async def _found(self, wanted: Select[Any], scope: Scope, at: datetime | None = None) -> list[StaffRequest]:
         if scope is not None:
             wanted = wanted.where(staff_requests.c.organiser_id == scope)
+        if at is not None:
+            wanted = wanted.where(staff_requests.c.requested_at <= at)
         async with scoped(self._engine, scope) as connection:
-            return [_read(row) for row in await connection.execute(wanted)]
+            found = [_read(row) for row in await connection.execute(wanted)]
+        return found if at is None else [as_of(one, at) for one in found]
+
+
+def _status(at: datetime | None) -> ColumnElement[str]:
+    """In the database what `as_of` does."""
+    held = staff_requests.c
+    if at is None:
+        return held.status
+    waited = or_(held.decided_at.is_(None), held.decided_at > at)
+    in_work = or_(held.finished_at.is_(None), held.finished_at > at)
+    return case((waited, RequestStatus.WAITING.value), (in_work, RequestStatus.APPROVED.value), else_=held.status)
+
+
+def as_of(request: StaffRequest, at: datetime) -> StaffRequest:
+    """A request as it was at an instant after it was made."""
+    if request.decided_at is None or request.decided_at > at:
+        undecided = replace(request, status=RequestStatus.WAITING, decided_by=None, decided_at=None)
+        return replace(undecided, finished_at=None, outcome=None)
+    if request.finished_at is None or request.finished_at > at:
+        return replace(request, status=RequestStatus.APPROVED, finished_at=None, outcome=None)
+    return request
 
 
 async def _changed(connection: AsyncConnection, request_id: UUID, **values: object) -> StaffRequest:
@@ -123,8 +152,11 @@ async def _changed(connection: AsyncConnection, request_id: UUID, **values: obje
 async def _note(
     connection: AsyncConnection, request: StaffRequest, actor: str, step: str, more: Mapping[str, object]
 ) -> None:
+    of = select(staff_requests.c.contest_id).where(staff_requests.c.id == request.id)
+    contest = (await connection.execute(of)).scalar_one()
     detail = {"request": str(request.id), "reason": request.reason, **more}
-    await note(connection, actor=actor, act=f"{request.act.value}.{step}", subject=request.subject, detail=detail)
+    act = f"{request.act.value}.{step}"
+    await note(connection, actor=actor, act=act, subject=request.subject, detail=detail, contest=contest)
 
 
 def _read(row: Row[Any]) -> StaffRequest:

@@ -1,6 +1,7 @@
 """Where organisers are paid: registered, retired and listed, by page and by API."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from admin.access.guard import Form, Me, form, say, see_other
-from admin.answers import Reason, read_id, staff_endpoint
+from admin.answers import AsOf, Reason, read_id, staff_endpoint
 from admin.approvals.api import Request, request_reply
 from admin.approvals.pages import REQUESTS
 from admin.approvals.staff_acts import APPROVALS, StaffActs
@@ -22,8 +23,8 @@ API: Final = "/api/admin/beneficiaries"
 PAGE: Final = "/admin/payouts/beneficiaries"
 
 
-class OfOrganiser(InputModel):
-    """Of which organiser."""
+class OfOrganiser(AsOf):
+    """Of which organiser, and as of when."""
 
     organiser: Line | None = Field(None, max_length=100, description="One organiser only, by its slug.")
 
@@ -54,11 +55,11 @@ class BeneficiaryPath(InputModel):
 @staff_endpoint(Right.READ_MONEY, query=OfOrganiser, returns={200: Beneficiaries})
 async def listed(request: web.Request, me: Me, *, query: OfOrganiser) -> Reply:
     """List where organisers are paid."""
-    return await _listed(request, me, query.organiser)
+    return await _listed(request, me, query.organiser, query.as_of)
 
 
-async def _listed(request: web.Request, me: Me, organiser: str | None = None) -> Reply:
-    held = await request.app[PAYMENTS].beneficiaries.listed(me.scope, organiser)
+async def _listed(request: web.Request, me: Me, organiser: str | None = None, at: datetime | None = None) -> Reply:
+    held = await request.app[PAYMENTS].beneficiaries.listed(me.scope, organiser, at)
     return Reply(200, Beneficiaries(beneficiaries=[*held]))
 
 

@@ -1,15 +1,15 @@
 """The book, by page and by API: balances and trial balance at an instant, fees, and the journal as a file."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from aiohttp import hdrs, web
 from pydantic import AwareDatetime, Field, field_validator
 
-from admin.access.guard import Me, page, query_of, say, show
-from admin.answers import model_of, staff_endpoint
-from admin.orders.pages import contests_of
+from admin.access.guard import Me, page, query_of, show
+from admin.access.moment import contests_of
+from admin.answers import AsOf, model_of, staff_endpoint
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
@@ -20,10 +20,9 @@ from payments.requests import Right
 FEES: Final = "/api/admin/organisers/{organiser}/fees"
 
 
-class Instant(InputModel):
-    """Of what, and when."""
+class OfBook(AsOf):
+    """Of what, and as of when."""
 
-    at: datetime | None = Field(None, description="An instant in the past; without it, now.")
     contest: Line | None = Field(None, max_length=100)
 
 
@@ -98,24 +97,24 @@ class FeePlans(ApiModel):
     plans: list[Fees]
 
 
-@staff_endpoint(Right.READ_MONEY, query=Instant, returns={200: Balances}, problems=(404,))
-async def balances(request: web.Request, me: Me, *, query: Instant) -> Reply:
+@staff_endpoint(Right.READ_MONEY, query=OfBook, returns={200: Balances}, problems=(404,))
+async def balances(request: web.Request, me: Me, *, query: OfBook) -> Reply:
     """Tell what every account of the book holds."""
-    lines = await request.app[PAYMENTS].book.balances(me.scope, at=query.at, contest=query.contest)
+    lines = await request.app[PAYMENTS].book.balances(me.scope, at=query.as_of, contest=query.contest)
     return Reply(200, Balances(balances=[model_of(Balance, line) for line in lines]))
 
 
-@staff_endpoint(Right.READ_BOOK, query=Instant, returns={200: Trial})
-async def trial(request: web.Request, _: Me, *, query: Instant) -> Reply:
+@staff_endpoint(Right.READ_BOOK, query=OfBook, returns={200: Trial})
+async def trial(request: web.Request, _: Me, *, query: OfBook) -> Reply:
     """Tell the trial balance."""
-    lines = await request.app[PAYMENTS].book.trial(at=query.at)
+    lines = await request.app[PAYMENTS].book.trial(at=query.as_of)
     return Reply(200, Trial(lines=[model_of(TrialLine, line) for line in lines], balances=not unbalanced(lines)))
 
 
-@staff_endpoint(Right.READ_MONEY, path=OrganiserPath, returns={200: FeePlans}, problems=(404,))
-async def fees(request: web.Request, me: Me, *, path: OrganiserPath) -> Reply:
+@staff_endpoint(Right.READ_MONEY, path=OrganiserPath, query=AsOf, returns={200: FeePlans}, problems=(404,))
+async def fees(request: web.Request, me: Me, *, path: OrganiserPath, query: AsOf) -> Reply:
     """List an organiser's fee plans."""
-    found = await request.app[PAYMENTS].book.fee_plans(path.organiser, me.scope)
+    found = await request.app[PAYMENTS].book.fee_plans(path.organiser, me.scope, at=query.as_of)
     return Reply(200, FeePlans(plans=[_fees(one) for one in found]))
 
 
@@ -136,14 +135,6 @@ async def set_fees(request: web.Request, who: Me, *, path: OrganiserPath, body: 
     return Reply(201, _fees(made))
 
 
-def read_instant(typed: str) -> datetime | None:
-    """An instant as a page's field or a program writes it; without a zone, UTC. ValueError."""
-    if not typed:
-        return None
-    at = datetime.fromisoformat(typed)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
 def _amount(minor: int, currency: str) -> Money | int:
     return minor if currency == VOTES else Money(minor, currency)
 
@@ -153,19 +144,14 @@ async def ledger(request: web.Request, me: Me) -> web.StreamResponse:
     """What every account holds, and whether the book balances."""
     book, query = request.app[PAYMENTS].book, query_of(request)
     contest = query.get("contest", "")
-    try:
-        at = read_instant(query.get("at", ""))
-        held = await book.balances(me.scope, at=at, contest=contest or None)
-        lines = await book.trial(at=at) if me.may(Right.READ_BOOK) else []
-    except ValueError:
-        return say(request, 400, "bad_instant", me)
+    held = await book.balances(me.scope, at=me.as_of, contest=contest or None)
+    lines = await book.trial(at=me.as_of) if me.may(Right.READ_BOOK) else []
     return show(
         request,
         me,
         "admin_ledger.html",
-        contests=contests_of(request, me),
+        contests=contests_of(request, me.scope),
         contest=contest,
-        at=query.get("at", ""),
         balances=[(b.contest, b.provider, b.account, _amount(b.amount_minor, b.currency)) for b in held],
         trial=[
             (
@@ -186,12 +172,8 @@ async def journal(request: web.Request, me: Me) -> web.StreamResponse:
     """Every leg of the book as CSV, as long as it is."""
     book, query = request.app[PAYMENTS].book, query_of(request)
     contest = query.get("contest") or None
-    try:
-        at = read_instant(query.get("at", ""))
-        lines = book.journal_csv(me.scope, at=at, contest=contest)
-        parts = [await anext(lines), await anext(lines, "")]
-    except ValueError:
-        return say(request, 400, "bad_instant", me)
+    lines = book.journal_csv(me.scope, at=me.as_of, contest=contest)
+    parts = [await anext(lines), await anext(lines, "")]
     response = web.StreamResponse(
         headers={
             hdrs.CONTENT_TYPE: "text/csv; charset=utf-8",

@@ -1,5 +1,6 @@
 """What organisers are owed and paid, by page and by API."""
 
+from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
@@ -7,11 +8,12 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from admin.access.guard import Form, Me, form, page, say, see_other, show
-from admin.answers import read_id, staff_endpoint
+from admin.access.moment import contests_of
+from admin.answers import AsOf, read_id, staff_endpoint
 from admin.approvals.api import Request, ask
 from admin.money import beneficiaries
 from admin.money.ledger import OrganiserPath
-from admin.orders.pages import contests_of, countries_of
+from admin.orders.pages import countries_of
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
@@ -23,8 +25,8 @@ API: Final = "/api/admin/payouts"
 PAGE: Final = "/admin/payouts"
 
 
-class OfContest(InputModel):
-    """Of which contest."""
+class OfContest(AsOf):
+    """Of which contest, and as of when."""
 
     contest: Line | None = Field(None, max_length=100, description="One contest only, by its slug.")
 
@@ -89,14 +91,14 @@ class Frozen(ApiModel):
 async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
     """Positions, payouts, beneficiaries, and the forms that ask for more."""
     payments = request.app[PAYMENTS]
-    owed = await _positions(request, me)
+    owed = await _positions(request, me, me.as_of)
     return show(
         request,
         me,
         "admin_payouts.html",
         positions=owed,
-        payouts=await payments.payouts.payouts(me.scope),
-        beneficiaries=await payments.beneficiaries.listed(me.scope),
+        payouts=await payments.payouts.payouts(me.scope, at=me.as_of),
+        beneficiaries=await payments.beneficiaries.listed(me.scope, at=me.as_of),
         accounts=payments.accounts,
         countries=countries_of(request),
         organisers=sorted({position.organiser for position in owed}),
@@ -104,23 +106,28 @@ async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
     )
 
 
-async def _positions(request: web.Request, me: Me) -> list[PositionLine]:
+async def _positions(request: web.Request, me: Me, at: datetime | None) -> list[PositionLine]:
+    return [await _position(request, me, contest.slug, at) for contest in contests_of(request, me.scope)]
+
+
+async def _position(request: web.Request, me: Me, contest: str, at: datetime | None) -> PositionLine:
     payouts = request.app[PAYMENTS].payouts
-    return [await payouts.position(contest.slug, me.scope) for contest in contests_of(request, me)]
+    return await (payouts.position(contest, me.scope) if at is None else payouts.position_then(contest, me.scope, at))
 
 
 @staff_endpoint(Right.READ_MONEY, query=OfContest, returns={200: Positions}, problems=(404,))
 async def positions(request: web.Request, me: Me, *, query: OfContest) -> Reply:
     """Tell what contests owe their organisers."""
     if query.contest:
-        return Reply(200, Positions(positions=[await request.app[PAYMENTS].payouts.position(query.contest, me.scope)]))
-    return Reply(200, Positions(positions=await _positions(request, me)))
+        return Reply(200, Positions(positions=[await _position(request, me, query.contest, query.as_of)]))
+    return Reply(200, Positions(positions=await _positions(request, me, query.as_of)))
 
 
 @staff_endpoint(Right.READ_MONEY, query=OfContest, returns={200: Payouts})
 async def payouts(request: web.Request, me: Me, *, query: OfContest) -> Reply:
     """List payouts."""
-    return Reply(200, Payouts(payouts=[*await request.app[PAYMENTS].payouts.payouts(me.scope, query.contest)]))
+    found = await request.app[PAYMENTS].payouts.payouts(me.scope, query.contest, query.as_of)
+    return Reply(200, Payouts(payouts=[*found]))
 
 
 @staff_endpoint(Right.PAY_OUT, proof=True, body=NewPayout, returns={201: Request}, problems=(404, 409))

@@ -7,11 +7,11 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Me, page, query_of, show
-from admin.answers import Listing, staff_endpoint, unknown
+from admin.access.moment import contests_of
+from admin.answers import AsOf, Listing, staff_endpoint, unknown
 from admin.approvals.api import RequestPath, request_reply
 from admin.approvals.asking import read_params, with_zone
 from admin.approvals.pages import tables
-from admin.orders.pages import contests_of
 from admin.orders.store import ORDERS, HeldLine
 from admin.orders.story import OrderRefund
 from admin.services import PAYMENTS
@@ -64,7 +64,7 @@ class HeldLines(ApiModel):
 @staff_endpoint(Right.READ_ORDERS, query=Listing, returns={200: Refunds})
 async def refunds(request: web.Request, me: Me, *, query: Listing) -> Reply:
     """List refunds on their way, or with `all` those that ended."""
-    held = await request.app[ORDERS].refunds(me.scope, statuses=ENDED if query.all else ON_THEIR_WAY)
+    held = await request.app[ORDERS].refunds(me.scope, statuses=ENDED if query.all else ON_THEIR_WAY, at=query.as_of)
     return Reply(200, Refunds(refunds=held))
 
 
@@ -72,20 +72,20 @@ async def refunds(request: web.Request, me: Me, *, query: Listing) -> Reply:
 async def refunds_page(request: web.Request, me: Me) -> web.StreamResponse:
     """Refunds on their way, those that wait for a person first; with `?all=1` those that ended."""
     ended = request.query.get("all") == "1"
-    held = await request.app[ORDERS].refunds(me.scope, statuses=ENDED if ended else ON_THEIR_WAY)
+    held = await request.app[ORDERS].refunds(me.scope, statuses=ENDED if ended else ON_THEIR_WAY, at=me.as_of)
     return show(request, me, "admin_refunds.html", refunds=held, everything=ended)
 
 
-@staff_endpoint(Right.READ_ORDERS, returns={200: HeldLines})
-async def held(request: web.Request, me: Me) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, query=AsOf, returns={200: HeldLines})
+async def held(request: web.Request, me: Me, *, query: AsOf) -> Reply:
     """List paid orders that wait for a person."""
-    return Reply(200, HeldLines(held=await request.app[ORDERS].held(me.scope)))
+    return Reply(200, HeldLines(held=await request.app[ORDERS].held(me.scope, query.as_of)))
 
 
 @page(Right.READ_ORDERS)
 async def held_page(request: web.Request, me: Me) -> web.StreamResponse:
     """Paid orders that wait for a person."""
-    return show(request, me, "admin_held.html", held=await request.app[ORDERS].held(me.scope))
+    return show(request, me, "admin_held.html", held=await request.app[ORDERS].held(me.scope, me.as_of))
 
 
 @staff_endpoint(Right.VOID_WINDOW, body=Window, returns={200: Preview}, problems=(404, 409))
@@ -117,7 +117,7 @@ async def void(request: web.Request, me: Me) -> web.StreamResponse:
         request,
         me,
         "admin_void.html",
-        contests=contests_of(request, me),
+        contests=contests_of(request, me.scope),
         channels=[channel.value for channel in Channel],
         accounts=payments.accounts,
         chosen=query,

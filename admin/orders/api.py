@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Me
-from admin.answers import Reason, staff_endpoint, unknown
+from admin.answers import AsOf, Reason, staff_endpoint, unknown
 from admin.orders.pages import countries_of
 from admin.orders.store import ORDERS, FoundPayment, Waits
 from admin.orders.story import Order
@@ -14,7 +14,7 @@ from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from payments.requests import Right, reasoned
 
 
-class Search(InputModel):
+class Search(AsOf):
     """What is searched for."""
 
     q: Line = Field(min_length=1, max_length=80, description="Number, receipt, order code, or a reference of ours.")
@@ -39,10 +39,13 @@ class OrderPath(InputModel):
     vote_id: UUID
 
 
-@staff_endpoint(Right.READ_ORDERS, returns={200: Waits})
-async def waiting(request: web.Request, who: Me) -> Reply:
-    """Show what waits."""
-    return Reply(200, await request.app[ORDERS].waiting(who.scope))
+@staff_endpoint(Right.READ_ORDERS, query=AsOf, returns={200: Waits})
+async def waiting(request: web.Request, who: Me, *, query: AsOf) -> Reply:
+    """Show what waits.
+
+    As of an earlier moment, what waited for a person.
+    """
+    return Reply(200, await request.app[ORDERS].waiting(who.scope, query.as_of))
 
 
 @staff_endpoint(Right.READ_ORDERS, body=Search, returns={200: FoundPayments})
@@ -51,14 +54,14 @@ async def search(request: web.Request, who: Me, *, body: Search) -> Reply:
 
     By number, receipt, order code, or the reference of a vote, payment or refund. Numbers come masked.
     """
-    lines = await request.app[ORDERS].find(body.q, countries_of(request), who.scope)
+    lines = await request.app[ORDERS].find(body.q, countries_of(request), who.scope, body.as_of)
     return Reply(200, FoundPayments(payments=lines))
 
 
-@staff_endpoint(Right.READ_ORDERS, path=OrderPath, returns={200: Order}, problems=(404,))
-async def order(request: web.Request, who: Me, *, path: OrderPath) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, path=OrderPath, query=AsOf, returns={200: Order}, problems=(404,))
+async def order(request: web.Request, who: Me, *, path: OrderPath, query: AsOf) -> Reply:
     """Show an order and all that happened to it."""
-    story = await request.app[ORDERS].story(path.vote_id, who.scope)
+    story = await request.app[ORDERS].story(path.vote_id, who.scope, query.as_of)
     if story is None:
         raise unknown("order", path.vote_id)
     return Reply(200, story)

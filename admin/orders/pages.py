@@ -11,9 +11,7 @@ from admin.orders.store import ORDERS
 from admin.orders.story import TICKET, Order
 from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
-from gateway.contests.contest import Contest
 from gateway.values.money import Money
-from gateway.values.scope import sees
 from payments.ledger.postings import VOTES, Account
 from payments.requests import ActRefused, Right, reasoned
 
@@ -27,20 +25,14 @@ def countries_of(request: web.Request) -> list[str]:
     return sorted({contest.country for contest in request.app[VOTING_SERVICE].contests()})
 
 
-def contests_of(request: web.Request, me: Me) -> list[Contest]:
-    """The contests that they see, of those that this service sells votes for."""
-    held = request.app[VOTING_SERVICE].contests()
-    return [contest for contest in held if sees(me.scope, organiser=contest.organiser_id, contest=contest.id)]
-
-
 @page(Right.READ_CONTESTS)
 async def home(request: web.Request, me: Me) -> web.StreamResponse:
     """What waits, and for the platform what the book holds; without orders to read, the first page of their menu."""
     if not me.may(Right.READ_ORDERS):
         pages = [page for group in menu_of(me.rights).values() for page in group]
         return see_other(pages[0][0] if pages else MY_PAGE)
-    waiting = await request.app[ORDERS].waiting(me.scope)
-    balances = await request.app[PAYMENTS].book.balances(me.scope) if me.may(Right.READ_BOOK) else []
+    waiting = await request.app[ORDERS].waiting(me.scope, me.as_of)
+    balances = await request.app[PAYMENTS].book.balances(me.scope, at=me.as_of) if me.may(Right.READ_BOOK) else []
     rows = [
         (held.contest, held.provider, held.account, Money(held.amount_minor, held.currency))
         for held in balances
@@ -52,7 +44,7 @@ async def home(request: web.Request, me: Me) -> web.StreamResponse:
 @page(Right.READ_ORDERS)
 async def search(request: web.Request, me: Me) -> web.StreamResponse:
     """The payments that moved last, and where to search."""
-    lines = await request.app[ORDERS].latest(me.scope)
+    lines = [] if me.as_of else await request.app[ORDERS].latest(me.scope)
     return show(request, me, "admin_search.html", q="", lines=lines)
 
 
@@ -63,14 +55,14 @@ async def found(request: web.Request, me: Me, fields: Form) -> web.StreamRespons
     word = fields.get("q", "").strip()[:_WORD_LENGTH_MAX]
     if not word:
         return see_other("/admin/search")
-    lines = await request.app[ORDERS].find(word, countries_of(request), me.scope)
+    lines = await request.app[ORDERS].find(word, countries_of(request), me.scope, me.as_of)
     return show(request, me, "admin_search.html", q=word, lines=lines)
 
 
 async def story_of(request: web.Request, me: Me) -> Order | None:
     """The order that an address names."""
     vote_id = read_id(request, "vote_id")
-    return None if vote_id is None else await request.app[ORDERS].story(vote_id, me.scope)
+    return None if vote_id is None else await request.app[ORDERS].story(vote_id, me.scope, me.as_of)
 
 
 @page(Right.READ_ORDERS)

@@ -24,7 +24,9 @@ from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.vault import Vault, masked_number
 from gateway.values.msisdn import Msisdn, read_msisdn
+from payments.past import both
 from payments.requests import Scope
+from payments.rescue.tickets import OPEN_THEN
 
 _FOUND_MAX: Final = 100
 _LATEST_MAX: Final = 30
@@ -62,30 +64,41 @@ _OF_LATEST: Final = text("""
 select distinct p.vote_id from (select reference from payment_events order by id desc limit 300) e
   join payments p on p.reference = e.reference
 """)
-_LINES: Final = text(f"""
+_LINES, _LINES_THEN = both(f"""
 select p.reference, p.vote_id, p.placed_at, c.slug as contest, k.code as candidate_code, k.name as candidate_name,
   v.quantity as votes, p.amount_minor, p.currency, v.channel, p.provider, p.status, p.payer_cipher, v.receipt
-from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
+from votes v join {{payments}} p on p.vote_id = v.id and p.placed_at = v.placed_at
   join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
 where v.id = any(:votes) and {_IN_SCOPE} order by p.placed_at desc, p.sent_at desc nulls last limit :limit
 """)
 _NUMBERS: Final = text(f"""
-select v.id, v.voter_cipher, p.reference, p.payer_cipher
+select v.id, v.contest_id, v.voter_cipher, p.reference, p.payer_cipher
 from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at join contests c on c.id = v.contest_id
 where v.id = :vote and {_IN_SCOPE} order by p.sent_at desc nulls last
 """)
-_COUNTS: Final = text(f"""
+# Of the payments that were held by then, those that still were.
+_HELD_THEN = "p.reference in (select reference from payment_events where to_status = 'held' and at <= :at)"
+_HELD_ONES: Final = ("true", _HELD_THEN)
+_COUNTS, _COUNTS_THEN = both(
+    f"""
 select
-  (select count(*) from staff_requests r where r.status = 'waiting'
+  (select count(*) from staff_requests r where {{waiting}}
     and (cast(:scope as uuid) is null or r.organiser_id = cast(:scope as uuid))) as requests,
-  (select count(*) from payments p join contests c on c.id = p.contest_id
-    where p.status = 'held' and {_IN_SCOPE}) as held,
+  (select count(*) from {{payments}} p join contests c on c.id = p.contest_id
+    where p.status = 'held' and {{held}} and {_IN_SCOPE}) as held,
   (select count(*) from support_tickets t join contests c on c.id = t.contest_id
-    where t.status = 'open' and {_IN_SCOPE}) as tickets
-""")
-_REFUND_SUMS: Final = text(f"""
+    where {{open}} and {_IN_SCOPE}) as tickets
+""",
+    waiting=(
+        "r.status = 'waiting'",
+        "r.requested_at <= :at and (r.decided_at is null or r.decided_at > :at)",
+    ),
+    held=_HELD_ONES,
+    open=OPEN_THEN,
+)
+_REFUND_SUMS, _REFUND_SUMS_THEN = both(f"""
 select r.status, r.currency, count(*) as count, cast(sum(r.amount_minor) as bigint) as amount_minor
-from refunds r join contests c on c.id = r.contest_id
+from {{refunds}} r join contests c on c.id = r.contest_id
 where r.status in ('due', 'sent', 'manual') and {_IN_SCOPE} group by 1, 2 order by 1, 2
 """)
 # Each branch reads a partial index.
@@ -106,16 +119,19 @@ select provider, count(*) as many from differences where status = 'open' group b
 _CLOSED: Final = text("""
 select account, closed_until as until, reason from account_health where closed_until > now() order by account
 """)
-_HELD: Final = text(f"""
+_HELD, _HELD_LINES_THEN = both(
+    f"""
 select p.reference, p.vote_id, p.provider, coalesce(p.received_minor, p.amount_minor) as amount_minor,
   coalesce(p.received_currency, p.currency) as currency, p.reason, p.confirmed_at, c.slug as contest,
   k.code as candidate_code, v.quantity as votes
-from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+from {{payments}} p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
-where p.status = 'held' and {_IN_SCOPE} order by p.confirmed_at limit 200
-""")
-_REFUNDS: Final = text(f"""
-select {REFUND_COLUMNS} from refunds r join contests c on c.id = r.contest_id
+where p.status = 'held' and {{held}} and {_IN_SCOPE} order by p.confirmed_at limit 200
+""",
+    held=_HELD_ONES,
+)
+_REFUNDS, _REFUNDS_THEN = both(f"""
+select {REFUND_COLUMNS} from {{refunds}} r join contests c on c.id = r.contest_id
 where r.status = any(:statuses) and {_IN_SCOPE}
 order by r.status = 'manual' desc, r.created_at limit 200
 """)
@@ -179,7 +195,7 @@ class ClosedAccount(ApiModel):
 
 
 class Waits(ApiModel):
-    """What waits for a person, or for an operator."""
+    """What waits for a person, or for an operator. As of an earlier moment only what waited for a person is known."""
 
     requests: int
     held: int
@@ -191,13 +207,15 @@ class Waits(ApiModel):
 
 
 class StaffOrders:
-    """Reads for staff. `show_number` alone writes: to the audit log."""
+    """Reads for staff. `show_number` alone writes: to the audit log. `at`: as of when is read, None: now."""
 
     def __init__(self, engine: AsyncEngine, vault: Vault) -> None:
         self._engine = engine
         self._vault = vault
 
-    async def find(self, word: str, countries: Sequence[str], scope: Scope) -> list[FoundPayment]:
+    async def find(
+        self, word: str, countries: Sequence[str], scope: Scope, at: datetime | None = None
+    ) -> list[FoundPayment]:
         """Payments by number, receipt, order code, our reference or the operator's; the newest first."""
         typed = word.strip()
         if not typed:
@@ -212,7 +230,7 @@ class StaffOrders:
                 votes |= set((await connection.execute(_OF_NUMBER, asked)).scalars())
             if not votes and not indexes:
                 votes = set((await connection.execute(_OF_OPERATOR, {"word": typed})).scalars())
-            return await self._lines(connection, votes, scope, _FOUND_MAX)
+            return await self._lines(connection, votes, scope, _FOUND_MAX, at)
 
     async def payment_named(self, word: str, scope: Scope) -> UUID | None:
         """The payment that is meant by its reference, its vote's id, its receipt, or the code that the operator
@@ -229,12 +247,12 @@ class StaffOrders:
         async with self._engine.connect() as connection:
             votes = set((await connection.execute(_OF_LATEST)).scalars())
         async with scoped(self._engine, scope) as connection:
-            return await self._lines(connection, votes, scope, _LATEST_MAX)
+            return await self._lines(connection, votes, scope, _LATEST_MAX, None)
 
-    async def story(self, vote_id: UUID, scope: Scope) -> Order | None:
+    async def story(self, vote_id: UUID, scope: Scope, at: datetime | None = None) -> Order | None:
         """Everything about one order."""
         async with scoped(self._engine, scope) as connection:
-            return await read_story(connection, self._vault, vote_id, scope)
+            return await read_story(connection, self._vault, vote_id, scope, at)
 
     async def show_number(self, vote_id: UUID, scope: Scope, *, person: str, reason: str) -> Mapping[str, str] | None:
         """Whole numbers of an order, after a line in the audit log."""
@@ -249,18 +267,25 @@ class StaffOrders:
             if payer is not None:
                 numbers["payer"] = self._vault.open(payer.payer_cipher, payer_place(payer.reference))
             detail = {"reason": reason, "shown": sorted(numbers)}
-            await note(connection, actor=person, act="number.shown", subject=str(vote_id), detail=detail)
+            await note(
+                connection,
+                actor=person,
+                act="number.shown",
+                subject=str(vote_id),
+                detail=detail,
+                contest=rows[0].contest_id,
+            )
         return numbers
 
-    async def waiting(self, scope: Scope) -> Waits:
+    async def waiting(self, scope: Scope, at: datetime | None = None) -> Waits:
         """What waits. Differences are about all organisers: with a scope there are none."""
-        asked = {"scope": scope}
+        asked, now = {"scope": scope} | _then(at), at is None
         async with scoped(self._engine, scope) as connection:
-            counts = (await connection.execute(_COUNTS, asked)).one()
-            refunds = (await connection.execute(_REFUND_SUMS, asked)).all()
-            backlog = (await connection.execute(_BACKLOG, asked)).all()
-            differences = [] if scope else (await connection.execute(_DIFFERENCES)).all()
-            closed = (await connection.execute(_CLOSED)).all()
+            counts = (await connection.execute(_COUNTS if now else _COUNTS_THEN, asked)).one()
+            refunds = (await connection.execute(_REFUND_SUMS if now else _REFUND_SUMS_THEN, asked)).all()
+            backlog = (await connection.execute(_BACKLOG, asked)).all() if now else []
+            differences = (await connection.execute(_DIFFERENCES)).all() if now and not scope else []
+            closed = (await connection.execute(_CLOSED)).all() if now else []
         return read_row(
             Waits,
             counts,
@@ -270,28 +295,36 @@ class StaffOrders:
             closed=[read_row(ClosedAccount, row) for row in closed],
         )
 
-    async def held(self, scope: Scope) -> list[HeldLine]:
+    async def held(self, scope: Scope, at: datetime | None = None) -> list[HeldLine]:
         """Payments that wait for a person, the oldest first."""
+        statement = _HELD if at is None else _HELD_LINES_THEN
         async with scoped(self._engine, scope) as connection:
-            return [read_row(HeldLine, row) for row in await connection.execute(_HELD, {"scope": scope})]
+            rows = await connection.execute(statement, {"scope": scope} | _then(at))
+            return [read_row(HeldLine, row) for row in rows]
 
-    async def refunds(self, scope: Scope, *, statuses: Sequence[str]) -> list[OrderRefund]:
+    async def refunds(self, scope: Scope, *, statuses: Sequence[str], at: datetime | None = None) -> list[OrderRefund]:
         """Refunds of these statuses."""
+        statement = _REFUNDS if at is None else _REFUNDS_THEN
         async with scoped(self._engine, scope) as connection:
-            asked = {"scope": scope, "statuses": list(statuses)}
-            return [read_row(OrderRefund, row) for row in await connection.execute(_REFUNDS, asked)]
+            asked = {"scope": scope, "statuses": list(statuses)} | _then(at)
+            return [read_row(OrderRefund, row) for row in await connection.execute(statement, asked)]
 
     async def _lines(
-        self, connection: AsyncConnection, votes: set[UUID], scope: Scope, limit: int
+        self, connection: AsyncConnection, votes: set[UUID], scope: Scope, limit: int, at: datetime | None
     ) -> list[FoundPayment]:
-        asked = {"votes": list(votes), "scope": scope, "limit": limit}
+        asked = {"votes": list(votes), "scope": scope, "limit": limit} | _then(at)
+        statement = _LINES if at is None else _LINES_THEN
         return [
             read_row(FoundPayment, row, payer=masked_number(self._vault, row.payer_cipher, payer_place(row.reference)))
-            for row in ((await connection.execute(_LINES, asked)).all() if votes else [])
+            for row in ((await connection.execute(statement, asked)).all() if votes else [])
         ]
 
 
 ORDERS: web.AppKey[StaffOrders] = web.AppKey("orders", StaffOrders)
+
+
+def _then(at: datetime | None) -> dict[str, datetime]:
+    return {} if at is None else {"at": at}
 
 
 def _uuid(typed: str) -> UUID | None:

@@ -18,6 +18,7 @@ from gateway.http.logs import mask_text, redact
 from gateway.orders.store import payer_place, voter_place
 from gateway.storage.vault import Vault, masked_number
 from payments.collection.callbacks import body_of
+from payments.past import both
 from payments.requests import Scope
 from payments.rescue.rules import ticket_number
 
@@ -38,19 +39,22 @@ select v.id as vote_id, v.placed_at, v.channel, v.language, v.quantity as votes,
   k.name as candidate_name, o.order_code
 from votes v join contests c on c.id = v.contest_id join candidates k on k.id = v.candidate_id
   join order_keys o on o.receipt = v.receipt
-where v.id = :vote and (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid)) limit 1
+where v.id = :vote and (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid))
+  and v.placed_at <= coalesce(cast(:at as timestamptz), 'infinity') limit 1
 """)
-_PAYMENTS: Final = text("""
+_PAYMENTS, _PAYMENTS_THEN = both("""
 select reference, provider, method, status, amount_minor, currency, received_minor, received_currency, payer_index,
   payer_cipher, provider_reference, reason, reason_code, send_tries, checks, expires_at, next_check_at
-from payments where vote_id = :vote and placed_at = :placed_at order by sent_at nulls last, reference
+from {payments} p where vote_id = :vote and placed_at = :placed_at order by sent_at nulls last, reference
 """)
-_REFUNDS: Final = text(f"""
-select {REFUND_COLUMNS} from refunds r join contests c on c.id = r.contest_id
+_REFUNDS, _REFUNDS_THEN = both(f"""
+select {REFUND_COLUMNS} from {{refunds}} r join contests c on c.id = r.contest_id
 where r.payment_reference = any(:payments) order by r.created_at
 """)
 
-# Each branch is a look-up by index; `n` keeps the order of lines of one instant.
+# Each branch is a look-up by index; `n` keeps the order of lines of one instant. What came later than `:at` is left out
+# of lines that change.
+_UNTIL: Final = "coalesce(cast(:at as timestamptz), 'infinity')"
 _EVENTS: Final = """
 select 'step' as kind, reference as about, at, from_status as was, to_status as now, seen, actor, detail,
   null::bigint as number, null::uuid as request, null::jsonb as headers, ''::bytea as raw, id as n
@@ -61,15 +65,20 @@ select 'evidence', reference, seen_at, null, word, source, '',
   concat_ws(' ', amount_minor, currency, provider_reference), null, null, null, convert_to(raw, 'UTF8'), id
 from evidence where reference = any(:payments || :refunds)
 """
-_CALLBACKS: Final = """
-select 'callback', payment_reference, received_at, null, coalesce(outcome, 'not judged yet'), method, remote,
-  concat_ws(', ', 'copy of ' || duplicate_of, 'replayed ' || replayed_at), id,
+_CALLBACKS: Final = f"""
+select 'callback', payment_reference, received_at, null,
+  case when handled_at > {_UNTIL} then 'not judged yet' else coalesce(outcome, 'not judged yet') end, method, remote,
+  concat_ws(', ', 'copy of ' || duplicate_of, case when replayed_at <= {_UNTIL} then 'replayed ' || replayed_at end),
+  id,
   case when body_cipher is not null then record_id end, headers, coalesce(body_cipher, body), id
 from callbacks where payment_reference = any(:payments)
 """
-_TEXTS: Final = """
-select 'text', payment_reference, created_at, null, coalesce(delivery_status, status), kind, coalesce(carrier, ''),
-  concat_ws(', ', language, nullif(attempts, 1) || ' tries', last_error), null, null, null, ''::bytea, 0
+_TEXTS: Final = f"""
+select 'text', payment_reference, created_at, null,
+  coalesce(case when delivery_at <= {_UNTIL} then delivery_status end,
+    case when {_UNTIL} = 'infinity' or sent_at <= {_UNTIL} then status else 'due' end), kind, coalesce(carrier, ''),
+  concat_ws(', ', language, case when {_UNTIL} = 'infinity' then concat_ws(', ', nullif(attempts, 1) || ' tries',
+    last_error) end), null, null, null, ''::bytea, 0
 from messages_out where payment_reference = any(:payments)
 """
 _REFUND_EVENTS: Final = """
@@ -83,20 +92,24 @@ select 'tally', v.payment_reference, e.counted_at, null, e.kind, coalesce(e.reas
 from tally_entries v join tally_entries e on e.contest_id = v.contest_id and v.seq in (e.seq, e.adjusts)
 where v.kind = 'vote' and v.payment_reference = any(:payments)
 """
-_REQUESTS: Final = """
-select 'request', null::uuid, requested_at, act, status, coalesce(decided_by, ''), requested_by, reason, null, id,
+_REQUESTS: Final = f"""
+select 'request', null::uuid, requested_at, act,
+  case when decided_at > {_UNTIL} then 'waiting' when finished_at > {_UNTIL} then 'approved' else status end,
+  case when decided_at <= {_UNTIL} then decided_by else '' end, requested_by, reason, null, id,
   null, ''::bytea, 0
 from staff_requests where subject = any(:subjects)
 """
-_TICKETS: Final = """
-select 'ticket', payment_reference, opened_at, null, status, kind, channel, note, id, null, null, ''::bytea, id
+_TICKETS: Final = f"""
+select 'ticket', payment_reference, opened_at, null, case when closed_at > {_UNTIL} then 'open' else status end, kind,
+  channel, case when closed_at > {_UNTIL} then '' else note end, id, null, null, ''::bytea, id
 from support_tickets where payment_reference = any(:payments)
 """
 _LINES: Final = text(
-    " union all ".join(
+    "select * from ("
+    + " union all ".join(
         (_EVENTS, _EVIDENCE, _CALLBACKS, _TEXTS, _REFUND_EVENTS, _TALLY, _REQUESTS, _TICKETS),
     )
-    + " order by at, n"
+    + f") l where at <= {_UNTIL} order by at, n"
 )
 
 
@@ -175,18 +188,23 @@ class Order(ApiModel):
     story: list[StoryEntry]
 
 
-async def read_story(connection: AsyncConnection, vault: Vault, vote_id: UUID, scope: Scope) -> Order | None:
-    """Everything about one order of an organiser; None when there is none like that."""
-    order = (await connection.execute(_ORDER, {"vote": vote_id, "scope": scope})).one_or_none()
+async def read_story(
+    connection: AsyncConnection, vault: Vault, vote_id: UUID, scope: Scope, at: datetime | None
+) -> Order | None:
+    """Everything about one order of an organiser; None when there is none like that. `at`: as of when, None: now."""
+    then = {} if at is None else {"at": at}
+    order = (await connection.execute(_ORDER, {"vote": vote_id, "scope": scope, "at": at})).one_or_none()
     if order is None:
         return None
-    asked = {"vote": vote_id, "placed_at": order.placed_at}
-    payments = (await connection.execute(_PAYMENTS, asked)).all()
+    asked = {"vote": vote_id, "placed_at": order.placed_at, **then}
+    payments = (await connection.execute(_PAYMENTS_THEN if then else _PAYMENTS, asked)).all()
     references = [row.reference for row in payments]
-    refunds = (await connection.execute(_REFUNDS, {"payments": references})).all()
+    of_payments = {"payments": references, **then}
+    refunds = (await connection.execute(_REFUNDS_THEN if then else _REFUNDS, of_payments)).all()
     of_refunds = [row.reference for row in refunds]
     subjects = [str(reference) for reference in (*references, *of_refunds)]
-    lines = await connection.execute(_LINES, {"payments": references, "refunds": of_refunds, "subjects": subjects})
+    named = {"payments": references, "refunds": of_refunds, "subjects": subjects, "at": at}
+    lines = await connection.execute(_LINES, named)
     return read_row(
         Order,
         order,

@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Form, Me, form, page, see_other, show
-from admin.answers import Reason, model_of, staff_endpoint
+from admin.answers import AsOf, Reason, model_of, staff_endpoint
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Reply
 from payments.requests import Right, reasoned
@@ -20,7 +20,7 @@ API: Final = "/api/admin/tickets"
 @page(Right.READ_ORDERS)
 async def tickets_page(request: web.Request, me: Me) -> web.StreamResponse:
     """Open tickets, the oldest first."""
-    held = await request.app[PAYMENTS].tickets.open_tickets(me.scope)
+    held = await request.app[PAYMENTS].tickets.open_tickets(me.scope, me.as_of)
     return show(request, me, "admin_tickets.html", tickets=held)
 
 
@@ -58,14 +58,14 @@ class TicketPath(InputModel):
     ticket: str = Field(pattern=r"^[1-9][0-9]{0,18}$")
 
 
-@staff_endpoint(Right.READ_ORDERS, returns={200: Tickets})
-async def tickets(request: web.Request, who: Me) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, query=AsOf, returns={200: Tickets})
+async def tickets(request: web.Request, who: Me, *, query: AsOf) -> Reply:
     """List open tickets."""
-    return await _open_tickets(request, who)
+    return await _open_tickets(request, who, query.as_of)
 
 
-async def _open_tickets(request: web.Request, who: Me) -> Reply:
-    held = await request.app[PAYMENTS].tickets.open_tickets(who.scope)
+async def _open_tickets(request: web.Request, who: Me, at: datetime | None = None) -> Reply:
+    held = await request.app[PAYMENTS].tickets.open_tickets(who.scope, at)
     return Reply(200, Tickets(tickets=[model_of(Ticket, one) for one in held]))
 
 

@@ -268,4 +268,6 @@ async def _note(
     connection: AsyncConnection, actor: str, act: str, candidate: Filmed, public_id: str, reason: str = ""
 ) -> None:
     detail: dict[str, Any] = {"candidate": candidate.code, "video": public_id} | ({"reason": reason} if reason else {})
-    await note(connection, actor=actor, act=f"video.{act}", subject=candidate.slug, detail=detail)
+    await note(
+        connection, actor=actor, act=f"video.{act}", subject=candidate.slug, detail=detail, contest=candidate.contest_id
+    )

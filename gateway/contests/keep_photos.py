@@ -71,7 +71,14 @@ class Photos:
             former = await write_photo(connection, candidate.id, photo)
             before, after = ("none" if one is None else one.address for one in (former, photo))
             change = {"what": f"candidate {candidate.code} photo", "before": before, "after": after}
-            await note(connection, actor=actor, act="candidate.photo", subject=slug, detail={"changes": [change]})
+            await note(
+                connection,
+                actor=actor,
+                act="candidate.photo",
+                subject=slug,
+                detail={"changes": [change]},
+                contest=candidate.contest_id,
+            )
         stem = None if former is None else self._pictures.stem(former.address)
         if former is not None and stem is not None:
             try:

@@ -183,7 +183,14 @@ class Nominations:
         await connection.execute(
             written.on_conflict_do_update(index_elements=["candidate_id"], set_={"token_hash": row["token_hash"]})
         )
-        await note(connection, actor=actor, act="candidate.link", subject=contest.slug, detail={"code": candidate.code})
+        await note(
+            connection,
+            actor=actor,
+            act="candidate.link",
+            subject=contest.slug,
+            detail={"code": candidate.code},
+            contest=contest.id,
+        )
         if (reached := await self._reached(connection, candidate)) is not None:
             await self._tell_link(connection, contest, candidate, reached, token)
         return token

@@ -17,6 +17,7 @@ class Portrayed:
     """A candidate and the photo there is. `photo_url`: an address elsewhere, which stands while there is no `photo`."""
 
     id: UUID
+    contest_id: UUID
     organiser_id: UUID
     code: str
     name: str
@@ -40,7 +41,14 @@ async def read_portrayed(connection: AsyncConnection, scope: Scope, slug: str) -
     )
     return [
         Portrayed(
-            row.id, row.organiser_id, row.code, row.name, CandidateStatus(row.status), picture_of(row), row.photo_url
+            row.id,
+            row.contest_id,
+            row.organiser_id,
+            row.code,
+            row.name,
+            CandidateStatus(row.status),
+            picture_of(row),
+            row.photo_url,
         )
         for row in await connection.execute(statement)
     ]

@@ -87,7 +87,7 @@ async def write_plan(
         await keep_rules(connection, contest, actor)
     changes = [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes]
     detail = {"version": contest.version, "changes": changes} | ({"reason": reason} if reason else {})
-    await note(connection, actor=actor, act=act, subject=contest.slug, detail=detail)
+    await note(connection, actor=actor, act=act, subject=contest.slug, detail=detail, contest=contest.id)
 
 
 async def keep_rules(connection: AsyncConnection, contest: Contest, actor: str) -> None:

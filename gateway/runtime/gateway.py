@@ -23,6 +23,7 @@ import leaderboard.routes
 import payments.routes
 from admin.access.guard import Access
 from admin.access.tokens import Tokens
+from admin.audit.store import Audits
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.orders.store import StaffOrders
@@ -139,6 +140,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         people=container.people,
         resets=container.resets,
         videos=container.videos,
+        audits=Audits(container.engine, container.vault),
     )
 
 

@@ -138,7 +138,8 @@ from postings p left join contests c on c.id = p.contest_id where {_UNTIL} and {
 """)
 _PLANS: Final = text("""
 select currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_by from fee_plans
-where organiser_id = :organiser order by currency, valid_from desc
+where organiser_id = :organiser and created_at <= coalesce(cast(:at as timestamptz), 'infinity')
+order by currency, valid_from desc
 """)
 # A plan from a past instant would contradict the shares of votes that are counted already.
 _SET_PLAN: Final = text("""
@@ -189,11 +190,11 @@ class Book:
                 async for leg in rows:
                     yield csv_line(leg)
 
-    async def fee_plans(self, organiser: str, scope: Scope) -> Sequence[DatedFeePlan]:
+    async def fee_plans(self, organiser: str, scope: Scope, *, at: datetime | None = None) -> Sequence[DatedFeePlan]:
         """The fee plans of an organiser, by currency and latest first."""
         async with scoped(self._engine, scope) as connection:
             of = await organiser_id(connection, organiser, scope)
-            return [_dated(row) for row in await connection.execute(_PLANS, {"organiser": of})]
+            return [_dated(row) for row in await connection.execute(_PLANS, {"organiser": of, "at": at})]
 
     async def set_fee_plan(
         self, organiser: str, currency: str, plan: FeePlan, *, valid_from: datetime | None, person: str

@@ -13,6 +13,7 @@ from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.rows import read_as
 from gateway.storage.vault import Vault, masked_number
+from payments.past import both
 from payments.request_store import Permit
 from payments.requests import ActRefused, Right, Scope, Why
 from payments.rescue.attempts import ticket_place
@@ -23,13 +24,22 @@ _OF: Final = """
 from support_tickets t join contests c on c.id = t.contest_id
 where (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid))
 """
-_OPEN: Final = text(f"""
-select t.id, t.contest_id, t.kind, t.channel, t.phone_cipher, t.opened_at, t.note, c.slug as contest,
+OPEN_THEN: Final = ("t.status = 'open'", "t.opened_at <= :at and (t.closed_at is null or t.closed_at > :at)")
+"""Which tickets are open, and which were at the instant `:at`."""
+_OPEN, _OPEN_THEN = both(
+    f"""
+select t.id, t.contest_id, t.kind, t.channel, t.phone_cipher, t.opened_at, {{note}} as note, c.slug as contest,
   (select p.vote_id from payments p where p.reference = t.payment_reference) as vote_id,
-  (select p.status from payments p where p.reference = t.payment_reference) as payment_status
-{_OF} and t.status = 'open' order by t.opened_at limit :limit
-""")
-_ONE: Final = text(f"select t.status, t.payment_reference, c.slug {_OF} and t.id = :ticket for update of t")
+  (select p.status from {{payments}} p where p.reference = t.payment_reference) as payment_status
+{_OF} and {{open}} order by t.opened_at limit :limit
+""",
+    open=OPEN_THEN,
+    # What was written when it was closed stands behind what stood there before.
+    note=("t.note", "case when t.closed_at is null then t.note else '' end"),
+)
+_ONE: Final = text(
+    f"select t.status, t.payment_reference, t.contest_id, c.slug {_OF} and t.id = :ticket for update of t"
+)
 _CLOSE: Final = text("""
 update support_tickets set status = 'closed', closed_at = now(),
   note = concat_ws(' ', nullif(note, ''), cast(:note as text))
@@ -63,10 +73,11 @@ class Tickets:
         self._vault = vault
         self._permit = permit
 
-    async def open_tickets(self, scope: Scope) -> Sequence[OpenTicket]:
-        """Open tickets, the oldest first."""
+    async def open_tickets(self, scope: Scope, at: datetime | None = None) -> Sequence[OpenTicket]:
+        """Open tickets, the oldest first. `at`: those that were open then; None: now."""
+        asked = {"scope": scope, "limit": SHOWN_MAX, **({} if at is None else {"at": at})}
         async with scoped(self._engine, scope) as connection:
-            rows = (await connection.execute(_OPEN, {"scope": scope, "limit": SHOWN_MAX})).all()
+            rows = (await connection.execute(_OPEN if at is None else _OPEN_THEN, asked)).all()
         return [
             read_as(
                 OpenTicket,
@@ -93,7 +104,14 @@ class Tickets:
             await close_ticket(connection, known, f"{person}: {reason}")
             payment = None if row.payment_reference is None else str(row.payment_reference)
             detail = {"reason": reason, "contest": row.slug, "payment": payment}
-            await note(connection, actor=person, act="ticket.closed", subject=ticket_number(known), detail=detail)
+            await note(
+                connection,
+                actor=person,
+                act="ticket.closed",
+                subject=ticket_number(known),
+                detail=detail,
+                contest=row.contest_id,
+            )
 
 
 async def close_ticket(connection: AsyncConnection, ticket_id: int, outcome: str) -> None:

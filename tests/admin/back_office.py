@@ -27,6 +27,7 @@ from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.access.tokens import Tokens
 from admin.approvals.staff_acts import StaffActs
+from admin.audit.store import Audits
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.mail.store import DueMail, Mails
@@ -232,6 +233,7 @@ async def open_office(
         people=People(rig.engine, mails, rights.check, ""),
         resets=Resets(rig.engine, mails, staff, ""),
         videos=videos,
+        audits=Audits(rig.engine, rig.vault),
     )
     media.setup(app, container.pictures)
     openapi.setup(app)

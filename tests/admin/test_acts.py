@@ -307,9 +307,9 @@ async def test_the_ledger_shows_an_instant_and_the_whole_journal(office: Office)
         lines = (await answer.text()).splitlines()
     assert lines[0].startswith("id,at,tx")
     assert len(lines) == 1 + await office.rig.one("select count(*) from postings")
-    async with awa.get("/admin/ledger?at=2026-01-01T00:00") as answer:
+    async with awa.get("/admin/ledger?asOf=2026-01-01T00:00") as answer:
         assert "chez l&#39;opérateur" not in await answer.text()
-    async with awa.get("/admin/ledger?at=yesterday") as answer:
+    async with awa.get("/admin/ledger?asOf=yesterday") as answer:
         assert answer.status == 400
     async with awa.get("/admin/ledger?contest=nothing") as answer:
         assert answer.status == 404

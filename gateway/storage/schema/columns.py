@@ -96,7 +96,7 @@ def index(name: str, *columns: str, where: str | None = None, unique: bool = Fal
     return Index(name, *map(text, columns), unique=unique, postgresql_where=condition)
 
 
-def events_of(noun: str) -> Table:
+def events_of(noun: str, *indexes: Index) -> Table:
     """The table of changes of state of a noun: `payment_events`."""
     return table(
         f"{noun}_events",
@@ -106,4 +106,5 @@ def events_of(noun: str) -> Table:
         strings("from_status", "detail", null=True),
         timestamps("at", default="clock_timestamp()"),
         index(f"{noun}_events_story", "reference", "id"),
+        *indexes,
     )

@@ -74,7 +74,7 @@ payments = table(
     partition_by="placed_at",
 )
 
-payment_events = events_of("payment")
+payment_events = events_of("payment", index("payment_events_held", "at", where="to_status = 'held'"))
 
 evidence = table(
     "evidence",

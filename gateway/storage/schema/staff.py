@@ -170,7 +170,9 @@ audit_log = table(
     timestamps("at", default="now()"),
     strings("actor", "act", "subject"),
     documents("detail", default="'{}'"),
+    uuids("contest_id", null=True),
     index("audit_log_about", "subject", "id"),
+    index("audit_log_of_contest", "contest_id", "id", where="contest_id is not null"),
 )
 
 worker_beats = table(

@@ -30,6 +30,7 @@ from payments.disbursement.store import record
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
 from payments.lifecycle import Actor
+from payments.past import both
 from payments.request_store import Permit, carry_out_once
 from payments.requests import ActRefused, Executed, NewRequest, Right, Scope, StaffRequest, Why, subject_id
 from payments.settlement.corrections import lock_contest
@@ -58,6 +59,12 @@ select c.slug as contest, c.currency, c.organiser_id, g.slug as organiser, g.fro
     and (d.contest_id = c.id or d.contest_id is null and d.provider = cast(:account as text))) as differences
 from contests c join organisers g on g.id = c.organiser_id where c.id = :contest
 """)
+_OWED_THEN: Final = text("""
+select c.slug as contest, c.currency, g.slug as organiser,
+  (select coalesce(-sum(amount_minor), 0)::bigint from postings
+    where contest_id = c.id and account = 'organiser_payable' and currency = c.currency and at <= :at) as owed_minor
+from contests c join organisers g on g.id = c.organiser_id where c.id = :contest
+""")
 _BENEFICIARY: Final = text("""
 select b.id, b.organiser_id, b.provider, b.name, b.usable_from, b.retired_at, g.slug as organiser, b.confirmed_at
 from beneficiaries b join organisers g on g.id = b.organiser_id where b.id = :id
@@ -76,12 +83,13 @@ with made as (
 insert into payout_events (reference, from_status, to_status, seen, actor, detail)
 select reference, null, 'due', 'approved', :person, :reason from made
 """)
-LISTED: Final = """
+_LISTING: Final = """
 select o.*, c.slug as contest, g.slug as organiser, b.name as beneficiary
-from payouts o join contests c on c.id = o.contest_id join organisers g on g.id = o.organiser_id
+from {payouts} o join contests c on c.id = o.contest_id join organisers g on g.id = o.organiser_id
   join beneficiaries b on b.id = o.beneficiary_id
 """
-_LISTED: Final = text(f"""{LISTED}
+LISTED: Final = _LISTING.format(payouts="payouts")
+_LISTED, _LISTED_THEN = both(f"""{_LISTING}
 where (cast(:contest as text) is null or c.slug = :contest)
   and (cast(:scope as uuid) is null or o.organiser_id = cast(:scope as uuid)) order by o.created_at desc limit 200
 """)
@@ -114,17 +122,20 @@ class Payout(ApiModel):
 
 
 class PositionLine(ApiModel):
-    """What a contest owes its organiser. Amounts are minor units."""
+    """What a contest owes its organiser. Amounts are minor units. As of an earlier moment only what was owed is known,
+    by the book; the rest is null."""
 
     contest: str
     organiser: str
-    frozen: bool
+    frozen: bool | None
     currency: str
     owed_minor: int
-    provisional_minor: int = Field(description="Counted on a callback that was not checked yet.")
-    at_risk_minor: int = Field(description="Votes that may be taken back, or whose payment is disputed.")
-    differences: int = Field(description="Open differences about its money; nothing is paid while there are any.")
-    payable_minor: int
+    provisional_minor: int | None = Field(description="Counted on a callback that was not checked yet.")
+    at_risk_minor: int | None = Field(description="Votes that may be taken back, or whose payment is disputed.")
+    differences: int | None = Field(
+        description="Open differences about its money; nothing is paid while there are any."
+    )
+    payable_minor: int | None
 
 
 class PayoutActs:
@@ -143,11 +154,20 @@ class PayoutActs:
         owed = _read(row)
         return PositionLine(**{**row._mapping, **asdict(owed), "payable_minor": owed.payable_minor})
 
-    async def payouts(self, scope: Scope, contest: str | None = None) -> Sequence[Payout]:
-        """The latest payouts."""
+    async def position_then(self, contest: str, scope: Scope, at: datetime) -> PositionLine:
+        """What a contest owed its organiser at an instant. Raises UnknownName."""
         async with scoped(self._engine, scope) as connection:
-            asked = {"contest": contest, "scope": scope}
-            return [payout_of(row) for row in await connection.execute(_LISTED, asked)]
+            asked = {"contest": await contest_id(connection, contest, scope), "at": at}
+            row = (await connection.execute(_OWED_THEN, asked)).one()
+        unknown = dict.fromkeys(("frozen", "provisional_minor", "at_risk_minor", "differences", "payable_minor"))
+        return PositionLine(**row._mapping, **unknown)
+
+    async def payouts(self, scope: Scope, contest: str | None = None, at: datetime | None = None) -> Sequence[Payout]:
+        """The latest payouts. `at`: as they stood then; None: now."""
+        asked = {"contest": contest, "scope": scope, **({} if at is None else {"at": at})}
+        async with scoped(self._engine, scope) as connection:
+            rows = await connection.execute(_LISTED if at is None else _LISTED_THEN, asked)
+            return [payout_of(row) for row in rows]
 
     async def freeze(self, organiser: str, *, frozen: bool, reason: str, person: str) -> None:
         """Pay this organiser nothing, or go on; refunds go on either way. Raises UnknownName, ActRefused."""

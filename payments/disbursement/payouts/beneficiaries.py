@@ -27,8 +27,14 @@ values (:id, :organiser, :provider, :country, :phone_index, :phone_cipher, :name
 """)
 _WHOLE: Final = "select b.*, g.slug as organiser from beneficiaries b join organisers g on g.id = b.organiser_id"
 _ONE: Final = text(f"{_WHOLE} where b.id = :id for update of b")
-_LISTED: Final = text(f"""{_WHOLE}
-where (cast(:organiser as text) is null or g.slug = :organiser)
+_LISTED: Final = text("""
+select b.id, b.provider, b.country, b.phone_cipher, b.name, b.registered_by, b.registered_at, g.slug as organiser,
+  case when b.confirmed_at <= u.til then b.confirmed_by end as confirmed_by,
+  case when b.confirmed_at <= u.til then b.usable_from end as usable_from,
+  case when b.retired_at <= u.til then b.retired_at end as retired_at
+from beneficiaries b join organisers g on g.id = b.organiser_id
+  cross join (select coalesce(cast(:at as timestamptz), 'infinity') as til) u
+where b.registered_at <= u.til and (cast(:organiser as text) is null or g.slug = :organiser)
   and (cast(:scope as uuid) is null or b.organiser_id = cast(:scope as uuid))
 order by b.registered_at desc limit 500""")
 _CONFIRM: Final = text("""
@@ -116,10 +122,12 @@ class Beneficiaries:
             await note(connection, actor=person, act="beneficiary.registered", subject=organiser, detail=detail)
         return made
 
-    async def listed(self, scope: Scope, organiser: str | None = None) -> Sequence[Beneficiary]:
-        """The latest first; numbers are masked."""
+    async def listed(
+        self, scope: Scope, organiser: str | None = None, at: datetime | None = None
+    ) -> Sequence[Beneficiary]:
+        """The latest first; numbers are masked. `at`: as they were then; None: now."""
         async with scoped(self._engine, scope) as connection:
-            rows = (await connection.execute(_LISTED, {"organiser": organiser, "scope": scope})).all()
+            rows = (await connection.execute(_LISTED, {"organiser": organiser, "scope": scope, "at": at})).all()
         return each_opened(rows, self._line)
 
     async def retire(self, beneficiary: UUID, *, person: str, reason: str) -> None:

@@ -148,7 +148,7 @@ class CardRig(PayoutRig):
         await self.post(self.event(f"charge.dispute.{kind}", found))
         await self.judge()
 
-    async def payable(self) -> tuple[int, int]:
+    async def payable(self) -> tuple[int, int | None]:
         """What is owed to the organiser by the book, and what of it may be paid out now."""
         found = await self.payout_acts.position("star", None)
         return found.owed_minor, found.payable_minor

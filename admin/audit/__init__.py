@@ -1,0 +1,1 @@
+"""What an auditor reads of a contest: the tally, entry by entry, and who did what."""
