@@ -127,7 +127,7 @@ async def test_an_auditor_of_one_contest_reads_that_one_and_changes_nothing(offi
     client = await office.signed_in(AUDITOR)
     _, found = await call(client, "GET", "payouts/positions")
     assert [one["contest"] for one in found["positions"]] == ["star"]
-    _, found = await call(client, "GET", "balances?at=2020-01-01T00:00:00Z")
+    _, found = await call(client, "GET", "balances?asOf=2020-01-01T00:00:00Z")
     assert found == {"balances": []}
     _, found = await call(client, "GET", "balances")
     assert {one["contest"] for one in found["balances"]} == {"star"}
