@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 from aiohttp import web
 
@@ -82,10 +83,11 @@ async def create(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
     name = " ".join(fields.get("name", "").split())
     if not 0 < len(name) <= NAME_MAX:
         return await _new(request, me, fields, "name", 422)
-    begin, source = fields.get("begin", ""), fields.get("like", "")
+    begin, source, like = fields.get("begin", ""), fields.get("like", ""), None
     if begin == "copy" and source:
         held = await store.held(source, me.scope)
         document = starts.from_contest(held.document, name=name, now=service.now())
+        like = held.contest.id
     else:
         known = {slug: owner for slug, owner in await store.organisers(me.scope)}
         owner, country = fields.get("organiser") or next(iter(known), ""), fields.get("country", "")
@@ -99,17 +101,17 @@ async def create(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
             organiser=OrganiserPart(slug=owner, name=known[owner]),
             now=service.now(),
         )
-    return see_other(f"{PAGE}/{(await _created(request, me, document)).slug}/edit")
+    return see_other(f"{PAGE}/{(await _created(request, me, document, like)).slug}/edit")
 
 
-async def _created(request: web.Request, me: Me, document: Document) -> Contest:
+async def _created(request: web.Request, me: Me, document: Document, like: UUID | None) -> Contest:
     """The draft, at the first address of its name that is free. It has no short code before somebody types one: voters
     of the contests that have it would have to write a keyword from then on."""
     part = document.contest
     for slug in free_slugs(part.name):
         wanted = document.model_copy(update={"contest": part.model_copy(update={"slug": slug})})
         try:
-            return await request.app[STAFF_CONTESTS].create(wanted, me.scope, me.email)
+            return await request.app[STAFF_CONTESTS].create(wanted, me.scope, me.email, like)
         except Taken:
             continue
     raise ActRefused(Why.IMPOSSIBLE, "thirty contests have this name: choose another one")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from aiohttp import web
 from sqlalchemy import func, select
@@ -12,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from channels.phrases import languages
+from gateway.contests.brand_store import copy_brand
 from gateway.contests.changes import ChangeRefused, Plan
 from gateway.contests.contest import CandidateStatus, Contest, ContestState, Phase, phase_of
 from gateway.contests.directory import read_contest, within
@@ -146,8 +148,9 @@ class StaffContests:
         async with scoped(self._engine, scope) as connection:
             return [(row.slug, row.name) for row in (await connection.execute(asked)).all()]
 
-    async def create(self, document: Document, scope: Scope, person: str) -> Contest:
-        """A new contest, as a draft. Raises ActRefused, Taken."""
+    async def create(self, document: Document, scope: Scope, person: str, like: UUID | None = None) -> Contest:
+        """A new contest, as a draft. `like`: the contest of whose colours and pictures it has a copy. Raises
+        ActRefused, Taken."""
         async with scoped(self._engine, scope) as connection:
             await lock_contests(connection)
             owner = await organiser_named(connection, document.organiser.slug)
@@ -156,6 +159,8 @@ class StaffContests:
             with _refusals():
                 made = planned(document, owner[0], (), spoken=languages(), new_state=ContestState.DRAFT)
             await self._write(connection, made, scope, person, "contest.create")
+            if like is not None:
+                await copy_brand(connection, like, made.contest.id)
         return made.contest
 
     async def changes(self, slug: str, document: Document, scope: Scope) -> Plan:

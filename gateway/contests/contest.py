@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from gateway.contests.brand import NO_BRAND, Brand
 from gateway.contests.videos import Video
 from gateway.values.money import Money
 
@@ -137,7 +138,8 @@ class Contest:
     of more votes is asked about; None: see `asks_above`. `time_zone`: by its IANA name, in which its times
     are read. `categories`: in which candidates stand, empty where they all stand together. `nominations`: people may
     propose themselves, until `nominations_close_at` or the contest's own close. `refund_days`: for how many days after
-    a vote its refund may be asked for; None: for ever.
+    a vote its refund may be asked for; None: for ever. `brand`: how its pages look, by itself and its
+    organiser.
     """
 
     id: UUID
@@ -168,6 +170,7 @@ class Contest:
     tie_break: TieBreak = TieBreak.SHARED
     refund_days: int | None = None
     nominations_close_at: datetime | None = None
+    brand: Brand = NO_BRAND
     candidates: tuple[Candidate, ...] = ()
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,8 @@ from sqlalchemy import ColumnElement, Row, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.contests.brand import NO_BRAND, Brand
+from gateway.contests.brand_store import read_brands
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture, TieBreak
 from gateway.contests.service_codes import menu_numbers
 from gateway.contests.videos import Video
@@ -151,7 +153,8 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
                 row.evicted_at,
             )
         )
-    return tuple(_contest(row, by_contest[row.id]) for row in rows)
+    brands = await read_brands(connection, None if not conditions else [row.organiser_id for row in rows])
+    return tuple(_contest(row, by_contest[row.id], brands) for row in rows)
 
 
 def _shown(contest: Contest) -> Contest:
@@ -183,10 +186,11 @@ def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, .
     return {name: tuple(sharing) for name, sharing in groups.items()}
 
 
-def _contest(row: Row[Any], ranking: Sequence[Candidate]) -> Contest:
+def _contest(row: Row[Any], ranking: Sequence[Candidate], brands: Mapping[UUID, Brand]) -> Contest:
     values = {name: value for name, value in row._mapping.items() if name not in NOT_IN_A_CONTEST}
     price = Money(row.price_minor, row.currency)
-    own = {"price": price, "candidates": tuple(ranking)}
+    brand = brands.get(row.id, NO_BRAND).over(brands.get(row.organiser_id, NO_BRAND))
+    own = {"price": price, "candidates": tuple(ranking), "brand": brand}
     words = {"state": ContestState(row.state), "tie_break": TieBreak(row.tie_break)}
     lists = {"packs": tuple(row.packs), "categories": tuple(row.categories)}
     return Contest(**values | own | words | lists)

@@ -54,9 +54,9 @@ class Photos:
         candidate = await self.candidate(scope, slug, code)
         resized = await self._resizer.resize(data)
         stem = f"{candidate.organiser_id.hex}/{secrets.token_urlsafe(_NAME_BYTES)}"
-        for side, body in resized.squares.items():
+        for side, body in resized.by_width.items():
             await self._pictures.put(_key(stem, side), body)
-        photo = Picture(self._pictures.address(stem), tuple(resized.squares), resized.blur)
+        photo = Picture(self._pictures.address(stem), tuple(resized.by_width), resized.blur)
         await self._write(scope, candidate, slug, photo, actor)
         return photo
 

@@ -66,9 +66,13 @@ async def write_photo(connection: AsyncConnection, candidate_id: UUID, photo: Pi
     return picture_of(held)
 
 
-_ADDRESSES = text("select photo from candidates where photo is not null")
+_ADDRESSES = text("""
+select photo from candidates where photo is not null
+union all select logo from brands where logo is not null
+union all select banner from brands where banner is not null
+""")
 
 
 async def read_addresses(connection: AsyncConnection) -> frozenset[str]:
-    """Addresses of all photos that any candidate has."""
+    """Addresses of all photos that any candidate has, and of all logos and banners."""
     return frozenset((await connection.execute(_ADDRESSES)).scalars())

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from gateway.contests import resizing
-from gateway.contests.resizing import PhotoFault, PhotoRefused, Resized, unpack
+from gateway.contests.resizing import PhotoFault, PhotoRefused, Resized, Shape, unpack
 from gateway.storage.pictures import PicturesUnavailable
 
 AT_ONCE: Final = 2
@@ -29,8 +29,8 @@ class Resizer:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._present = 0
 
-    async def resize(self, data: bytes) -> Resized:
-        """The squares of a photo. Raises PhotoRefused, TooManyWait."""
+    async def resize(self, data: bytes, shape: Shape = Shape.PHOTO) -> Resized:
+        """The files of a picture. Raises PhotoRefused, TooManyWait."""
         if len(data) > resizing.BYTES_MAX:
             raise PhotoRefused(PhotoFault.TOO_LARGE)
         if self._present == AT_ONCE + WAITING_MAX:
@@ -38,15 +38,15 @@ class Resizer:
         self._present += 1
         try:
             async with self._places:
-                return await _resize(data)
+                return await _resize(data, shape)
         finally:
             self._present -= 1
 
 
-async def _resize(data: bytes) -> Resized:
+async def _resize(data: bytes, shape: Shape) -> Resized:
     # Its environment is empty: what reads a stranger's file needs none of our secrets.
     program = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", resizing.__name__),
+        *(sys.executable, "-I", "-m", resizing.__name__, shape.value),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -29,6 +29,7 @@ from admin.people.store import People
 from admin.videos.keep import Videos
 from admin.videos.store import VideoStore
 from channels.messages.outbox import Outbox
+from gateway.contests.keep_brands import Brands
 from gateway.contests.keep_photos import Photos
 from gateway.contests.nominations import Nominations
 from gateway.contests.resize_apart import Resizer
@@ -126,6 +127,7 @@ class Container(Connections):
     pictures: cached_property[Pictures] = made(lambda own: own._closed_later(build_pictures(own.settings)))
     resizer = made(lambda _: Resizer())
     photos = made(lambda own: Photos(own.engine, own.pictures, own.resizer))
+    brands = made(lambda own: Brands(own.engine, own.pictures, own.resizer))
 
     def nominations(self, changed: Callable[[], Awaitable[None]]) -> Nominations:
         """Nominations and private links; `changed`: called after one."""

@@ -84,6 +84,24 @@ contest_rules = table(
     timestamps("made_at", default="now()"),
 )
 
+# `id` is the contest's, or the organiser's for what holds for all its contests.
+brands = table(
+    "brands",
+    uuids("id", key=True),
+    uuids("organiser_id", of="organisers.id"),
+    uuids("contest_id", null=True, of="contests.id"),
+    strings("accent", "accent_dark", default=""),
+    strings("logo", "banner", null=True),
+    number_lists("logo_widths", "banner_widths", default="'{}'"),
+    small_integers("logo_height", "banner_height", default="0"),
+    flags("logo_needs_white", default="false"),
+    CheckConstraint("id = coalesce(contest_id, organiser_id)", name="brands_owner"),
+    checks("accent ~ '^(#[0-9a-f]{6})?$'", "accent_dark ~ '^(#[0-9a-f]{6})?$'"),
+    CheckConstraint(
+        "(logo is null) = (logo_widths = '{}') and (banner is null) = (banner_widths = '{}')", name="brands_pictures"
+    ),
+)
+
 candidates = table(
     "candidates",
     uuids("id", key=True),

@@ -46,6 +46,9 @@ select limit_to_organiser('audit_log', 'contest_id in (select id from contests)'
 -- What is about no contest is written, and not read.
 create policy about_none on audit_log for insert to spotlight_tenant with check (contest_id is null)
 
+select limit_to_organiser('brands', 'organiser_id in (select id from organisers)
+  and (contest_id is null or contest_id in (select id from contests))')
+
 select limit_to_organiser('candidate_links', 'candidate_id in (select id from candidates)')
 
 select limit_to_organiser('staff_requests', 'organiser_id in (select id from organisers)
@@ -69,7 +72,7 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
   from unnest(array['passkeys', 'password_resets', 'recovery_codes', 'staff_sessions']) as named
 
 -- What the pages of an organiser's staff read. Secrets of staff are not among it.
-grant select on account_health, audit_log, beneficiaries, callbacks, candidate_changes, candidate_imports, candidate_totals,
+grant select on account_health, audit_log, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
   candidates, contest_heads, contest_rules, contests, differences, dispute_events, disputes, evidence, fee_plans,
   invitations, messages_out, order_keys, organisers,
   payment_events, payments, payout_events, payouts, postings, refund_events, refunds, staff_requests, support_tickets,
@@ -83,7 +86,7 @@ grant insert on audit_log, candidate_changes, candidate_totals, candidates, cont
   staff_requests, void_rows
   to spotlight_tenant
 
-grant insert, update on invitations to spotlight_tenant
+grant insert, update on brands, invitations to spotlight_tenant
 
 grant insert, delete on candidate_imports to spotlight_tenant
 

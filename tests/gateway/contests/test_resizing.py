@@ -67,8 +67,8 @@ def near(found: object, wanted: tuple[int, int, int]) -> bool:
 )
 def test_what_is_taken_becomes_three_plain_squares(data: bytes) -> None:
     made = resize(data)
-    assert tuple(made.squares) == (96, 320, 800)
-    for side, body in made.squares.items():
+    assert tuple(made.by_width) == (96, 320, 800)
+    for side, body in made.by_width.items():
         square = opened(body)
         assert (square.format, square.mode, square.size) == ("WEBP", "RGB", (side, side))
         assert near(square.getpixel((side // 8, side // 2)), RED)
@@ -83,7 +83,7 @@ def test_nothing_that_the_file_said_beside_its_pixels_is_left() -> None:
     for mark in (b"Tecno", b"taken at home", b"Cocody"):
         assert mark in data
     made = resize(data)
-    for body in (*made.squares.values(), made.blur):
+    for body in (*made.by_width.values(), made.blur):
         square = opened(body)
         assert not square.getexif()
         assert not {"exif", "xmp", "icc_profile"} & square.info.keys()
@@ -92,27 +92,27 @@ def test_nothing_that_the_file_said_beside_its_pixels_is_left() -> None:
 
 
 def test_a_photo_stands_upright() -> None:
-    square = opened(resize(turned()).squares[320])
+    square = opened(resize(turned()).by_width[320])
     assert near(square.getpixel((160, 40)), RED)
     assert near(square.getpixel((160, 280)), GREEN)
 
 
 def test_what_is_transparent_becomes_white() -> None:
     clear = Image.new("RGBA", (400, 400), (0, 0, 0, 0))
-    assert near(opened(resize(saved(clear, "PNG")).squares[96]).getpixel((48, 48)), (255, 255, 255))
+    assert near(opened(resize(saved(clear, "PNG")).by_width[96]).getpixel((48, 48)), (255, 255, 255))
 
 
 def test_of_a_tall_photo_the_upper_part_is_kept() -> None:
     tall = Image.new("RGB", (400, 1000), GREEN)
     tall.paste(RED, (0, 0, 400, 250))
-    square = opened(resize(saved(tall)).squares[96])
+    square = opened(resize(saved(tall)).by_width[96])
     assert near(square.getpixel((48, 2)), RED)
     assert near(square.getpixel((48, 90)), GREEN)
 
 
 @pytest.mark.parametrize(("side", "sides"), [(96, (96,)), (300, (96, 300)), (1000, SIDES), (3000, SIDES)])
 def test_nothing_is_enlarged(side: int, sides: tuple[int, ...]) -> None:
-    assert tuple(resize(saved(Image.new("RGB", (side, side + 40)))).squares) == sides
+    assert tuple(resize(saved(Image.new("RGB", (side, side + 40)))).by_width) == sides
 
 
 def test_colours_are_those_of_every_screen() -> None:
@@ -125,7 +125,7 @@ def test_colours_are_those_of_every_screen() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     usual = resize(saved(halves(), icc_profile=srgb.tobytes()))
     for made in (damaged, of_another_kind, usual):
-        assert near(opened(made.squares[96]).getpixel((10, 48)), RED)
+        assert near(opened(made.by_width[96]).getpixel((10, 48)), RED)
 
 
 ZEROS = zlib.compress(bytes(100_000_000))
@@ -172,7 +172,7 @@ def test_what_is_refused(name: str) -> None:
 
 
 def test_the_longest_file_is_taken() -> None:
-    assert resize(saved(halves()).ljust(BYTES_MAX, b"\0")).squares
+    assert resize(saved(halves()).ljust(BYTES_MAX, b"\0")).by_width
 
 
 def test_every_damage_is_refused_or_taken() -> None:
@@ -182,7 +182,7 @@ def test_every_damage_is_refused_or_taken() -> None:
             damaged = bytearray(data)
             damaged[place] ^= 0xFF
             try:
-                assert resize(bytes(damaged)).squares
+                assert resize(bytes(damaged)).by_width
             except PhotoRefused:
                 continue
 
@@ -193,7 +193,7 @@ def test_an_answer_is_read_as_it_was_written() -> None:
     with pytest.raises(PhotoRefused) as refused:
         unpack(pack(PhotoRefused(PhotoFault.MOVING)))
     assert refused.value.fault is PhotoFault.MOVING
-    for broken in (b"", b"{}", b'{"fault": "unheard"}', b'{"squares": {"x": ""}, "blur": ""}'):
+    for broken in (b"", b"{}", b'{"fault": "unheard"}', b'{"files": {"x": ""}, "blur": ""}'):
         with pytest.raises(PhotoRefused) as refused:
             unpack(broken)
         assert refused.value.fault is PhotoFault.BROKEN
@@ -201,7 +201,7 @@ def test_an_answer_is_read_as_it_was_written() -> None:
 
 async def test_photos_are_resized_apart() -> None:
     resizer = Resizer()
-    assert (await resizer.resize(saved(halves()))).squares == resize(saved(halves())).squares
+    assert (await resizer.resize(saved(halves()))).by_width == resize(saved(halves())).by_width
     for data, fault in ((SVG, PhotoFault.NO_PHOTO), (bytes(BYTES_MAX + 1), PhotoFault.TOO_LARGE)):
         with pytest.raises(PhotoRefused) as refused:
             await resizer.resize(data)
@@ -212,7 +212,7 @@ async def test_two_at_a_time_and_few_wait(monkeypatch: pytest.MonkeyPatch) -> No
     made, going, ready = resize(saved(halves(100, 100))), set[int](), asyncio.Event()
     most = 0
 
-    async def slow(data: bytes) -> resizing.Resized:
+    async def slow(data: bytes, _: resizing.Shape) -> resizing.Resized:
         nonlocal most
         going.add(id(asyncio.current_task()))
         most = max(most, len(going))
@@ -239,7 +239,7 @@ async def test_voters_are_answered_while_a_photo_is_made() -> None:
     while not making.done():
         await asyncio.sleep(0.001)
         turns += 1
-    assert (await making).squares
+    assert (await making).by_width
     assert turns > 50  # were it made here, there would be none
 
 

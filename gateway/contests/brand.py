@@ -1,0 +1,185 @@
+"""How a contest looks on our pages: colours, logo and banner of the contest, else of its organiser.
+
+A colour is taken when people can read with it: as text on every ground of our pages, and under the text of a button.
+Figures: WCAG 2.2, success criteria 1.4.3 and 1.4.11.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+from gateway.values.colours import contrast, luminance, mixed, nearest_shade
+
+TEXT_RATIO: Final = 4.5
+LARGE_RATIO: Final = 3.0
+# Screens of phones have two dots and more for each pixel of a page.
+_DOTS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """What our pages are made of, light or dark; a test compares with their stylesheet. `grounds`: on which the colour
+    is text; `large`: on which it is large text or a part; `on_colour`: what is written on the colour itself; `bar`: how
+    much of it lies on a card as the bar of a ranking."""
+
+    name: str
+    grounds: tuple[str, ...]
+    large: tuple[str, ...]
+    on_colour: str
+    bar: int
+
+
+NIGHT: Final = "#140b2e"
+LIGHT: Final = Theme("light", ("#f5f2fb", "#ffffff", "#fff3d1", "#e0f6ea", "#fde8ea"), ("#ded6ee",), "#ffffff", 0x24)
+# The stage, at the top of every page, is dark in both themes.
+DARK: Final = Theme(
+    "dark",
+    ("#0c071b", "#1a1132", "#3a2a05", "#0d3325", "#43121c"),
+    ("#35285a", NIGHT, "#1d1145", "#241150"),
+    NIGHT,
+    0x33,
+)
+
+
+class BrandPart(StrEnum):
+    """A picture of a brand."""
+
+    LOGO = "logo"
+    BANNER = "banner"
+
+
+@dataclass(frozen=True, slots=True)
+class BrandPicture:
+    """A logo or banner that was uploaded. `address`: of all its sizes, but for `-<width>.webp`; `widths`: in pixels,
+    ascending; `height`: of the widest; `needs_white`: it is not seen on a dark ground."""
+
+    address: str
+    widths: tuple[int, ...]
+    height: int
+    needs_white: bool = False
+
+    @property
+    def srcset(self) -> str:
+        """Its sizes for a browser to choose from."""
+        return ", ".join(f"{self._of(width)} {width}w" for width in self.widths)
+
+    @property
+    def width(self) -> int:
+        """Of the widest, in pixels."""
+        return self.widths[-1]
+
+    def file(self, width: int) -> str:
+        """The address of the size for so many pixels of a page."""
+        return self._of(self.size_for(width))
+
+    def size_for(self, width: int) -> int:
+        """The width of the file for so many pixels of a page."""
+        dots = width * _DOTS
+        return next((held for held in self.widths if held >= dots), self.width)
+
+    def inside(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height in pixels of a page, inside a box of so many."""
+        scale = min(width / self.width, height / self.height)
+        return max(1, round(self.width * scale)), max(1, round(self.height * scale))
+
+    def _of(self, width: int) -> str:
+        return f"{self.address}-{width}.webp"
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """`accent`: the colour of a light page, empty: ours. `accent_dark`: of a dark page and of the stage, empty: the
+    shade of `accent` that can be read there."""
+
+    accent: str = ""
+    accent_dark: str = ""
+    logo: BrandPicture | None = None
+    banner: BrandPicture | None = None
+
+    def over(self, default: "Brand") -> "Brand":
+        """Each part of this one, and of another one what it lacks. Colours go together."""
+        colours = self if self.accent else default
+        return Brand(colours.accent, colours.accent_dark, self.logo or default.logo, self.banner or default.banner)
+
+    @property
+    def on_dark(self) -> str:
+        """The colour of a dark page."""
+        return self.accent_dark or (self.accent and (nearest_shade(self.accent, _on_dark) or self.accent))
+
+    @property
+    def tag(self) -> str:
+        """What changes when anything of it does."""
+        pictures = [picture.address for picture in (self.logo, self.banner) if picture is not None]
+        return blake2b("|".join((style_of(self), *pictures)).encode(), digest_size=5).hexdigest()
+
+
+NO_BRAND: Final = Brand()
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a colour is not taken. `about`: what is read badly, `text`, `large` or `button`; `nearest`: the shade that
+    is taken."""
+
+    about: str
+    ratio: float
+    wanted: float
+    nearest: str
+
+
+def unreadable(colour: str, theme: Theme) -> Unreadable | None:
+    """What speaks against a colour in a theme, the worst of it; None when people can read with it."""
+    about, ratio, wanted = min(_measured(colour, theme), key=lambda one: one[1] / one[2])
+    if ratio >= wanted:
+        return None
+    nearest = nearest_shade(colour, _on_light if theme is LIGHT else _on_dark)
+    return Unreadable(about, ratio, wanted, nearest or theme.on_colour)
+
+
+def _measured(colour: str, theme: Theme) -> list[tuple[str, float, float]]:
+    return [
+        *(("text", contrast(colour, ground), TEXT_RATIO) for ground in theme.grounds),
+        *(("large", contrast(colour, ground), LARGE_RATIO) for ground in theme.large),
+        ("button", contrast(colour, theme.on_colour), TEXT_RATIO),
+    ]
+
+
+def _on_light(colour: str) -> bool:
+    return all(ratio >= wanted for _, ratio, wanted in _measured(colour, LIGHT))
+
+
+def _on_dark(colour: str) -> bool:
+    return all(ratio >= wanted for _, ratio, wanted in _measured(colour, DARK))
+
+
+def pressed(colour: str, theme: Theme) -> str:
+    """The colour of a button that is pointed at: what is written on it is read still better."""
+    away = "#000000" if luminance(theme.on_colour) > luminance(colour) else "#ffffff"
+    return mixed(away, colour, 0.15)
+
+
+@lru_cache(maxsize=1024)
+def style_of(brand: Brand) -> str:
+    """The stylesheet that gives our pages the colours of a brand; empty without one."""
+    if not brand.accent:
+        return ""
+    light, dark = brand.accent, brand.on_dark
+    stage = f"--gold:{dark};--beam:{dark}40;--glow:{dark}45"
+    return (
+        f":root{{{stage};{_rules(light, LIGHT)}}}"
+        f"@media(prefers-color-scheme:dark){{:root{{{_rules(dark, DARK)}}}}}"
+        f".stage{{{_button(dark, DARK)}}}"
+    )
+
+
+def _rules(colour: str, theme: Theme) -> str:
+    return (
+        f"--link:{colour};{_button(colour, theme)};--lead:{colour};--on-lead:{theme.on_colour};"
+        f"--halo:0 8px 32px {colour}4d;--from:{colour}08;--to:{colour}{theme.bar:02x}"
+    )
+
+
+def _button(colour: str, theme: Theme) -> str:
+    return f"--button:{colour};--on-button:{theme.on_colour};--pressed:{pressed(colour, theme)}"
