@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pydantic import Field, RootModel
 from yarl import URL
 
+from gateway.contests.brand import style_of
 from gateway.contests.contest import Contest, Phase
 from gateway.contests.photos import photos_of
 from gateway.contests.sharing import share_of
@@ -20,6 +21,7 @@ from gateway.http.endpoint import InputModel, described
 from gateway.http.limits import StreamCap
 from gateway.http.pages import NO_ADDRESS, PAGES, Composed, not_found, render, unknown
 from gateway.http.problems import Problem
+from gateway.http.static_files import STATIC_CACHE
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
 from leaderboard.ranking import Ranked, Ranking
@@ -266,6 +268,17 @@ class Leaderboard:
         return published.ranking(slug) if board is None else board.ranking
 
 
+async def brand_style(request: web.Request) -> web.Response:
+    """The colours of a contest's pages, as a stylesheet. 404 where it has none of its own."""
+    contest = request.app[PUBLISHED].contest(request.match_info["slug"])
+    style = "" if contest is None else style_of(contest.brand)
+    if contest is None or not style:
+        raise web.HTTPNotFound
+    newest = request.query.get("v") == contest.brand.tag
+    headers = {hdrs.CACHE_CONTROL: STATIC_CACHE if newest else PAGE_CACHE, "X-Content-Type-Options": "nosniff"}
+    return web.Response(text=style, content_type="text/css", headers=headers)
+
+
 def _parts(request: web.Request, contest: Contest, language: str) -> list[Markup]:
     return [made for made in (make(contest, language) for make in request.app[CONTEST_PARTS]) if made]
 
@@ -313,4 +326,5 @@ def setup(app: web.Application, boards: Boards, cap: StreamCap | None = None, bo
     app.router.add_get("/", handlers.contests)
     app.router.add_get("/c/{slug}", handlers.page)
     app.router.add_get("/c/{slug}/categories", handlers.categories)
+    app.router.add_get("/c/{slug}/brand.css", brand_style)
     run_beside(app, boards.run, boards.close)

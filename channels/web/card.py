@@ -7,7 +7,7 @@ English; what it does not hold is written with the nearest letters that it does.
 import io
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
@@ -22,6 +22,7 @@ CORAL: Final = (255, 90, 110)
 WHITE: Final = (255, 255, 255)
 LILAC: Final = (214, 204, 240)
 _MARGIN: Final = 72
+_LOGO_BOX: Final = (320, 112)
 _BEYOND_LATIN_1: Final = frozenset("ŒœŸŠšŽž–—‘’“”…•")
 _NEAREST: Final = str.maketrans(
     {"ɛ": "e", "Ɛ": "E", "ɔ": "o", "Ɔ": "O", "ŋ": "n", "Ŋ": "N", "ɲ": "n", "ɗ": "d", "ɓ": "b"}
@@ -38,6 +39,19 @@ class CardText:
     badge: str
     action: str
     site: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardLook:
+    """What a contest's brand makes of its cards. `colour`: read well on a dark ground; `logo`: a file, or nothing;
+    `needs_white`: it is not seen on a dark ground."""
+
+    colour: tuple[int, int, int] = GOLD
+    logo: bytes = b""
+    needs_white: bool = False
+
+
+OUR_LOOK: Final = CardLook()
 
 
 def drawable(text: str) -> str:
@@ -65,22 +79,22 @@ def _bold(size: int) -> ImageFont.FreeTypeFont:
     return _font("VeraBd.ttf", size)
 
 
-@cache
-def _stage() -> Image.Image:
+@lru_cache(maxsize=4)
+def _stage(colour: tuple[int, int, int]) -> Image.Image:
     """The background of every card: two beams on a dark stage."""
     column = Image.new("RGB", (1, CARD_HEIGHT))
     for y in range(CARD_HEIGHT):
         part = y / CARD_HEIGHT
         column.putpixel((0, y), tuple(round(a + (b - a) * (1 - part)) for a, b in zip(NIGHT, DUSK, strict=True)))
     stage = column.resize((CARD_WIDTH, CARD_HEIGHT))
-    beams = ((CORAL, 60, [(1010, -60), (760, 700), (1330, 700)]), (GOLD, 84, [(640, -60), (820, 700), (1290, 700)]))
+    beams = ((CORAL, 60, [(1010, -60), (760, 700), (1330, 700)]), (colour, 84, [(640, -60), (820, 700), (1290, 700)]))
     for colour, strength, corners in beams:
         light = Image.new("L", stage.size)
         ImageDraw.Draw(light).polygon(corners, fill=strength)
         stage.paste(colour, mask=light.filter(ImageFilter.GaussianBlur(24)))
     pool = Image.new("L", stage.size)
     ImageDraw.Draw(pool).ellipse((700, 560, 1400, 700), fill=110)
-    stage.paste(GOLD, mask=pool.filter(ImageFilter.GaussianBlur(40)))
+    stage.paste(colour, mask=pool.filter(ImageFilter.GaussianBlur(40)))
     return stage
 
 
@@ -112,21 +126,23 @@ def _cut(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return line
 
 
-def draw_card(card: CardText) -> bytes:
+def draw_card(card: CardText, look: CardLook = OUR_LOOK) -> bytes:
     """The card as PNG. Takes some tens of milliseconds: call it in a thread."""
-    image = _stage().copy()
+    image = _stage(look.colour).copy()
+    if look.logo:
+        _paste_logo(image, look)
     pen = ImageDraw.Draw(image)
     width = CARD_WIDTH - 2 * _MARGIN
-    pen.polygon([(_MARGIN + 14, 56), (_MARGIN + 32, 56), (_MARGIN + 46, 108), (_MARGIN, 108)], fill=GOLD)
+    pen.polygon([(_MARGIN + 14, 56), (_MARGIN + 32, 56), (_MARGIN + 46, 108), (_MARGIN, 108)], fill=look.colour)
     pen.text((_MARGIN + 64, 82), "Spotlight", font=_bold(38), fill=WHITE, anchor="lm")
     y = 176
     font, lines = _fitted(drawable(card.above), width, (38, 32, 28), 1)
     for line in lines:
-        pen.text((_MARGIN, y), line, font=font, fill=GOLD)
+        pen.text((_MARGIN, y), line, font=font, fill=look.colour)
     y += 62
     left = _MARGIN
     if card.badge:
-        left = _badge(pen, card.badge, y)
+        left = _badge(pen, card.badge, y, look.colour)
     font, lines = _fitted(drawable(card.title), CARD_WIDTH - _MARGIN - left, (96, 84, 72, 60, 50), 2)
     for line in lines:
         pen.text((left, y), line, font=font, fill=WHITE)
@@ -134,25 +150,36 @@ def draw_card(card: CardText) -> bytes:
     font, lines = _fitted(drawable(card.below), width, (36, 30, 26), 1)
     for line in lines:
         pen.text((left, y + 14), line, font=font, fill=LILAC)
-    _foot(pen, card)
+    _foot(pen, card, look.colour)
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
 
 
-def _badge(pen: ImageDraw.ImageDraw, code: str, y: int) -> int:
-    """A candidate's code in a gold square; returns where the name may begin."""
+def _paste_logo(image: Image.Image, look: CardLook) -> None:
+    """Right above."""
+    logo = Image.open(io.BytesIO(look.logo), formats=("WEBP",)).convert("RGBA")
+    logo.thumbnail(_LOGO_BOX, Image.Resampling.LANCZOS)
+    left, top = CARD_WIDTH - _MARGIN - logo.width, 82 - logo.height // 2
+    if look.needs_white:
+        ground = (left - 18, top - 12, left + logo.width + 18, top + logo.height + 12)
+        ImageDraw.Draw(image).rounded_rectangle(ground, radius=18, fill=WHITE)
+    image.paste(logo, (left, top), logo)
+
+
+def _badge(pen: ImageDraw.ImageDraw, code: str, y: int, colour: tuple[int, int, int]) -> int:
+    """A candidate's code in a square of this colour; returns where the name may begin."""
     font = _bold(64)
     side = max(128, round(font.getlength(code)) + 48)
-    pen.rounded_rectangle((_MARGIN, y, _MARGIN + side, y + 116), radius=26, fill=GOLD)
+    pen.rounded_rectangle((_MARGIN, y, _MARGIN + side, y + 116), radius=26, fill=colour)
     pen.text((_MARGIN + side / 2, y + 58), code, font=font, fill=NIGHT, anchor="mm")
     return _MARGIN + side + 36
 
 
-def _foot(pen: ImageDraw.ImageDraw, card: CardText) -> None:
+def _foot(pen: ImageDraw.ImageDraw, card: CardText, colour: tuple[int, int, int]) -> None:
     font, lines = _fitted(drawable(card.action), CARD_WIDTH - 2 * _MARGIN - 72, (40, 34, 28), 1)
     for line in lines:
         length = font.getlength(line)
-        pen.rounded_rectangle((_MARGIN, 478, _MARGIN + length + 72, 558), radius=40, fill=GOLD)
+        pen.rounded_rectangle((_MARGIN, 478, _MARGIN + length + 72, 558), radius=40, fill=colour)
         pen.text((_MARGIN + 36, 518), line, font=font, fill=NIGHT, anchor="lm")
     pen.text((CARD_WIDTH - _MARGIN, 590), drawable(card.site), font=_font("Vera.ttf", 24), fill=LILAC, anchor="rm")

@@ -30,6 +30,7 @@ from channels.web.vote_requests import (
     with_quantity,
 )
 from gateway.contests.contest import Candidate, Contest
+from gateway.contests.keep_brands import Brands
 from gateway.contests.photos import photo_of
 from gateway.contests.sharing import page_path
 from gateway.contests.videos import Delivery
@@ -165,6 +166,7 @@ async def check_receipt(request: web.Request) -> web.Response:
         request,
         "receipt.html",
         default_language=language_in(contest),
+        contest=contest,
         zone=FALLBACK if contest is None else contest.time_zone,
         proof=found,
         why=why_taken_back,
@@ -231,9 +233,9 @@ def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:
     return Problem(404, title, detail, kind=f"/problems/{kind}", headers={hdrs.CONTENT_LANGUAGE: language}).response()
 
 
-def setup(app: web.Application, pages: Pages, delivery: Delivery | None = None) -> None:
+def setup(app: web.Application, pages: Pages, delivery: Delivery | None = None, brands: Brands | None = None) -> None:
     """Serve the voters' pages. The application needs VOTING_SERVICE, LIMITS and mounted `pages`. `delivery`: where
-    videos are shown from; None: none is shown."""
+    videos are shown from; None: none is shown. `brands`: has the logos for pictures of pages."""
     app[DELIVERY] = delivery
     pages.add("channels.web")
     pages.add_neighbours(neighbours())
@@ -245,4 +247,4 @@ def setup(app: web.Application, pages: Pages, delivery: Delivery | None = None) 
     app.router.add_post("/c/{slug}/{code:[0-9]{2,6}}", place_order)
     app.router.add_get("/votes/{vote_id}", order_page)
     app.router.add_get("/verify/{receipt}", check_receipt)
-    share.setup(app)
+    share.setup(app, brands)

@@ -12,13 +12,17 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 from channels.voting_service import VOTING_SERVICE
-from channels.web.card import CardText, draw_card
+from channels.web.card import OUR_LOOK, CardLook, CardText, draw_card
+from gateway.contests.brand import Brand, BrandPicture
 from gateway.contests.contest import Candidate, Contest
+from gateway.contests.keep_brands import Brands
 from gateway.contests.sharing import page_path, star_code
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES, Pages, money, not_found
+from gateway.values.colours import parts_of
 
 CARDS_KEPT: Final = 128
+LOGOS_KEPT: Final = 32
 # The address of a picture carries the contest's version: a day is never too long.
 CARD_CACHE: Final = "public, max-age=86400"
 QR_CACHE: Final = "public, max-age=86400"
@@ -62,15 +66,17 @@ def _tag(body: bytes) -> str:
     return blake2b(body, digest_size=8).hexdigest()
 
 
-def _drawn(text: CardText) -> tuple[str, bytes]:
-    body = draw_card(text)
+def _drawn(text: CardText, look: CardLook) -> tuple[str, bytes]:
+    body = draw_card(text, look)
     return _tag(body), body
 
 
 class SharedPictures:
-    """The handlers, and the pictures drawn last. One is drawn at a time, in a thread."""
+    """The handlers, and the pictures drawn last. One is drawn at a time, in a thread. `brands`: has the logos."""
 
-    def __init__(self) -> None:
+    def __init__(self, brands: Brands | None = None) -> None:
+        self._brands = brands
+        self._logos: dict[str, bytes] = {}
         self._drawn = lru_cache(maxsize=CARDS_KEPT)(_drawn)
         self._drawing = asyncio.Lock()
 
@@ -85,8 +91,26 @@ class SharedPictures:
         language = asked if asked in pages.languages else contest.language
         text = card_text(pages, request.app.get(PUBLIC_URL, ""), contest, candidate, language)
         async with self._drawing:
-            tag, body = await asyncio.to_thread(self._drawn, text)
+            tag, body = await asyncio.to_thread(self._drawn, text, await self._look(contest.brand))
         return _file(request, tag, body, "image/png", CARD_CACHE)
+
+    async def _look(self, brand: Brand) -> CardLook:
+        """What a brand makes of a card. Raises OSError while its logo cannot be read."""
+        colour = parts_of(brand.on_dark) if brand.accent else OUR_LOOK.colour
+        if self._brands is None or brand.logo is None:
+            return CardLook(colour)
+        return CardLook(colour, await self._logo(self._brands, brand.logo), brand.logo.needs_white)
+
+    async def _logo(self, brands: Brands, logo: BrandPicture) -> bytes:
+        """The file, read once; empty where it was replaced a moment ago."""
+        held = self._logos.pop(logo.address, None)
+        if held is None:
+            held = await brands.file(logo, logo.width) or b""
+        if held:
+            self._logos[logo.address] = held
+        if len(self._logos) > LOGOS_KEPT:
+            del self._logos[next(iter(self._logos))]
+        return held
 
     async def qr(self, request: web.Request) -> web.Response:
         """The QR code of a contest's or a candidate's page, SVG. 304 to who has it, 404."""
@@ -118,9 +142,9 @@ def _file(request: web.Request, tag: str, body: bytes, kind: str, cache: str) ->
     return web.Response(body=body, content_type=kind, headers=headers)
 
 
-def setup(app: web.Application) -> None:
-    """Serve the pictures. The application needs VOTING_SERVICE and mounted PAGES."""
-    pictures = SharedPictures()
+def setup(app: web.Application, brands: Brands | None = None) -> None:
+    """Serve the pictures. The application needs VOTING_SERVICE and mounted PAGES. `brands`: has the logos."""
+    pictures = SharedPictures(brands)
     for page in ("/c/{slug}", "/c/{slug}/{code:[0-9]{2,6}}"):
         app.router.add_get(f"{page}/card.png", pictures.card)
         app.router.add_get(f"{page}/qr.svg", pictures.qr)

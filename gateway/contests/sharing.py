@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
+from gateway.contests.brand import NO_BRAND
 from gateway.contests.contest import Candidate, Contest
 
 # Facebook's and WhatsApp's size for a large picture.
@@ -58,18 +59,19 @@ def share_of(
     """How to share a page. `base_url`: our public address without a last `/`; `say`: says a phrase
     by its key in the reader's language.
 
-    The picture's address changes with the contest's version, because readers of it keep it long.
+    The picture's address changes with the contest's version and brand, because readers of it keep it long.
     """
     path, code = page_path(contest, candidate), star_code(contest, candidate)
     address = base_url + path
     about, names = "contest", {"contest": contest.name}
     if candidate is not None:
         about, names = "candidate", {**names, "name": candidate.name}
+    brand = "" if contest.brand == NO_BRAND else f"-{contest.brand.tag}"
     text = say(f"share.{about}_text", **names, address=address) + (say("share.or_dial", code=code) if code else "")
     return Share(
         path=path,
         address=address,
-        image=f"{address}/card.png?lang={language}&v={contest.version}",
+        image=f"{address}/card.png?lang={language}&v={contest.version}{brand}",
         text=text,
         star_code=code,
         star_link=dial_link(code),

@@ -136,6 +136,7 @@ class Pages:
         self._static = StaticFiles()
         self._phrases: Catalogue = {}
         self._neighbours: dict[str, str] = {}
+        self._pictures: frozenset[str] = frozenset()
         self.environment = jinja2.Environment(
             loader=jinja2.ChoiceLoader(self._loaders),
             autoescape=True,
@@ -161,6 +162,11 @@ class Pages:
     def add_neighbours(self, neighbours: Mapping[str, str]) -> None:
         """Languages without pages, each with the one that its readers get instead."""
         self._neighbours.update(neighbours)
+
+    def add_pictures(self, address: str) -> None:
+        """Pages may show pictures of the host of this address, where it is not their own."""
+        url = URL(address)
+        self._pictures |= {str(url.origin())} if url.absolute else set()
 
     def mount(self, app: web.Application) -> None:
         """Serve the static files of an application and let its handlers render."""
@@ -205,6 +211,8 @@ class Pages:
         language: str,
         values: Mapping[str, object],
         address: URL = NO_ADDRESS,
+        *,
+        pictures: Iterable[str] = (),
         **origins: Iterable[str],
     ) -> Composed:
         """The page, finished and packed, about 0.5 ms. The language links keep `address`'s query.
@@ -220,7 +228,9 @@ class Pages:
         ]
         text = self._fill(template, language, {**values, "other_languages": others})
         body = text.encode()
-        return Composed(language, body, gzip.compress(body, 6, mtime=0), policy_with(**origins))
+        return Composed(
+            language, body, gzip.compress(body, 6, mtime=0), policy_with({*pictures, *self._pictures}, **origins)
+        )
 
     def fragment(self, template: str, language: str, values: Mapping[str, object]) -> Markup:
         """A part of a page, safe to put into a template. Raises what `compose` raises."""

@@ -100,8 +100,9 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     leaderboard.routes.setup(app, boards, cap, container.telegram.address if container.telegram else str)
     channels.web.api.setup(app, limits, cap=cap)
     cloudinary = container.videos.cloudinary
-    channels.web.pages.setup(app, pages, None if cloudinary is None else cloudinary.delivery)
+    channels.web.pages.setup(app, pages, None if cloudinary is None else cloudinary.delivery, container.brands)
     media.setup(app, container.pictures)
+    pages.add_pictures(container.pictures.address(""))
     nominations = container.nominations(container.rankings.directory.refresh)
     channels.web.nominations.setup(app, nominations, container.photos)
 
