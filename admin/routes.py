@@ -14,6 +14,7 @@ from admin.candidates import api as candidates_api
 from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
 from admin.contests import api as contests_api
+from admin.contests import brand
 from admin.contests import file as contest_file
 from admin.contests import pages as contests_pages
 from admin.contests import photos as candidate_photos
@@ -35,6 +36,7 @@ from admin.videos import pages as video_pages
 from admin.videos import webhook
 from admin.videos.keep import Videos
 from admin.videos.pages import VIDEOS
+from gateway.contests.keep_brands import Brands
 from gateway.contests.keep_photos import Photos
 from gateway.http.pages import Pages
 
@@ -49,6 +51,7 @@ def setup(
     payments: Payments,
     contests: StaffContests,
     photos: Photos,
+    brands: Brands,
     candidates: Candidates,
     people: People,
     resets: Resets,
@@ -90,4 +93,5 @@ def setup(
         log,
     ):
         module.setup(app)
+    brand.setup(app, brands)
     webhook.setup(app, videos)

@@ -56,7 +56,11 @@ _BEARER: Final = "Bearer "
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
 
 MENU: Final[Mapping[str, tuple[tuple[str, str, Right], ...]]] = {
-    "contests": ((HOME, "home", Right.READ_ORDERS), ("/admin/contests", "contests", Right.READ_CONTESTS)),
+    "contests": (
+        (HOME, "home", Right.READ_ORDERS),
+        ("/admin/contests", "contests", Right.READ_CONTESTS),
+        ("/admin/brand", "brand", Right.EDIT_CONTEST),
+    ),
     "orders": (
         ("/admin/search", "search", Right.READ_ORDERS),
         ("/admin/requests", "requests", Right.READ_ORDERS),

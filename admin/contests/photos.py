@@ -75,19 +75,19 @@ async def put_photo(request: web.Request, me: Me) -> web.Response:
     square sizes; nothing of what the file says beside its pixels is kept.
     """
     slug, code = request.match_info["slug"], request.match_info["code"]
-    data = await _read_body(request)
+    data = await read_picture(request)
     try:
         photo = await request.app[PHOTOS].keep(me.scope, slug, code, data, me.email)
     except UnknownCandidate:
         raise unknown("candidate", code) from None
     except PhotoRefused as error:
-        raise _problem(error.fault) from None
+        raise picture_refused(error.fault) from None
     except OSError:
-        raise _away() from None
+        raise pictures_away() from None
     return answer(Reply(200, _kept(code, photo)))
 
 
-async def _read_body(request: web.Request) -> bytes:
+async def read_picture(request: web.Request) -> bytes:
     """The whole body. Problem 408, 413."""
     held = bytearray()
     try:
@@ -95,15 +95,17 @@ async def _read_body(request: web.Request) -> bytes:
             async for piece in request.content.iter_any():
                 held += piece
                 if len(held) > BYTES_MAX:
-                    raise _problem(PhotoFault.TOO_LARGE)
+                    raise picture_refused(PhotoFault.TOO_LARGE)
     except TimeoutError:
         raise Problem(408, "Request timeout", "The file did not arrive in time.") from None
     return bytes(held)
 
 
-def _problem(fault: PhotoFault) -> Problem:
+def picture_refused(fault: PhotoFault, least: str = "a photo has at least 96 pixels each way") -> Problem:
+    """The answer to a file that is not taken. `least`: how large one of this kind must be."""
     status = 413 if fault is PhotoFault.TOO_LARGE else 422
-    return Problem(status, "Photo refused", _WHY[fault], kind=f"/problems/photo_{fault.value}")
+    why = least if fault is PhotoFault.TOO_SMALL else _WHY[fault]
+    return Problem(status, "Photo refused", why, kind=f"/problems/photo_{fault.value}")
 
 
 _WHY: Final = {
@@ -111,12 +113,12 @@ _WHY: Final = {
     PhotoFault.NO_PHOTO: "the file is neither JPEG nor PNG nor WebP",
     PhotoFault.MOVING: "a photo is one picture, and this file has several",
     PhotoFault.TOO_MANY_PIXELS: "a photo has at most 25 megapixels",
-    PhotoFault.TOO_SMALL: "a photo has at least 96 pixels each way",
     PhotoFault.BROKEN: "the file is damaged or cut off",
 }
 
 
-def _away() -> Problem:
+def pictures_away() -> Problem:
+    """The answer while the store of pictures does not answer."""
     return Problem(503, "Service busy", "Photos cannot be kept now.", headers={hdrs.RETRY_AFTER: "10"})
 
 

@@ -75,12 +75,12 @@ class Brands:
         self._resizer = resizer
 
     async def read(self, find: Find, scope: Scope, slug: str) -> tuple[BrandOwner, Brand, Brand]:
-        """Whose brand it is, what of it is its own, and what is shown. Raises UnknownOwner."""
+        """Whose brand it is, what of it is its own, and what stands in for what it lacks. Raises UnknownOwner."""
         async with scoped(self._engine, scope) as connection:
             owner = await _owner(connection, find, scope, slug)
             held = await read_brands(connection, [owner.organiser_id])
-        own = held.get(owner.id, NO_BRAND)
-        return owner, own, own.over(held.get(owner.organiser_id, NO_BRAND))
+        default = NO_BRAND if owner.contest_id is None else held.get(owner.organiser_id, NO_BRAND)
+        return owner, held.get(owner.id, NO_BRAND), default
 
     async def organiser(self, scope: Scope) -> str | None:
         """The slug of a person's own organiser; None at the platform."""

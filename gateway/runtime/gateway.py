@@ -137,6 +137,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         payments=services,
         contests=contests,
         photos=container.photos,
+        brands=container.brands,
         candidates=Candidates(container.engine, directory.refresh, nominations),
         people=container.people,
         resets=container.resets,

@@ -12,7 +12,7 @@ from typing import Final
 _WRITTEN: Final = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.ASCII)
 _SHARES: Final = (0.2126, 0.7152, 0.0722)
 # Shades between black and white that are tried.
-_SHADES: Final = 1_000
+_SHADES: Final = 255
 
 
 def read_colour(typed: str) -> str | None:
@@ -30,6 +30,7 @@ def parts_of(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
+@lru_cache(maxsize=4096)
 def luminance(colour: str) -> float:
     """From 0, black, to 1, white."""
     return sum(share * _linear(part / 255) for share, part in zip(_SHARES, parts_of(colour), strict=True))

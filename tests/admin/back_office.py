@@ -229,6 +229,7 @@ async def open_office(
         payments=payments,
         contests=contests,
         photos=container.photos,
+        brands=container.brands,
         candidates=Candidates(rig.engine, rig.directory.refresh, app[NOMINATIONS]),
         people=People(rig.engine, mails, rights.check, ""),
         resets=Resets(rig.engine, mails, staff, ""),
