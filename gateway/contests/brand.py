@@ -104,6 +104,11 @@ class Brand:
         return Brand(colours.accent, colours.accent_dark, self.logo or default.logo, self.banner or default.banner)
 
     @property
+    def shown(self) -> bool:
+        """Whether there is anything of it."""
+        return bool(self.accent or self.logo or self.banner)
+
+    @property
     def on_dark(self) -> str:
         """The colour of a dark page."""
         return self.accent_dark or (self.accent and (nearest_shade(self.accent, _on_dark) or self.accent))
@@ -162,24 +167,42 @@ def pressed(colour: str, theme: Theme) -> str:
 
 @lru_cache(maxsize=1024)
 def style_of(brand: Brand) -> str:
-    """The stylesheet that gives our pages the colours of a brand; empty without one."""
-    if not brand.accent:
+    """The stylesheet that gives our pages a brand; empty without one. It comes after the others."""
+    banner = _BANNER if brand.banner else ""
+    return _colours(brand.accent, brand.on_dark) + banner + (_LOGO if brand.logo else "")
+
+
+_BANNER: Final = (
+    ".banner{display:block;width:100%;max-width:70rem;height:auto;aspect-ratio:3;margin-inline:auto;"
+    "object-fit:cover;background:#ffffff14}"
+)
+_LOGO: Final = (
+    ".logo{display:block;margin:16px auto 0;border-radius:10px}"
+    ".on-white{box-sizing:content-box;padding:8px 12px;background:#fff}"
+)
+# The leader's line has the colour that marks what has the focus.
+_LEADER: Final = (
+    ".ranking tr[data-leads]{box-shadow:var(--lift)}"
+    ".ranking tr[data-leads] .cover:focus-visible::after{outline-color:currentColor}"
+    ".waiting::after{background:var(--button)}"
+)
+
+
+def _colours(light: str, dark: str) -> str:
+    if not light:
         return ""
-    light, dark = brand.accent, brand.on_dark
     stage = f"--gold:{dark};--beam:{dark}40;--glow:{dark}45"
     return (
         f":root{{{stage};{_rules(light, LIGHT)}}}"
         f"@media(prefers-color-scheme:dark){{:root{{{_rules(dark, DARK)}}}}}"
         f".stage{{{_button(dark, DARK)}}}"
+        f".total span{{text-shadow:0 0 48px {dark}59}}{_LEADER}"
     )
 
 
 def _rules(colour: str, theme: Theme) -> str:
-    return (
-        f"--link:{colour};{_button(colour, theme)};--lead:{colour};--on-lead:{theme.on_colour};"
-        f"--halo:0 8px 32px {colour}4d;--from:{colour}08;--to:{colour}{theme.bar:02x}"
-    )
+    return f"--link:{colour};{_button(colour, theme)};--from:{colour}08;--to:{colour}{theme.bar:02x}"
 
 
 def _button(colour: str, theme: Theme) -> str:
-    return f"--button:{colour};--on-button:{theme.on_colour};--pressed:{pressed(colour, theme)}"
+    return f"--button:{colour};--on:{theme.on_colour};--pressed:{pressed(colour, theme)}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from gateway.contests.brand import NO_BRAND
 from gateway.contests.contest import Candidate, Contest
 
 # Facebook's and WhatsApp's size for a large picture.
@@ -66,7 +65,7 @@ def share_of(
     about, names = "contest", {"contest": contest.name}
     if candidate is not None:
         about, names = "candidate", {**names, "name": candidate.name}
-    brand = "" if contest.brand == NO_BRAND else f"-{contest.brand.tag}"
+    brand = f"-{contest.brand.tag}" if contest.brand.shown else ""
     text = say(f"share.{about}_text", **names, address=address) + (say("share.or_dial", code=code) if code else "")
     return Share(
         path=path,

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from channels.web.card import CardText, draw_card, drawable
+from channels.web.card import CardLook, CardText, draw_card, drawable
 from tests.channels.web.service import PUBLIC, application
 from tests.demo import demo_contest
 from tests.rigs.voting_service import FakeVotingService
@@ -58,9 +58,9 @@ async def test_messengers_find_a_title_a_text_and_a_picture(client: Client) -> N
 async def test_a_picture_is_drawn_once_and_kept(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[CardText] = []
 
-    def draw(text: CardText) -> bytes:
+    def draw(text: CardText, look: CardLook) -> bytes:
         drawn.append(text)
-        return draw_card(text)
+        return draw_card(text, look)
 
     monkeypatch.setattr("channels.web.share.draw_card", draw)
     first = await client.get("/c/star/card.png")

@@ -150,9 +150,11 @@ def test_a_dark_page_has_a_shade_where_none_is_set() -> None:
 def test_the_style_sets_what_the_pages_use() -> None:
     style = style_of(Brand("#5b21b6"))
     assert style_of(NO_BRAND) == ""
-    assert style_of(Brand("", "", BrandPicture("/media/x", (10,), 5))) == ""
-    used = set(re.findall(r"var\((--[a-z-]+)\)", SITE + BOARD))
+    assert style_of(Brand("", "", BrandPicture("/media/x", (10,), 5))).startswith(".logo{")
+    used = set(re.findall(r"var\((--[a-z-]+)", SITE + BOARD))
     assert set(re.findall(r"(--[a-z-]+):", style)) <= used
+    for selector in re.findall(r"[}](\.[^{}]+){", style):
+        assert all(re.search(rf"{re.escape(part)}\b", SITE + BOARD) for part in re.findall(r"\.[a-z]+", selector))
     assert style.count("{") == style.count("}")
 
 
