@@ -156,4 +156,6 @@ async def _owner(connection: AsyncConnection, find: Find, scope: Scope, slug: st
 async def _note(connection: AsyncConnection, owner: BrandOwner, actor: str, what: str, before: str, after: str) -> None:
     change = {"what": what, "before": before or "none", "after": after or "none"}
     act = "organiser.brand" if owner.contest_id is None else "contest.brand"
-    await note(connection, actor=actor, act=act, subject=owner.slug, detail={"changes": [change]})
+    await note(
+        connection, actor=actor, act=act, subject=owner.slug, detail={"changes": [change]}, contest=owner.contest_id
+    )
