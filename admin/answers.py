@@ -12,10 +12,12 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import Row
 
-from admin.access.guard import Me, api_me, declares, status_of
+from admin.access.guard import Me, api_me, declares, problem_of_frozen, problem_of_quota, status_of
+from gateway.contests.quotas import QuotaReached
 from gateway.http.amount import Amount
 from gateway.http.endpoint import BODY_BYTES_MAX, InputModel, Line, Reply, endpoint
 from gateway.http.problems import Problem
+from gateway.storage.engine import ReadOnly
 from payments.ledger.book import MoneyRefused, UnknownName
 from payments.requests import ActRefused, Right
 
@@ -120,6 +122,10 @@ def staff_endpoint(
                 return await serve(request, await api_me(request, right), **given)
             except (ActRefused, MoneyRefused) as error:
                 raise problem_of(error) from None
+            except ReadOnly:
+                raise problem_of_frozen() from None
+            except QuotaReached as error:
+                raise problem_of_quota(error) from None
 
         described = endpoint(
             returns=returns,

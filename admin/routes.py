@@ -27,6 +27,8 @@ from admin.orders import tickets
 from admin.orders.store import ORDERS, StaffOrders
 from admin.people import invitation, organisers, reset
 from admin.people import people as people_pages
+from admin.people.keep_organisers import Organisers
+from admin.people.organisers import ORGANISERS
 from admin.people.people import PEOPLE
 from admin.people.reset import RESETS
 from admin.people.resets import Resets
@@ -54,6 +56,7 @@ def setup(
     brands: Brands,
     candidates: Candidates,
     people: People,
+    kept_organisers: Organisers,
     resets: Resets,
     videos: Videos,
     audits: Audits,
@@ -62,7 +65,7 @@ def setup(
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     app[PHOTOS] = photos
-    app[PEOPLE], app[RESETS] = people, resets
+    app[PEOPLE], app[ORGANISERS], app[RESETS] = people, kept_organisers, resets
     app[VIDEOS], app[tally.AUDITS] = videos, audits
     pages.add("admin")
     for module in (

@@ -234,6 +234,7 @@ class Leaderboard:
             "ranking": ranking,
             "phase": phase,
             "nominations": contest.nominated_at(request.app[PUBLISHED].now()),
+            "suspended": contest.suspended and phase is not Phase.CLOSED,
             "how": view_model.how_to_vote(contest, "VOTE" if alone else contest.keyword, EXAMPLE_QUANTITY),
             "example_amount": contest.price.times(EXAMPLE_QUANTITY),
             "percent": view_model.percent,

@@ -227,6 +227,7 @@ class Withheld(StrEnum):
 
     CLOSED = "closed"  # a payer who takes all the time there is would be too late to count
     CANDIDATE_WITHDRAWN = "candidate_withdrawn"
+    SUSPENDED = "suspended"  # the organiser is frozen
     TRIED = "tried"  # as often as is allowed
     TOO_OLD = "too_old"
     ASKED_TOO_OFTEN = "asked_too_often"  # by several gateways in the same instant
@@ -234,7 +235,11 @@ class Withheld(StrEnum):
 
 
 # Every reason of a payment that voters have a sentence for: an operator's, and our own.
-REASONS: Final = frozenset(PayerReason) | {Withheld.CLOSED, Withheld.CANDIDATE_WITHDRAWN}
+REASONS: Final = frozenset(PayerReason) | {
+    Withheld.CLOSED,
+    Withheld.CANDIDATE_WITHDRAWN,
+    Withheld.SUSPENDED,
+}
 
 # An order is sent to its operator so often at most.
 SEND_TRIES_MAX: Final = 5

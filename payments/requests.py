@@ -43,6 +43,8 @@ class Why(StrEnum):
     NO_PERSON = "no_person"
     NO_REASON = "no_reason"
     NOT_ALLOWED = "not_allowed"  # their role lacks the right
+    FROZEN = "frozen"  # their organiser is frozen
+    LIMITED = "limited"  # their organiser is limited, and this would be new
     OWN_REQUEST = "own_request"
     DECIDED = "decided"
     EXPIRED = "expired"
@@ -74,7 +76,8 @@ class Right(StrEnum):
     EDIT_CONTEST = "edit_contest"  # create, edit, publish, close, archive
     MODERATE = "moderate"  # candidates, their photos and videos, nominations
     MANAGE_STAFF = "manage_staff"  # invite, change roles, end
-    MANAGE_ORGANISERS = "manage_organisers"  # create, freeze, limit, quotas
+    MANAGE_ORGANISERS = "manage_organisers"  # create, quotas
+    STOP_ORGANISERS = "stop_organisers"  # limit one, freeze one, and let it go on
     READ_ORDERS = "read_orders"
     SEE_NUMBER = "see_number"  # a whole phone number, each time with a reason
     READ_MONEY = "read_money"  # balances, fees, payouts
@@ -87,7 +90,7 @@ class Right(StrEnum):
     CLOSE_TICKET = "close_ticket"
     RECONCILE = "reconcile"
     PAY_OUT = "pay_out"  # ask for a payout; another person agrees
-    MANAGE_PAYOUTS = "manage_payouts"  # end one that waits for a person, freeze an organiser
+    MANAGE_PAYOUTS = "manage_payouts"  # end one that waits for a person
     SET_FEES = "set_fees"  # our share of what votes bring
     DECIDE = "decide"  # be the second person
 

@@ -22,11 +22,14 @@ from admin.access.rules import Member
 from admin.access.sign_in import Factor, SignIn
 from admin.access.store import Client, LiveSession
 from admin.access.tokens import Tokens
+from gateway.contests.quotas import QuotaReached
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.endpoint import BODY_BYTES_MAX, read_body
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
+from gateway.storage.engine import ReadOnly
 from gateway.values.network import subject_of
+from gateway.values.organiser import Deed, allows
 from gateway.values.time_zones import FALLBACK, local, offset
 from payments.ledger.book import MoneyRefused
 from payments.requests import ActRefused, Right, Scope, Why
@@ -52,6 +55,7 @@ _LINES_LENGTH_MAX: Final = 10_000
 _FILE_NAME_MAX: Final = 120
 _UPLOAD_SECONDS: Final = 60.0
 FILE_BYTES_MAX: Final = 10 * 1024 * 1024
+_READING: Final = (hdrs.METH_GET, hdrs.METH_HEAD)
 _BEARER: Final = "Bearer "
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
 
@@ -76,7 +80,7 @@ MENU: Final[Mapping[str, tuple[tuple[str, str, Right], ...]]] = {
     ),
     "people": (
         ("/admin/people", "people", Right.MANAGE_STAFF),
-        ("/admin/organisers", "organisers", Right.MANAGE_ORGANISERS),
+        ("/admin/organisers", "organisers", Right.READ_ORDERS),
     ),
 }
 """The menu by group: address, phrase and the right that each page needs."""
@@ -113,6 +117,11 @@ class Me:
         return self.session.member
 
     @property
+    def stopped(self) -> bool:
+        """Whether they may read and change nothing: their organiser is frozen. Their own account stays theirs."""
+        return not allows(self.member.organiser_state, Deed.CHANGE)
+
+    @property
     def email(self) -> str:
         """How acts are recorded."""
         return self.session.member.email
@@ -137,6 +146,8 @@ _STATUS_OF: Final[Mapping[Why, int]] = {
     Why.NO_REASON: 422,
     Why.NO_PERSON: 403,
     Why.NOT_ALLOWED: 403,
+    Why.FROZEN: 403,
+    Why.LIMITED: 403,
     Why.OWN_REQUEST: 403,
 }
 
@@ -207,7 +218,12 @@ def api_call(right: Right | None) -> Callable[[ServePage], Handler]:
     def wrap(serve: ServePage) -> Handler:
         @functools.wraps(serve)
         async def handler(request: web.Request) -> web.StreamResponse:
-            return await serve(request, await api_me(request, right))
+            try:
+                return await serve(request, await api_me(request, right))
+            except ReadOnly:
+                raise problem_of_frozen() from None
+            except QuotaReached as error:
+                raise problem_of_quota(error) from None
 
         return declares(right)(handler)
 
@@ -286,7 +302,14 @@ async def _let_in(request: web.Request, right: Right | None, unfinished: bool) -
     me = replace(me, zone=zone, as_of=as_of, rights=me.rights & READING if as_of else me.rights)
     if right is not None and right not in me.rights:
         return say(request, 403, "not_allowed", me)
+    if _is_stopped(request, right, me):
+        return say(request, 403, "refused_frozen", me)
     return me
+
+
+def _is_stopped(request: web.Request, right: Right | None, me: Me) -> bool:
+    """Whether this would change something of a frozen organiser."""
+    return me.stopped and right is not None and request.method not in _READING
 
 
 async def _served(serve: ServePage, request: web.Request, me: Me, *sent: object) -> web.StreamResponse:
@@ -294,6 +317,10 @@ async def _served(serve: ServePage, request: web.Request, me: Me, *sent: object)
         return await serve(request, me, *sent)
     except ActRefused as error:
         return say(request, status_of(error), f"refused_{error.why.value}", me, str(error))
+    except ReadOnly:
+        return say(request, 403, "refused_frozen", me)
+    except QuotaReached as error:
+        return say_quota(request, me, error)
     except MoneyRefused as error:
         return say(request, 404, "money_refused", me, str(error))
 
@@ -469,13 +496,25 @@ async def api_me(request: web.Request, right: Right | None = None) -> Me:
     me = await who(request)
     if me is None:
         raise Problem(401, "Not signed in", kind="/problems/not_signed_in", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
-    if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD) and not me.bearer and from_elsewhere(request):
+    if request.method not in _READING and not me.bearer and from_elsewhere(request):
         raise Problem(403, "Sent from elsewhere", kind="/problems/sent_from_elsewhere")
     if request.app[ACCESS].sign_in.wants_factor(me.member):
         raise Problem(403, "Second factor wanted", "Set it up at /admin/factor.", kind="/problems/factor_wanted")
     if right is not None and right not in me.rights:
         raise Problem(403, "Not allowed", f"Your role lacks the right {right.value}.", kind="/problems/not_allowed")
+    if _is_stopped(request, right, me):
+        raise problem_of_frozen()
     return me
+
+
+def problem_of_quota(error: QuotaReached) -> Problem:
+    """The API's answer to what the organiser has no room for."""
+    return Problem(409, "Quota reached", f"There may be {error}. Nothing was changed.", kind="/problems/quota_reached")
+
+
+def problem_of_frozen() -> Problem:
+    """The API's answer to what would change something of a frozen organiser."""
+    return Problem(403, "Organiser frozen", "You may read. Nothing was changed.", kind="/problems/frozen")
 
 
 def see_other(address: str) -> web.Response:
@@ -533,6 +572,13 @@ def say(request: web.Request, status: int, about: str, me: Me | None = None, det
     """A page with one clear sentence. `about`: its phrases, `admin_say.<about>_title` and `_text`; `detail`:
     one more, in English, where only those who refused know it."""
     return show(request, me, "admin_message.html", status=status, about=about, detail=detail)
+
+
+def say_quota(request: web.Request, me: Me, error: QuotaReached) -> web.Response:
+    """A page that says how much there may be of what is full."""
+    pages = request.config_dict[PAGES]
+    detail = pages.say(pages.language_of(request), f"admin_quota_reached.{error.quota.value}", most=error.most)
+    return show(request, me, "admin_message.html", status=409, about="quota_reached", words=detail, detail="")
 
 
 def _renew(request: web.Request) -> web.Response:

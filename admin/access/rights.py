@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from admin.access.rules import ASKING, Member, may_decide, rights_of
 from admin.access.store import MEMBER_COLUMNS, read_member
 from gateway.storage.engine import narrow
+from gateway.values.organiser import Deed, allows
 from gateway.values.scope import sees
 from payments.requests import Act, ActRefused, Right, Scope, Why, named
 
@@ -84,6 +85,7 @@ class StaffRights:
         member, rights = await self._rights(connection, person)
         if right not in rights:
             raise self._not_allowed(member, right)
+        _let_change(member)
         return member
 
     async def permit(self, connection: AsyncConnection, person: str, right: Right) -> Scope:
@@ -99,6 +101,20 @@ class StaffRights:
         """Their scope and whose an act would be, if they may ask for it. Raises ActRefused: what is another
         organiser's is not there."""
         member = await self.check(connection, person, ASKING[act])
+        if act is Act.PAYOUT and not allows(member.organiser_state, Deed.ASK_PAYOUT):
+            raise ActRefused(Why.LIMITED, "this organiser is limited: the platform asks for its payouts")
+        return await self._asked(connection, member, act, subject)
+
+    async def check_asked(self, connection: AsyncConnection, person: str, act: Act, subject: str) -> None:
+        """Whether who asked for an act still has the right to. Their organiser may be stopped since: whoever agrees
+        stands for that. Raises ActRefused."""
+        member, rights = await self._rights(connection, person)
+        if ASKING[act] not in rights:
+            raise self._not_allowed(member, ASKING[act])
+        await self._asked(connection, member, act, subject)
+
+    @staticmethod
+    async def _asked(connection: AsyncConnection, member: Member, act: Act, subject: str) -> tuple[Scope, Whose]:
         if act is Act.PAYOUT and member.organiser_id is not None and _uuid(subject) is not None:
             raise ActRefused(Why.NOT_ALLOWED, "a payout that waits for a person is ended by the platform")
         return member.scope, await _in_scope(connection, member, act, subject)
@@ -107,6 +123,7 @@ class StaffRights:
         """Whether they may be the second person of an act. Raises ActRefused."""
         member, rights = await self._rights(connection, person)
         await _in_scope(connection, member, act, subject)
+        _let_change(member)
         if not may_decide(rights, act, member.scope):
             raise self._not_allowed(member, ASKING[act] if Right.DECIDE in rights else Right.DECIDE)
 
@@ -122,6 +139,11 @@ class StaffRights:
         if self._factor_wanted and not member.has_factor:
             return ActRefused(Why.NOT_ALLOWED, f"{member.email} has no second factor yet: set it up at /admin/factor")
         return ActRefused(Why.NOT_ALLOWED, f"the role {member.role.value} of {member.email} lacks {right.value}")
+
+
+def _let_change(member: Member) -> None:
+    if not allows(member.organiser_state, Deed.CHANGE):
+        raise ActRefused(Why.FROZEN, "this organiser is frozen: its people may read, and change nothing")
 
 
 async def _in_scope(connection: AsyncConnection, member: Member, act: Act, subject: str) -> Whose:

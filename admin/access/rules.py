@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pyotp
 
+from gateway.values.organiser import OrganiserState
 from gateway.values.scope import OneContest, Scope
 from payments.requests import Act, Right
 
@@ -42,11 +43,12 @@ _MONEY: Final = _SEE_MONEY | {
     Right.PAY_OUT,
     Right.MANAGE_PAYOUTS,
     Right.VOID_WINDOW,
+    Right.STOP_ORGANISERS,
 }
 
 _RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.OWNER: frozenset(Right),
-    Role.ADMINISTRATOR: _READ | _CONTESTS | {Right.MANAGE_ORGANISERS, Right.CLOSE_TICKET},
+    Role.ADMINISTRATOR: _READ | _CONTESTS | {Right.MANAGE_ORGANISERS, Right.STOP_ORGANISERS, Right.CLOSE_TICKET},
     Role.MANAGER: _READ | _CONTESTS | {Right.CLOSE_TICKET},
     Role.MODERATOR: frozenset({Right.READ_CONTESTS, Right.MODERATE}),
     Role.FINANCE: _READ | _VOTERS | _MONEY | {Right.DECIDE},
@@ -55,7 +57,14 @@ _RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
 }
 # About all organisers together: members of one organiser do not have them.
 _OF_THE_PLATFORM: Final = frozenset(
-    {Right.READ_BOOK, Right.RECONCILE, Right.MANAGE_PAYOUTS, Right.SET_FEES, Right.MANAGE_ORGANISERS}
+    {
+        Right.READ_BOOK,
+        Right.RECONCILE,
+        Right.MANAGE_PAYOUTS,
+        Right.SET_FEES,
+        Right.MANAGE_ORGANISERS,
+        Right.STOP_ORGANISERS,
+    }
 )
 ROLES_OF_ORGANISERS: Final = frozenset(Role) - {Role.ADMINISTRATOR}
 ROLES_OF_THE_PLATFORM: Final = frozenset(Role) - {Role.MANAGER, Role.MODERATOR}
@@ -81,7 +90,8 @@ class Member:
     """A member of staff. `organiser_id`: the only organiser they work for; None: the platform. `contest_id`: the only
     contest that an auditor of an organiser reads; None: all of its contests.
 
-    `has_factor`: a second factor is set up and was proven once."""
+    `has_factor`: a second factor is set up and was proven once. `organiser_state`: of their organiser; those of the
+    platform are never stopped."""
 
     id: UUID
     email: str
@@ -91,6 +101,7 @@ class Member:
     active: bool
     has_factor: bool
     contest_id: UUID | None = None
+    organiser_state: OrganiserState = OrganiserState.ACTIVE
 
     @property
     def scope(self) -> Scope:

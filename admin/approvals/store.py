@@ -85,7 +85,7 @@ class StaffRequests:
                 raise refused
             if approve:
                 # Two persons stand behind it now: who asked may have been sent away since.
-                await self._rights.check_asker(connection, asked.requested_by, asked.act, asked.subject)
+                await self._rights.check_asked(connection, asked.requested_by, asked.act, asked.subject)
             status = RequestStatus.APPROVED if approve else RequestStatus.REJECTED
             decided = await _changed(
                 connection,

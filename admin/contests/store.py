@@ -19,9 +19,10 @@ from gateway.contests.contest import CandidateStatus, Contest, ContestState, Pha
 from gateway.contests.directory import read_contest, within
 from gateway.contests.document import Document, document_of, planned
 from gateway.contests.steps import Step, stepped
-from gateway.contests.store import lock_contests, organiser_named, organiser_of, write_plan
+from gateway.contests.store import lock_contests, organiser_named, organiser_of, state_of, write_plan
 from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidates, contests, organisers
+from gateway.values.organiser import Deed, allows
 from gateway.values.scope import Scope
 from payments.requests import ActRefused, Why
 
@@ -192,6 +193,12 @@ class StaffContests:
         async with scoped(self._engine, scope) as connection:
             await lock_contests(connection)
             held = await _held(connection, slug, scope)
+            if (
+                step is Step.PUBLISH
+                and scope is not None
+                and not allows(await state_of(connection, scope), Deed.PUBLISH)
+            ):
+                raise ActRefused(Why.LIMITED, "this organiser is limited: it publishes no further contest for now")
             with _refusals():
                 made = stepped(held.contest, step, await _now(connection))
             if made is not None:

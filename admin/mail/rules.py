@@ -19,6 +19,7 @@ class MailKind(StrEnum):
     NOMINATION_LINK = "nomination_link"
     NOMINATION_APPROVED = "nomination_approved"
     NOMINATION_REJECTED = "nomination_rejected"
+    ORGANISER_STATE = "organiser_state"
 
 
 class FactorChange(StrEnum):
@@ -35,7 +36,7 @@ class FactorChange(StrEnum):
 # Seconds before the next try, by tries so far; after the last one a mail is given up.
 RETRY_SECONDS: Final = (30, 120, 600, 3_600, 4 * 3_600, 12 * 3_600)
 # Facts that are codes of ours, each with the section that names them in words.
-_IN_WORDS: Final[Mapping[str, str]] = {"role": "admin_role", "what": "mail_what"}
+_IN_WORDS: Final[Mapping[str, str]] = {"role": "admin_role", "what": "mail_what", "state": "mail_state"}
 
 
 @dataclass(frozen=True, slots=True)

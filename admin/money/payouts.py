@@ -7,19 +7,18 @@ from uuid import UUID
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, form, page, say, see_other, show
+from admin.access.guard import Me, page, say, show
 from admin.access.moment import contests_of
 from admin.answers import AsOf, read_id, staff_endpoint
 from admin.approvals.api import Request, ask
 from admin.money import beneficiaries
-from admin.money.ledger import OrganiserPath
 from admin.orders.pages import countries_of
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
 from payments.disbursement.payouts.acts import Payout, PositionLine
 from payments.disbursement.payouts.statement import statement_csv, statement_text
-from payments.requests import Act, Right, reasoned
+from payments.requests import Act, Right
 
 API: Final = "/api/admin/payouts"
 PAGE: Final = "/admin/payouts"
@@ -71,20 +70,6 @@ class Finish(InputModel):
     end: Literal["done", "failed", "again"]
     operator_reference: Line | None = Field(None, max_length=64, description="For `done`.")
     reason: Line = Field(max_length=500)
-
-
-class Freeze(InputModel):
-    """Pay an organiser nothing, or go on."""
-
-    frozen: bool
-    reason: Line = Field(max_length=500)
-
-
-class Frozen(ApiModel):
-    """Whether an organiser is paid nothing."""
-
-    organiser: str
-    frozen: bool
 
 
 @page(Right.READ_MONEY)
@@ -180,31 +165,6 @@ async def statement_page(request: web.Request, me: Me) -> web.StreamResponse:
     return web.Response(text=statement_csv(made), headers=headers)
 
 
-@staff_endpoint(
-    Right.MANAGE_PAYOUTS, proof=True, path=OrganiserPath, body=Freeze, returns={200: Frozen}, problems=(404,)
-)
-async def freeze(request: web.Request, me: Me, *, path: OrganiserPath, body: Freeze) -> Reply:
-    """Pay an organiser nothing, or go on.
-
-    Votes are counted and refunds go on either way.
-    """
-    await _freeze(request, me, path.organiser, body.reason, frozen=body.frozen)
-    return Reply(200, Frozen(organiser=path.organiser, frozen=body.frozen))
-
-
-@form(Right.MANAGE_PAYOUTS, proof=True)
-async def freeze_by_page(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Pay an organiser nothing, or go on."""
-    organiser, reason = fields.get("organiser", ""), fields.get("reason", "")
-    await _freeze(request, me, organiser, reason, frozen=fields.get("frozen") == "1")
-    return see_other(PAGE)
-
-
-async def _freeze(request: web.Request, me: Me, organiser: str, reason: str, *, frozen: bool) -> None:
-    payouts = request.app[PAYMENTS].payouts
-    await payouts.freeze(organiser, frozen=frozen, reason=reasoned(reason), person=me.email)
-
-
 def setup(app: web.Application) -> None:
     """Serve them. The application needs APPROVALS, ORDERS, PAYMENTS, VOTING_SERVICE and mounted pages."""
     router = app.router
@@ -213,10 +173,8 @@ def setup(app: web.Application) -> None:
     router.add_get(f"{API}/positions", positions)
     router.add_post(f"{API}/{{reference}}/finish", finish)
     router.add_get(f"{API}/{{reference}}/statement", statement)
-    router.add_post("/api/admin/organisers/{organiser}/freeze", freeze)
     router.add_get(PAGE, payouts_page)
-    router.add_post(f"{PAGE}/freeze", freeze_by_page)
     router.add_get(f"{PAGE}/{{reference}}/statement.csv", statement_page)
     # Where a form leads whose sender had to sign in again.
-    for address in (f"{PAGE}/freeze", beneficiaries.PAGE, f"{beneficiaries.PAGE}/{{beneficiary}}"):
+    for address in (beneficiaries.PAGE, f"{beneficiaries.PAGE}/{{beneficiary}}"):
         router.add_get(address, payouts_page)

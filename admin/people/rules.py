@@ -26,6 +26,7 @@ class Fault(StrEnum):
     NO_SLUG = "no_slug"
     SLUG_TAKEN = "slug_taken"
     NO_NAME = "no_name"
+    NO_QUOTA = "no_quota"
 
 
 class PeopleRefused(Exception):

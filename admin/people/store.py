@@ -24,11 +24,14 @@ from admin.answers import PageOnly
 from admin.mail.rules import MailKind
 from admin.mail.store import Mails
 from admin.people.rules import INVITATION_LIFE, Fault, PeopleRefused, clean_name, is_slug
+from gateway.contests.quotas import Quota, check
+from gateway.contests.store import lock_organiser
 from gateway.http.endpoint import ApiModel
 from gateway.storage.audit_log import note
 from gateway.storage.engine import narrow, scoped
+from gateway.values.organiser import Deed, OrganiserState, allows
 from gateway.values.scope import Scope
-from payments.requests import Right
+from payments.requests import ActRefused, Right, Why
 
 TOKEN_BYTES: Final = 32
 PLATFORM: Final = "Spotlight"
@@ -58,7 +61,8 @@ insert into invitations (id, link_hash, email, role, language, invited_by, organ
 values (:id, :hash, :email, :role, :language, :by, :organiser, :contest, now() + cast(:life as interval))
 """)
 _RENEW: Final = text("""
-update invitations set link_hash = :hash, expires_at = now() + cast(:life as interval), invited_by = :by where id = :id
+update invitations set link_hash = :hash, expires_at = now() + cast(:life as interval), invited_by = :by,
+  sends = case when sent_at > now() - interval '1 day' then sends + 1 else 1 end, sent_at = now() where id = :id
 """)
 _WITHDRAW: Final = text("update invitations set withdrawn_at = now() where id = :id")
 _WITHDRAW_SAME: Final = text("""
@@ -74,6 +78,15 @@ from invitations i where i.id = :invitation returning {MEMBER_COLUMNS}
 _HAS_ACCOUNT: Final = text("select 1 from staff where email = :email")
 _ORGANISER: Final = text("select id from organisers where slug = :slug")
 _CONTEST: Final = text("select id from contests where slug = :slug and organiser_id = :organiser")
+_ROOM: Final = text("""
+select o.quotas,
+  (select count(*) from staff s where s.organiser_id = o.id and s.active)
+  + (select count(*) from invitations i where i.organiser_id = o.id and i.accepted_at is null and i.withdrawn_at is null
+    and i.expires_at > now() and i.email <> :email) as people,
+  (select coalesce(sum(i.sends), 0) from invitations i where i.organiser_id = o.id
+    and i.sent_at > now() - interval '1 day') as sent
+from organisers o where o.id = :organiser
+""")
 _HAS_OWNER: Final = text("""
 select 1 from staff where organiser_id = :organiser and role = 'owner' and active limit 1
 """)
@@ -81,7 +94,7 @@ _CHANGE: Final = text("""
 update staff set role = :role, contest_id = :contest, active = :active where id = :id
 """)
 _ORGANISERS: Final = text("""
-select o.slug, o.name, o.created_at, o.frozen_at is not null as frozen,
+select o.slug, o.name, o.created_at, o.state,
   (select count(*) from contests c where c.organiser_id = o.id) as contests,
   (select count(*) from staff s where s.organiser_id = o.id and s.active) as people,
   (select array_agg(s.email order by s.email) from staff s
@@ -137,7 +150,7 @@ class OrganiserLine(ApiModel):
     slug: str
     name: str
     created_at: datetime
-    frozen: bool = Field(description="Whether it is paid nothing for now.")
+    state: OrganiserState = Field(description="limited: nothing new begins; frozen: nothing is sold, paid or changed.")
     contests: int
     people: int = Field(description="How many may sign in.")
     owners: list[str] = Field(description="Addresses of its owners.")
@@ -209,12 +222,14 @@ class People:
             organiser = await _organiser(connection, new.organiser, granter.scope)
             if not may_grant(granter, new.role, organiser):
                 raise PeopleRefused(Fault.NOT_YOURS_TO_GIVE)
+            _require_to_invite(granter)
             return await self._invite(connection, by, new, organiser, granter.scope)
 
     async def send_again(self, by: str, invitation: UUID) -> Invited:
         """Another link for an invitation; the earlier one no longer works. Raises PeopleRefused, ActRefused."""
         async with self._engine.begin() as connection:
-            row = await self._held(connection, by, invitation)
+            row = await self._held(connection, by, invitation, again=True)
+            await _require_room(connection, row.organiser_id, row.email)
             link, hashed = self._link()
             values = {"id": invitation, "hash": hashed, "life": INVITATION_LIFE, "by": by}
             await connection.execute(_RENEW, values)
@@ -254,6 +269,8 @@ class People:
                 raise PeopleRefused(Fault.NOT_YOURS_TO_GIVE)
             only = held.contest_id if role is None else await _contest(connection, contest, held.organiser_id, given)
             lives = held.active if active is None else active
+            if lives and not held.active:
+                await _require_room(connection, held.organiser_id, held.email, invited=False)
             values = {"id": person, "role": given.value, "contest": only, "active": lives}
             await connection.execute(_CHANGE, values)
             if role is not None:
@@ -334,6 +351,7 @@ class People:
         if (await connection.execute(_HAS_ACCOUNT, {"email": email})).first():
             raise PeopleRefused(Fault.HAS_ACCOUNT)
         await narrow(connection, scope)
+        await _require_room(connection, organiser, email)
         await connection.execute(_WITHDRAW_SAME, {"email": email, "organiser": organiser})
         made = uuid4()
         link, hashed = self._link()
@@ -346,9 +364,11 @@ class People:
         await note(connection, actor=by, act="staff.invited", subject=email, detail=detail)
         return Invited(made, email, None if self._mails.on else link)
 
-    async def _held(self, connection: AsyncConnection, by: str, invitation: UUID) -> Row[Any]:
-        """An open invitation that they may change."""
+    async def _held(self, connection: AsyncConnection, by: str, invitation: UUID, *, again: bool = False) -> Row[Any]:
+        """An open invitation that they may change. `again`: to send it again."""
         granter = await self._check(connection, by, Right.MANAGE_STAFF)
+        if again:
+            _require_to_invite(granter)
         await narrow(connection, granter.scope)
         values = {"id": invitation, "scope": granter.scope}
         row = (await connection.execute(_INVITATION, values)).one_or_none()
@@ -369,6 +389,25 @@ class People:
         hours = str(int(INVITATION_LIFE.total_seconds() // 3600))
         facts = {"organiser": organiser or PLATFORM, "inviter": by, "role": role, "link": link, "hours": hours}
         await self._mails.owe(connection, MailKind.INVITATION, to, language, **facts)
+
+
+def _require_to_invite(granter: Member) -> None:
+    """Raises ActRefused for the people of an organiser that may invite nobody now."""
+    if not allows(granter.organiser_state, Deed.INVITE):
+        raise ActRefused(Why.LIMITED, "this organiser is limited: it invites nobody for now")
+
+
+async def _require_room(
+    connection: AsyncConnection, organiser: UUID | None, email: str, *, invited: bool = True
+) -> None:
+    """Whether an organiser may have one more person, and send one more invitation. Raises QuotaReached."""
+    if organiser is None:
+        return
+    await lock_organiser(connection, organiser)
+    row = (await connection.execute(_ROOM, {"organiser": organiser, "email": email})).one()
+    check(row.quotas, Quota.PEOPLE, row.people + 1)
+    if invited:
+        check(row.quotas, Quota.INVITATIONS, row.sent + 1)
 
 
 def hash_of(token: str) -> bytes:

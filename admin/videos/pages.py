@@ -7,17 +7,19 @@ from typing import Final, Self
 from aiohttp import hdrs, web
 from pydantic import Field, model_validator
 
-from admin.access.guard import Form, Me, api_me, form, page, say, see_other, show
+from admin.access.guard import Form, Me, api_me, form, page, problem_of_frozen, problem_of_quota, say, see_other, show
 from admin.answers import SIGNED_IN, TAG, model_of, problem_of, staff_endpoint
 from admin.videos.keep import Videos
 from admin.videos.store import Decision, Filmed, TooMany, UploadLine
 from channels.web.nominations import NOMINATIONS
 from gateway.contests.contest import CandidateStatus
 from gateway.contests.nominations import ACTOR
+from gateway.contests.quotas import QuotaReached
 from gateway.contests.videos import BYTES_MAX, OVER, SECONDS_MAX, Film, Video, VideoState, origin_of
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint
 from gateway.http.limits import LIMITS
 from gateway.http.problems import Problem
+from gateway.storage.engine import ReadOnly
 from payments.requests import ActRefused, Right, Why, reasoned
 
 VIDEOS: web.AppKey[Videos] = web.AppKey("videos", Videos)
@@ -108,6 +110,10 @@ async def sign(request: web.Request, *, body: NewUpload) -> Reply:
         issued = await request.app[VIDEOS].issue(candidate, actor)
     except ActRefused as error:
         raise problem_of(error) from None
+    except QuotaReached as error:
+        raise problem_of_quota(error) from None
+    except ReadOnly:
+        raise problem_of_frozen() from None
     except TooMany:
         raise Problem(
             429,

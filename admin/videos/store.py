@@ -12,6 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import called
+from gateway.contests.quotas import Quota, check
+from gateway.contests.store import lock_organiser
 from gateway.contests.videos import Asset, Next, Upload, VideoState
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
@@ -36,6 +38,11 @@ where c.slug = :slug and d.code = :code
 _ISSUED_LATELY: Final = text("""
 select count(*) as of_contest, count(*) filter (where candidate_id = :candidate) as of_candidate
 from video_uploads where contest_id = :contest and issued_at > now() - interval '1 hour'
+""")
+_KEPT: Final = text("""
+select o.quotas, (select count(*) from video_uploads u join contests c on c.id = u.contest_id
+  where c.organiser_id = o.id and u.state in ('issued', 'uploaded', 'ready', 'approved')) as videos
+from organisers o where o.id = :organiser
 """)
 _ISSUE: Final = text("""
 insert into video_uploads (public_id, contest_id, candidate_id, issued_by, issued_at, ask_at)
@@ -170,7 +177,7 @@ class VideoStore:
             return candidate, [read_as(UploadLine, row) for row in rows]
 
     async def issue(self, candidate: Filmed, actor: str, now: datetime, ask_at: datetime) -> str:
-        """Write that an upload will be signed; its name at Cloudinary. Raises TooMany."""
+        """Write that an upload will be signed; its name at Cloudinary. Raises TooMany, QuotaReached, ReadOnly."""
         public_id = f"spotlight/{candidate.slug}/{candidate.code}-{secrets.token_urlsafe(_NAME_BYTES)}"
         # Also for a candidate who uploads by a link of their own.
         of = {"contest": candidate.contest_id, "candidate": candidate.id}
@@ -178,6 +185,9 @@ class VideoStore:
             lately = (await connection.execute(_ISSUED_LATELY, of)).one()
             if lately.of_candidate >= ISSUED_OF_CANDIDATE or lately.of_contest >= ISSUED_OF_CONTEST:
                 raise TooMany
+            await lock_organiser(connection, candidate.organiser_id)
+            held = (await connection.execute(_KEPT, {"organiser": candidate.organiser_id})).one()
+            check(held.quotas, Quota.VIDEOS, held.videos + 1)
             given = {"public_id": public_id, "actor": actor, "now": now, "ask_at": ask_at}
             await connection.execute(_ISSUE, {**of, **given})
             await _note(connection, actor, "issued", candidate, public_id)

@@ -24,7 +24,7 @@ from channels.telegram.buttons import (
 )
 from channels.telegram.texts import cut, facts_of, name, plain, say, votes
 from gateway.contests.contest import Candidate, Contest
-from gateway.orders.rules import price_of
+from gateway.orders.rules import Refusal, check_window, price_of
 from gateway.values.msisdn import Msisdn
 from gateway.values.time_zones import digits
 from leaderboard.ranking import Ranking
@@ -35,6 +35,8 @@ PEOPLE_A_PAGE: Final = 8
 RANKING_LINES: Final = 20
 CONTESTS_MAX: Final = 20
 PACKS: Final = (1, 5, 10, 20, 50, 100)
+# Where no votes are sold, and that has an end.
+_FOR_NOW: Final = {Refusal.NOT_OPEN_YET: "home.not_open", Refusal.SUSPENDED: "home.suspended"}
 _RULES_UNITS: Final = 3000
 _WHY_UNITS: Final = 200
 
@@ -78,11 +80,12 @@ def meant(language: str, having: Sequence[Contest], code: str, count: int | None
 def home(language: str, contest: Contest, now: datetime) -> View:
     """The first view of a contest."""
     lines = [say(language, "home.title", contest=contest.name, price=contest.price.spoken())]
-    if contest.open_at(now):
+    refusal = check_window(contest, now)
+    if refusal is None:
         example = contest.eligible[0].code if contest.eligible else "07"
         lines.append(say(language, "home.open", code=example))
     else:
-        lines.append(say(language, "home.not_open" if now < contest.opens_at else "home.closed"))
+        lines.append(say(language, _FOR_NOW.get(refusal, "home.closed")))
     word = tag(contest)
     rows = (
         (tap(language, "candidates", OpenPeople(contest=word, page=0, here=True)),),

@@ -44,11 +44,12 @@ def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.cli.contest_files import ContestFileError
     from gateway.cli.running import NothingRuns
     from gateway.cli.up import UpError
+    from gateway.contests.quotas import QuotaReached
     from gateway.runtime.embedded.engine import EngineError
     from gateway.runtime.settings import SettingsError
     from payments.ledger.book import MoneyRefused
 
-    if isinstance(error, SettingsError | NothingRuns | ContestFileError | MoneyRefused):
+    if isinstance(error, SettingsError | NothingRuns | ContestFileError | MoneyRefused | QuotaReached):
         return str(error), MISUSED
     if isinstance(error, EngineError | UpError):
         return str(error), FAILED

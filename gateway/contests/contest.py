@@ -138,8 +138,8 @@ class Contest:
     of more votes is asked about; None: see `asks_above`. `time_zone`: by its IANA name, in which its times
     are read. `categories`: in which candidates stand, empty where they all stand together. `nominations`: people may
     propose themselves, until `nominations_close_at` or the contest's own close. `refund_days`: for how many days after
-    a vote its refund may be asked for; None: for ever. `brand`: how its pages look, by itself and its
-    organiser.
+    a vote its refund may be asked for; None: for ever. `brand`: how its pages look, by itself and its organiser.
+    `suspended`: its organiser is frozen, and no votes are sold.
     """
 
     id: UUID
@@ -171,6 +171,7 @@ class Contest:
     refund_days: int | None = None
     nominations_close_at: datetime | None = None
     brand: Brand = NO_BRAND
+    suspended: bool = False
     candidates: tuple[Candidate, ...] = ()
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 
@@ -215,7 +216,7 @@ class Contest:
 
     def open_at(self, now: datetime) -> bool:
         """Whether votes are sold at this instant."""
-        return self.phase_at(now) is Phase.OPEN
+        return self.phase_at(now) is Phase.OPEN and not self.suspended
 
     @property
     def public(self) -> bool:
@@ -228,7 +229,7 @@ class Contest:
 
     def nominated_at(self, now: datetime) -> bool:
         """Whether people may propose themselves at this instant."""
-        over = self.nominations_close_at is not None and now >= self.nominations_close_at
+        over = self.suspended or (self.nominations_close_at is not None and now >= self.nominations_close_at)
         return self.nominations and not over and self.phase_at(now) in (Phase.COMING, Phase.OPEN)
 
     @property

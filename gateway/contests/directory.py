@@ -18,8 +18,9 @@ from gateway.contests.brand_store import read_brands
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture, TieBreak
 from gateway.contests.service_codes import menu_numbers
 from gateway.contests.videos import Video
-from gateway.storage.schema.contests import candidates, contests
+from gateway.storage.schema.contests import candidates, contests, organisers
 from gateway.values.money import Money
+from gateway.values.organiser import Deed, OrganiserState, allows
 from gateway.values.scope import OneContest, Scope
 
 _REFRESH_SECONDS: Final = 1.0
@@ -35,7 +36,9 @@ _VIDEOS: Final = text("""
 select candidate_id, public_id, version, width, height from video_uploads where state = 'approved'
 """)
 # Columns of a contest's row that are no fields of `Contest`, or have another form there.
-NOT_IN_A_CONTEST: Final = frozenset({"price_minor", "currency", "packs", "categories", "created_at", "rules_version"})
+NOT_IN_A_CONTEST: Final = frozenset(
+    {"price_minor", "currency", "packs", "categories", "created_at", "rules_version", "organiser_state"}
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -129,7 +132,8 @@ def within(scope: Scope) -> list[ColumnElement[bool]]:
 
 
 async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> tuple[Contest, ...]:
-    rows = (await connection.execute(select(contests).where(*conditions).order_by(contests.c.slug))).all()
+    asked = select(contests, organisers.c.state.label("organiser_state")).join(organisers)
+    rows = (await connection.execute(asked.where(*conditions).order_by(contests.c.slug))).all()
     people = select(candidates).order_by(candidates.c.contest_id, candidates.c.code)
     if conditions:
         people = people.where(candidates.c.contest_id.in_([row.id for row in rows]))
@@ -193,4 +197,5 @@ def _contest(row: Row[Any], ranking: Sequence[Candidate], brands: Mapping[UUID, 
     own = {"price": price, "candidates": tuple(ranking), "brand": brand}
     words = {"state": ContestState(row.state), "tie_break": TieBreak(row.tie_break)}
     lists = {"packs": tuple(row.packs), "categories": tuple(row.categories)}
-    return Contest(**values | own | words | lists)
+    suspended = not allows(OrganiserState(row.organiser_state), Deed.SELL)
+    return Contest(**values | own | words | lists, suspended=suspended)

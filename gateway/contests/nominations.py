@@ -25,6 +25,7 @@ from gateway.contests.candidate_rules import LENGTH_MAX, Column, FieldFault, fie
 from gateway.contests.changes import Entry, plan
 from gateway.contests.contest import RESERVED_START, Candidate, CandidateStatus, Contest
 from gateway.contests.directory import read_contest
+from gateway.contests.quotas import QuotaReached
 from gateway.contests.store import lock_contests, write_plan
 from gateway.storage.audit_log import note
 from gateway.storage.schema.contests import candidate_links, candidate_totals, candidates, contests
@@ -144,7 +145,10 @@ class Nominations:
             index = self._vault.index(contact)
             entry = replace(checked, code=await _number(connection, contest, index, sure=nominee.sure))
             made = plan(contest, replace(contest, candidates=(), _by_code={}), [entry])
-            await write_plan(connection, made, ACTOR, "candidate.nominate")
+            try:
+                await write_plan(connection, made, ACTOR, "candidate.nominate")
+            except QuotaReached:
+                raise NominationsOver(slug) from None
             person = made.added[0]
             row = {
                 "candidate_id": person.id,

@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.contests.changes import Plan
-from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
 from gateway.contests.directory import NOT_IN_A_CONTEST
+from gateway.contests.quotas import Quota, check
 from gateway.contests.rules import digest, rules_document
 from gateway.storage.audit_log import note
 from gateway.storage.schema.contests import (
@@ -22,15 +23,31 @@ from gateway.storage.schema.contests import (
     contests,
     organisers,
 )
+from gateway.values.organiser import OrganiserState
 
 # Any number: two documents are applied one after the other.
 _APPLY_LOCK = 0x5907_11_A9
 _PERSON = ("code", "name", "status", "photo_url", "category", "text", "reason")
+# What an organiser has besides one contest, and what that one is so far.
+_HELD = text("""
+select o.quotas, (select c.state from contests c where c.id = :contest) as state,
+  (select count(*) from contests c where c.organiser_id = o.id and c.id <> :contest and c.state = 'draft') as drafts,
+  (select count(*) from contests c where c.organiser_id = o.id and c.id <> :contest and c.state = 'published'
+    and c.closes_at > now()) as contests
+from organisers o where o.id = :organiser
+""")
 
 
 async def lock_contests(connection: AsyncConnection) -> None:
     """Take the lock for applying documents until the end of this transaction; waits for other processes."""
     await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _APPLY_LOCK})
+
+
+async def lock_organiser(connection: AsyncConnection, organiser_id: UUID) -> None:
+    """Count and add what an organiser has quotas of one after the other, until the end of this transaction."""
+    await connection.execute(
+        text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": str(organiser_id)}
+    )
 
 
 async def organiser_named(connection: AsyncConnection, slug: str) -> tuple[UUID, str] | None:
@@ -45,6 +62,12 @@ async def organiser_of(connection: AsyncConnection, organiser_id: UUID) -> tuple
     return found.slug, found.name
 
 
+async def state_of(connection: AsyncConnection, organiser_id: UUID) -> OrganiserState:
+    """The state of an organiser that is there."""
+    asked = select(organisers.c.state).where(organisers.c.id == organiser_id)
+    return OrganiserState((await connection.execute(asked)).scalar_one())
+
+
 async def add_organiser(connection: AsyncConnection, organiser_id: UUID, slug: str, name: str) -> None:
     """A new organiser; one that is there stays."""
     row = {"id": organiser_id, "slug": slug, "name": name}
@@ -54,9 +77,10 @@ async def add_organiser(connection: AsyncConnection, organiser_id: UUID, slug: s
 async def write_plan(
     connection: AsyncConnection, plan: Plan, actor: str, act: str = "contest.apply", reason: str = ""
 ) -> None:
-    """Write a plan. `actor`: who requested it; `act`, `reason`: as what and why the audit log has it. Raises
-    sqlalchemy.exc.IntegrityError."""
+    """Write a plan, under the lock of `lock_contests`. `actor`: who requested it; `act`, `reason`: as what and why the
+    audit log has it. Raises QuotaReached, sqlalchemy.exc.IntegrityError."""
     contest, now = plan.contest, (await connection.execute(select(func.now()))).scalar_one()
+    await _check_quotas(connection, plan)
     if plan.new:
         await connection.execute(insert(contests).values(_row(contest)))
         await connection.execute(insert(contest_heads).values(contest_id=contest.id))
@@ -102,6 +126,20 @@ async def keep_rules(connection: AsyncConnection, contest: Contest, actor: str) 
     row = {"contest_id": contest.id, "version": version, "document": document, "sha256": digest(document)}
     await connection.execute(insert(contest_rules).values(**row, valid_from=func.now(), made_by=actor))
     await connection.execute(update(contests).where(contests.c.id == contest.id).values(rules_version=version))
+
+
+async def _check_quotas(connection: AsyncConnection, plan: Plan) -> None:
+    """Whether the organiser has room for what a plan adds. Raises QuotaReached."""
+    contest = plan.contest
+    row = (await connection.execute(_HELD, {"contest": contest.id, "organiser": contest.organiser_id})).one()
+    if plan.added:
+        check(row.quotas, Quota.CANDIDATES, len(contest.candidates))
+    if row.state != contest.state.value:
+        match contest.state:
+            case ContestState.DRAFT:
+                check(row.quotas, Quota.DRAFTS, row.drafts + 1)
+            case ContestState.PUBLISHED:
+                check(row.quotas, Quota.CONTESTS, row.contests + 1)
 
 
 def _row(contest: Contest) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from gateway.contests.contest import Candidate, Contest, ContestState
+from gateway.contests.contest import Candidate, Contest, ContestState, Phase
 from gateway.orders.prompting import Orderer
 from gateway.orders.routing import NoRail, Rails
 from gateway.orders.wallet import PaymentMethod, may_have
@@ -40,6 +40,7 @@ class Refusal(StrEnum):
     UNKNOWN_CONTEST = "unknown_contest"
     NOT_OPEN_YET = "not_open_yet"
     CLOSED = "closed"
+    SUSPENDED = "suspended"
     UNKNOWN_CANDIDATE = "unknown_candidate"
     CANDIDATE_NOT_ELIGIBLE = "candidate_not_standing"
     BAD_QUANTITY = "bad_quantity"
@@ -146,7 +147,9 @@ def check_window(contest: Contest, now: datetime) -> Refusal | None:
     """Whether the contest sells votes at this instant."""
     if contest.state is ContestState.DRAFT or now < contest.opens_at:
         return Refusal.NOT_OPEN_YET
-    return None if contest.open_at(now) else Refusal.CLOSED
+    if contest.phase_at(now) is not Phase.OPEN:
+        return Refusal.CLOSED
+    return Refusal.SUSPENDED if contest.suspended else None
 
 
 _NO_RAIL: Final = {

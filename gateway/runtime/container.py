@@ -24,6 +24,7 @@ from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.candidates.telling import Telling
 from admin.mail.store import Mails
+from admin.people.keep_organisers import Organisers
 from admin.people.resets import Resets
 from admin.people.store import People
 from admin.videos.keep import Videos
@@ -108,6 +109,7 @@ class Container(Connections):
     outbox = made(lambda own: Outbox(own.engine, own.vault, own.settings.base_url))
     staff = made(lambda own: StaffAccounts(own.engine, own.vault, own.mails))
     people = made(lambda own: People(own.engine, own.mails, own.rights.check, own.settings.base_url))
+    organisers = made(lambda own: Organisers(own.engine, own.mails, own.rights.check))
     resets = made(lambda own: Resets(own.engine, own.mails, own.staff, own.settings.base_url))
     factors = made(lambda own: Factors(own.engine, own.mails))
 
@@ -121,7 +123,7 @@ class Container(Connections):
     voids = made(lambda own: Voids(own.engine))
     book = made(lambda own: Book(own.engine, own.rights.permit))
     places = made(lambda own: MoneyPlaces(own.engine, own.vault))
-    payouts = made(lambda own: PayoutActs(own.engine, own._pays_from_float, own.rights.permit, own.doorbell))
+    payouts = made(lambda own: PayoutActs(own.engine, own._pays_from_float, own.doorbell))
 
     # Photos of candidates: where they are kept, and what makes them.
     pictures: cached_property[Pictures] = made(lambda own: own._closed_later(build_pictures(own.settings)))

@@ -140,6 +140,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         brands=container.brands,
         candidates=Candidates(container.engine, directory.refresh, nominations),
         people=container.people,
+        kept_organisers=container.organisers,
         resets=container.resets,
         videos=container.videos,
         audits=Audits(container.engine, container.vault),

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.messages.rules import REMIND_AFTER
 from gateway.storage.doorbell import Doorbell, Work
+from gateway.values.organiser import Deed, states_without
 from payments.settlement.settle import OLDEST_BY_CONTEST
 
 DRAIN_SECONDS_MAX: Final = 20.0
@@ -50,7 +51,8 @@ union all select 'refund', min(next_try_at) from refunds
   where status in ('due','sent') and next_try_at <= now()
 union all select 'reversals', min(next_try_at) from reversal_questions where next_try_at <= now()
 union all select 'payouts', min(o.next_try_at) from payouts o join organisers g on g.id = o.organiser_id
-  where o.status in ('due','sent') and o.next_try_at <= now() and (o.status = 'sent' or g.frozen_at is null)
+  where o.status in ('due','sent') and o.next_try_at <= now()
+    and (o.status = 'sent' or g.state not in ({states_without(Deed.BE_PAID)}))
 union all select 'videos', min(ask_at) from video_uploads where ask_at <= now()
 union all select 'staff_acts', min(decided_at) from staff_requests where status = 'approved'
 union all select 'mails', min(next_try_at) from mails where status = 'due' and next_try_at <= now()

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.values.organiser import Deed, states_without
 from gateway.values.scope import OneContest, Scope
 
 
@@ -15,12 +16,21 @@ class DatabaseUnavailable(Exception):
     """PostgreSQL did not answer in time. Nothing was changed; the same request may be repeated."""
 
 
+class ReadOnly(Exception):
+    """This transaction may only read: its organiser is frozen. Nothing was changed."""
+
+
 APP_ROLE: Final = "spotlight_app"
 TENANT_ROLE: Final = "spotlight_tenant"
-_NARROW: Final = text("""
-select set_config('role', :role, true), set_config('app.organiser', :organiser, true),
+_NARROW: Final = text(f"""
+select set_config('transaction_read_only', case when exists (
+    select from organisers
+    where id = cast(cast(:organiser as text) as uuid) and state in ({states_without(Deed.CHANGE)}))
+  then 'on' else current_setting('transaction_read_only') end, true),
+  set_config('role', :role, true), set_config('app.organiser', :organiser, true),
   set_config('app.contest', :contest, true)
 """)
+_READ_ONLY: Final = "25006"
 # How much longer than its own limit a statement is awaited. Without this, a server behind a broken line that sends
 # nothing would be awaited until the kernel gives up.
 SILENCE_SECONDS: Final = 3.0
@@ -82,22 +92,31 @@ def make_engine(
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "handle_error", _mark_disconnect)
+    event.listen(engine.sync_engine, "handle_error", _tell_read_only)
     return engine
 
 
 @asynccontextmanager
 async def scoped(engine: AsyncEngine, scope: Scope) -> AsyncIterator[AsyncConnection]:
-    """A transaction in which each table has the rows of an organiser alone; all rows without one."""
+    """A transaction in which each table has the rows of an organiser alone; all rows without one. For a frozen
+    organiser what writes raises ReadOnly."""
     async with engine.begin() as connection:
         await narrow(connection, scope)
         yield connection
 
 
 async def narrow(connection: AsyncConnection, scope: Scope) -> None:
-    """Leave the rows of an organiser alone for the rest of this transaction; all rows without one."""
+    """Leave the rows of an organiser alone for the rest of this transaction; all rows without one. Those of a frozen
+    organiser can only be read: what writes raises ReadOnly."""
     if scope is not None:
         contest = str(scope.contest) if isinstance(scope, OneContest) else ""
         await connection.execute(_NARROW, {"role": TENANT_ROLE, "organiser": str(scope), "contest": contest})
+
+
+def _tell_read_only(context: Any) -> None:  # noqa: ANN401 - as below
+    """Say by an error of ours that a transaction may only read."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        raise ReadOnly from context.original_exception
 
 
 def _mark_disconnect(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own event type is not exported

@@ -16,6 +16,7 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
+from gateway.values.organiser import Deed, states_without
 from payments.collection.observations import OpenPayment
 from payments.lifecycle import ANSWER_TIME, SEND_TRIES_MAX, Actor, Observed, State, Withheld
 from payments.provider import Collection, PayerReason
@@ -72,12 +73,14 @@ _WHY: Final = f"""
     when now() >= {LAST_INSTANT}
         - make_interval(secs => least(cast(r.document->>'late_seconds' as integer), {ANSWER_TIME.seconds}))
       then '{Withheld.CLOSED}'
+    when g.state in ({states_without(Deed.SELL)}) then '{Withheld.SUSPENDED}'
     when d.send_tries >= {SEND_TRIES_MAX} then '{Withheld.TRIED}'
     when {_ASKED_TOO_OFTEN} then '{Withheld.ASKED_TOO_OFTEN}' end
 """
 _DETAILS: Final = {
     Withheld.CLOSED: "the contest has closed",
     Withheld.CANDIDATE_WITHDRAWN: "the candidate is no longer eligible",
+    Withheld.SUSPENDED: "the organiser is frozen",
     Withheld.TRIED: f"sent {SEND_TRIES_MAX} times",
     Withheld.ASKED_TOO_OFTEN: "the number was asked too often",
     Withheld.TOO_OLD: f"not taken within {UNSENT_LIFE.seconds // 60} minutes",
@@ -90,7 +93,8 @@ _DETAIL: Final = " ".join(f"when '{why}' then '{detail}'" for why, detail in _DE
 _WITHHOLD: Final = f"""
 withheld as (
   update payments p set status = '{State.FAILED}', reason_code = j.why,
-    reason = case when j.why in ('{Withheld.CLOSED}', '{Withheld.CANDIDATE_WITHDRAWN}') then j.why
+    reason = case
+      when j.why in ('{Withheld.CLOSED}', '{Withheld.CANDIDATE_WITHDRAWN}', '{Withheld.SUSPENDED}') then j.why
       else '{PayerReason.SERVICE_DOWN}' end,
     next_check_at = case when p.send_tries > 0 then now() + make_interval(secs => {_QUESTION_SECONDS}) end
   from judged j where p.reference = j.reference and p.placed_at = j.placed_at and j.why is not null
@@ -123,7 +127,8 @@ due as (select * from elsewhere union all select * from within),
 judged as (
   select d.*, {_WHY} as why
   from due d join votes v on v.id = d.vote_id and v.placed_at = d.placed_at
-    join contests c on c.id = d.contest_id join candidates k on k.id = v.candidate_id
+    join contests c on c.id = d.contest_id join organisers g on g.id = c.organiser_id
+    join candidates k on k.id = v.candidate_id
     left join contest_rules r on r.contest_id = v.contest_id and r.version = v.rules_version),
 turns as (
   select reference, placed_at, provider,

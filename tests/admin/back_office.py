@@ -32,6 +32,7 @@ from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.mail.store import DueMail, Mails
 from admin.orders.store import StaffOrders
+from admin.people.keep_organisers import Organisers
 from admin.people.people import PEOPLE
 from admin.people.resets import Resets
 from admin.people.store import People
@@ -232,6 +233,7 @@ async def open_office(
         brands=container.brands,
         candidates=Candidates(rig.engine, rig.directory.refresh, app[NOMINATIONS]),
         people=People(rig.engine, mails, rights.check, ""),
+        kept_organisers=Organisers(rig.engine, mails, rights.check),
         resets=Resets(rig.engine, mails, staff, ""),
         videos=videos,
         audits=Audits(rig.engine, rig.vault),

@@ -148,7 +148,7 @@ def fields(names: Mapping[str, str]) -> dict[str, str]:
         "decision": "reject",
         "contest": names["slug"],
         "q": names["payments/reference"],
-        "frozen": "1",
+        "state": "frozen",
         "role": "moderator",
         "email": "new@house.test",
         "country": "CI",
@@ -165,6 +165,8 @@ def sample(schema: Mapping[str, Any], names: Mapping[str, str], name: str = "", 
         return sample(root["$defs"][schema["$ref"].rpartition("/")[2]], names, name, root)
     known = {"contest": names["slug"], "subject": names["payments/reference"], "q": names["payments/reference"]}
     known |= {"organiser": names["organiser"], "beneficiary": names["beneficiary"], "account": "mtn_momo"}
+    if name == "quotas":
+        return {"drafts": 7}
     known |= {
         "role": "moderator",
         "email": "new@house.test",

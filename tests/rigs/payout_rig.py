@@ -66,7 +66,7 @@ class PayoutRig(MoneyRig):
         super().__init__(app_url, PayingProvider())
         self.provider.can = replace(self.provider.can, can_pay_out=True, pays_from_float=True, knows_holders=True)
         self.payouts = Payouts(self.engine, self.vault, PUBLIC_URL)
-        self.payout_acts = PayoutActs(self.engine, lambda account, country: True, RIGHTS.permit, self.doorbell)
+        self.payout_acts = PayoutActs(self.engine, lambda account, country: True, self.doorbell)
         self.beneficiaries = Beneficiaries(self.engine, self.vault, timedelta(hours=24), RIGHTS.permit)
         more = {Act.PAYOUT: self.payout_acts.carry_out, Act.BENEFICIARY: self.beneficiaries.confirm}
         making = {

@@ -20,6 +20,10 @@ LIST_NAME_SEPTETS: Final = 19
 CONTEST_NAME_SEPTETS: Final = 25
 
 
+# A contest that sells nothing any more, or for now.
+OVER: Final = {Refusal.CLOSED: "ussd.closed_home", Refusal.SUSPENDED: "ussd.suspended_home"}
+
+
 def pages_of(count: int) -> int:
     """How many pages so many lines have."""
     return max(1, -(-count // LIST_SIZE))
@@ -30,8 +34,10 @@ def home(session: Session, view: MenuView, notice: str = "") -> Turn:
     always had."""
     contest = view.contest
     other, shared = _choice_of(session.language, languages_for(contest)), len(choices(view)) > 1
-    price = None if check_window(contest, view.now) is Refusal.CLOSED else contest.price
-    screen = _home(contest.name, price, session.language, other, notice, shared, view.limit)
+    refusal = check_window(contest, view.now)
+    over = OVER.get(refusal) if refusal is not None else None
+    price = contest.price if over is None else None
+    screen = _home(contest.name, price, session.language, other, notice, shared, view.limit, over or "ussd.home")
     return shown(screen, session.at_home(contest.slug), notice)
 
 
@@ -44,15 +50,19 @@ def _choice_of(language: str, spoken: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=512)
 def _home(
-    contest_name: str, price: Money | None, language: str, other: str, notice: str, shared: bool, limit: int
+    contest_name: str,
+    price: Money | None,
+    language: str,
+    other: str,
+    notice: str,
+    shared: bool,
+    limit: int,
+    phrase: str,
 ) -> str:
-    """`price` None: the contest is over; `shared`: back leads to other contests."""
+    """`price` None: nothing is sold; `shared`: back leads to other contests."""
 
     def make(name: str) -> str:
-        if price is None:
-            text = say(language, "ussd.closed_home", contest=name, other=other)
-        else:
-            text = say(language, "ussd.home", contest=name, price=price.spoken(), other=other)
+        text = say(language, phrase, contest=name, price="" if price is None else price.spoken(), other=other)
         return f"{text}\n{say(language, 'ussd.back')}" if shared else text
 
     return around_name(make, contest_name, notice, limit)

@@ -249,7 +249,7 @@ def advance(session: Session, text: str, view: MenuView) -> Turn:
             return start(over, session.language)
         return at_contests(session, text, view)
     refusal = check_window(view.contest, view.now)
-    if refusal is not None and not (refusal is Refusal.CLOSED and session.node in _AFTERWARDS):
+    if refusal is not None and not (refusal in lists.OVER and session.node in _AFTERWARDS):
         return ended(refusal, session, view)
     if text == "00":
         return lists.home(Session(language=session.language), view)

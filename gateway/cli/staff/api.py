@@ -155,6 +155,10 @@ class StaffApi:
         given = {name: value for name, value in body.items() if value is not None}
         return self._send(lambda client: client.post(f"/api/admin/{path}", json=given))
 
+    def put(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Have something be as the body says."""
+        return self._send(lambda client: client.put(f"/api/admin/{path}", json=body))
+
     def upload(self, path: str, fields: Mapping[str, str], name: str, data: bytes) -> dict[str, Any]:
         """Send a file."""
         return self._send(lambda client: client.post(f"/api/admin/{path}", data=fields, files={"file": (name, data)}))

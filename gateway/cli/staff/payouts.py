@@ -180,16 +180,25 @@ def statement(
 
 @command(organiser_app, "freeze", "spotlight organiser freeze demo --reason fraud")
 def freeze(organiser: Organiser, reason: Reason) -> None:
-    """Pay this organiser nothing until `unfreeze`. Votes are counted and refunds go on."""
-    _freeze(organiser, reason, frozen=True)
+    """Stop an organiser: no order is taken, no payer asked, nothing paid out; its people may only read.
+
+    What was asked before is confirmed, counted or refunded.
+    """
+    _set_state(organiser, "frozen", reason)
+
+
+@command(organiser_app, "limit", "spotlight organiser limit demo --reason 'papers are missing'")
+def limit(organiser: Organiser, reason: Reason) -> None:
+    """Let nothing new begin: no contest is published, nobody invited, and the platform alone asks for payouts."""
+    _set_state(organiser, "limited", reason)
 
 
 @command(organiser_app, "unfreeze", "spotlight organiser unfreeze demo --reason cleared")
 def unfreeze(organiser: Organiser, reason: Reason) -> None:
-    """Pay this organiser again."""
-    _freeze(organiser, reason, frozen=False)
+    """Let an organiser that was frozen or limited go on."""
+    _set_state(organiser, "active", reason)
 
 
-def _freeze(organiser: str, reason: str, *, frozen: bool) -> None:
-    StaffApi().post(f"organisers/{quote(organiser, safe='')}/freeze", {"frozen": frozen, "reason": reason})
-    print("frozen" if frozen else "paid again")
+def _set_state(organiser: str, state: str, reason: str) -> None:
+    made = StaffApi().put(f"organisers/{quote(organiser, safe='')}/state", {"state": state, "reason": reason})
+    print(made["state"])

@@ -25,9 +25,12 @@ organisers = table(
     uuids("id", key=True),
     strings("slug", "name"),
     timestamps("created_at", default="now()"),
-    timestamps("frozen_at", null=True),
-    strings("frozen_reason", null=True),
+    strings("state", default="active"),
+    strings("state_reason", null=True),
+    timestamps("state_since", null=True),
+    documents("quotas", default="'{}'"),
     UniqueConstraint("slug"),
+    one_of("state", "active", "limited", "frozen"),
 )
 
 contests = table(

@@ -74,10 +74,13 @@ invitations = table(
     timestamps("created_at", default="now()"),
     timestamps("expires_at"),
     timestamps("accepted_at", "withdrawn_at", null=True),
+    timestamps("sent_at", default="now()"),
+    small_integers("sends", default="1"),
     UniqueConstraint("link_hash"),
     checks("email = lower(email)"),
     index("invitations_open", "email", where="accepted_at is null and withdrawn_at is null"),
     index("invitations_ended", "expires_at"),
+    index("invitations_sent", "organiser_id", "sent_at"),
 )
 
 password_resets = table(

@@ -1,4 +1,4 @@
-"""Acts of staff about payouts: what is payable, sending one, ending one that waits for a person, freezing."""
+"""Acts of staff about payouts: what is payable, sending one, ending one that waits for a person."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.http.amount import ShownMoney
 from gateway.http.endpoint import ApiModel
-from gateway.storage.audit_log import note
 from gateway.storage.doorbell import Doorbell, Work
 from gateway.storage.engine import scoped
 from gateway.values.money import Money
+from gateway.values.organiser import Deed, states_without
 from payments.disbursement.answers import Observation
 from payments.disbursement.payouts.rules import (
     ENDS,
@@ -31,14 +31,15 @@ from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, UnknownName, contest_id, post
 from payments.lifecycle import Actor
 from payments.past import both
-from payments.request_store import Permit, carry_out_once
-from payments.requests import ActRefused, Executed, NewRequest, Right, Scope, StaffRequest, Why, subject_id
+from payments.request_store import carry_out_once
+from payments.requests import ActRefused, Executed, NewRequest, Scope, StaffRequest, Why, subject_id
 from payments.settlement.corrections import lock_contest
 
 # What a payment counted for the organiser.
 _SHARE: Final = "p.amount_minor - coalesce(p.fee_minor, 0)"
 _POSITION: Final = text(f"""
-select c.slug as contest, c.currency, c.organiser_id, g.slug as organiser, g.frozen_at is not null as frozen,
+select c.slug as contest, c.currency, c.organiser_id, g.slug as organiser,
+  g.state in ({states_without(Deed.BE_PAID)}) as frozen,
   now() as now,
   (select coalesce(-sum(amount_minor), 0) from postings
     where contest_id = c.id and account = 'organiser_payable' and currency = c.currency) as owed,
@@ -93,12 +94,6 @@ _LISTED, _LISTED_THEN = both(f"""{_LISTING}
 where (cast(:contest as text) is null or c.slug = :contest)
   and (cast(:scope as uuid) is null or o.organiser_id = cast(:scope as uuid)) order by o.created_at desc limit 200
 """)
-_FREEZE: Final = text("""
-update organisers set frozen_at = case when :frozen then coalesce(frozen_at, now()) end,
-  frozen_reason = case when :frozen then cast(:reason as text) end
-where slug = :slug returning id
-""")
-
 FINISH: Final = "finish"
 
 PaysFromFloat = Callable[[str, str], bool]
@@ -141,10 +136,9 @@ class PositionLine(ApiModel):
 class PayoutActs:
     """Payouts as staff see and decide about them."""
 
-    def __init__(self, engine: AsyncEngine, from_float: PaysFromFloat, permit: Permit, doorbell: Doorbell) -> None:
+    def __init__(self, engine: AsyncEngine, from_float: PaysFromFloat, doorbell: Doorbell) -> None:
         self._engine = engine
         self._from_float = from_float
-        self._permit = permit
         self._doorbell = doorbell
 
     async def position(self, contest: str, scope: Scope) -> PositionLine:
@@ -168,16 +162,6 @@ class PayoutActs:
         async with scoped(self._engine, scope) as connection:
             rows = await connection.execute(_LISTED if at is None else _LISTED_THEN, asked)
             return [payout_of(row) for row in rows]
-
-    async def freeze(self, organiser: str, *, frozen: bool, reason: str, person: str) -> None:
-        """Pay this organiser nothing, or go on; refunds go on either way. Raises UnknownName, ActRefused."""
-        async with self._engine.begin() as connection:
-            await self._permit(connection, person, Right.MANAGE_PAYOUTS)
-            asked = {"slug": organiser, "frozen": frozen, "reason": reason}
-            if (await connection.execute(_FREEZE, asked)).one_or_none() is None:
-                raise UnknownName(f"there is no organiser {organiser!r}")
-            act = "organiser.frozen" if frozen else "organiser.unfrozen"
-            await note(connection, actor=person, act=act, subject=organiser, detail={"reason": reason})
 
     async def carry_out(self, request: StaffRequest) -> Executed:
         """Do what two persons agreed to, once. Raises ActRefused when it may not be done any more."""

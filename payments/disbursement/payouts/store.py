@@ -8,6 +8,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.values.money import Money
+from gateway.values.organiser import Deed, states_without
 from payments.disbursement.answers import Observation
 from payments.disbursement.rules import PAYOUT_STEPS, OutgoingState
 from payments.disbursement.store import OutgoingStore, OutgoingTable
@@ -22,7 +23,8 @@ _COLUMNS: Final = """
   (select count(*) from payout_events e where e.reference = t.reference and e.seen = 'put_off') as troubles"""
 _JOINS: Final = "join beneficiaries b on b.id = t.beneficiary_id join contests c on c.id = t.contest_id"
 # What is on its way is asked about, also of a frozen organiser: the money may have left.
-_SENDABLE: Final = "exists (select 1 from organisers g where g.id = o.organiser_id and g.frozen_at is null)"
+_SENDABLE: Final = f"""exists (
+  select 1 from organisers g where g.id = o.organiser_id and g.state not in ({states_without(Deed.BE_PAID)}))"""
 
 
 async def _follow(

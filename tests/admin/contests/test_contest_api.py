@@ -200,6 +200,10 @@ async def test_who_only_reads_changes_nothing(office: Office) -> None:
 async def test_a_document_of_five_thousand_candidates_is_taken_and_a_larger_one_is_not(office: Office) -> None:
     awa = await program(office, AWA)
     many = document() | {"candidates": [{"code": f"{n:04d}", "name": f"Personne {n}"} for n in range(1000, 6000)]}
+    status, body = (await awa("POST", "", many))[:2]
+    assert (status, body["type"]) == (409, "/problems/quota_reached")
+    async with office.rig.engine.begin() as connection:
+        await connection.execute(text("""update organisers set quotas = '{"candidates": 5000}'"""))
     assert (await awa("POST", "", many))[0] == 201
     assert len((await awa("GET", "/miss"))[1]["candidates"]) == 5_000
     client, bearer = await office.browser(), {"Authorization": f"Bearer {await office.token(AWA)}"}

@@ -35,6 +35,12 @@ FACTS = {
     MailKind.NEW_DEVICE: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox {link}"},
     MailKind.TOKEN_REUSED: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox"},
     MailKind.PASSWORD_CHANGED: {"at": "2026-11-21 20:00 UTC"},
+    MailKind.ORGANISER_STATE: {
+        "organiser": "Etoiles",
+        "state": "frozen",
+        "reason": "papers {are} missing",
+        "at": "2026-11-21 20:00 UTC",
+    },
     MailKind.FACTOR_CHANGED: {"at": "2026-11-21 20:00 UTC", "what": "app_set"},
     MailKind.NOMINATION_LINK: {"name": "Léa", "contest": "Étoiles", "link": LINK},
     MailKind.NOMINATION_APPROVED: {"name": "Léa", "contest": "Étoiles", "link": LINK, "code": "13"},
@@ -111,7 +117,7 @@ def test_every_mail_has_words_in_both_languages(kind: MailKind, language: str) -
     assert "\n" not in written.subject
     assert "_" not in written.subject + written.text.replace(LINK, "")
     for name, fact in FACTS[kind].items():
-        assert name in ("role", "what") or fact in written.subject + written.text
+        assert name in ("role", "what", "state") or fact in written.subject + written.text
 
 
 def test_every_change_of_a_factor_has_words() -> None:

@@ -43,8 +43,8 @@ def test_a_failure_says_why_and_what_to_write_here(language: str, reason: str | 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_who_may_not_be_asked_any_more_is_not_invited_again(language: str) -> None:
     texts = {write("payment_failed", language, {**FACTS, "reason": word}) for word in Withheld}
-    assert len(texts) == 3, "closed, withdrawn, and all others"
-    for reason in (Withheld.CLOSED, Withheld.CANDIDATE_WITHDRAWN):
+    assert len(texts) == 4, "closed, withdrawn, suspended, and all others"
+    for reason in (Withheld.CLOSED, Withheld.CANDIDATE_WITHDRAWN, Withheld.SUSPENDED):
         text = write("payment_failed", language, {**FACTS, "reason": reason.value})
         assert text is not None
         assert text.count("07") == 1

@@ -130,7 +130,8 @@ def test_a_beneficiary_is_registered_and_confirmed_and_the_organiser_frozen(
     assert "frozen" in done(run, "organiser", "freeze", "demo", "--reason", "looked into")
     assert "is frozen" in done(run, *ask, status=2)
     assert "(frozen)" in done(run, "payout", "list", "--contest", "star")
-    assert "paid again" in done(run, "organiser", "unfreeze", "demo", "--reason", "cleared", who=YAO)
+    assert "limited" in done(run, "organiser", "limit", "demo", "--reason", "papers are missing", who=YAO)
+    assert "active" in done(run, "organiser", "unfreeze", "demo", "--reason", "cleared", who=YAO)
     assert "retired" in done(run, "payout", "beneficiary", "retire", line["id"], "--reason", "moved")
     assert "no payout" in done(run, "payout", "statement", line["id"], status=2)
 

@@ -115,3 +115,11 @@ def test_what_was_not_written_is_refused(
 ) -> None:
     found = refusal_at_insert(in_window=in_window, eligible=eligible, too_often=too_often, too_many=too_many)
     assert found is refusal
+
+
+def test_a_frozen_organiser_sells_nothing_while_its_contest_is_open() -> None:
+    frozen = replace(CONTEST, suspended=True)
+    asked = replace(VOTE_REQUEST, contest=frozen)
+    assert check_vote_request(asked, now=NOW, rails=RAILS) is Refusal.SUSPENDED
+    assert check_vote_request(asked, now=frozen.closes_at, rails=RAILS) is Refusal.CLOSED
+    assert check_vote_request(asked, now=datetime(2000, 1, 1, tzinfo=UTC), rails=RAILS) is Refusal.NOT_OPEN_YET

@@ -15,6 +15,7 @@ from tests.rigs.scripted_provider import paid
 
 EVICTED_AGO = "update candidates set status = 'evicted', evicted_at = now() - interval '{}' where code = '07'"
 WITHDRAWN = "update candidates set status = 'withdrawn' where code = '07'"
+STATE = "update organisers set state = '{}'"
 TRIED = "update payments set send_tries = {}"
 Older = Callable[[int], Awaitable[None]]
 
@@ -63,6 +64,8 @@ async def grow_older(database: Any) -> AsyncIterator[Older]:
         ([TRIED.format(1)], 600, 660, "closed"),
         ([WITHDRAWN], 600, -3600, "candidate_withdrawn"),
         ([WITHDRAWN], 600, 3600, "candidate_withdrawn"),
+        ([STATE.format("frozen")], 600, -3600, "suspended"),
+        ([STATE.format("limited")], 600, -3600, "pending"),
         ([TRIED.format(4)], 600, -3600, "pending"),
         ([TRIED.format(5)], 600, -3600, "tried"),
         ([EVICTED_AGO.format("1 minute")], 600, -3600, "pending"),
