@@ -11,6 +11,7 @@ from admin.approvals.staff_acts import APPROVALS, StaffActs
 from admin.audit import log, tally
 from admin.audit.store import Audits
 from admin.candidates import api as candidates_api
+from admin.candidates import corrections
 from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
 from admin.contests import api as contests_api
@@ -34,6 +35,7 @@ from admin.people.reset import RESETS
 from admin.people.resets import Resets
 from admin.people.store import People
 from admin.services import PAYMENTS, Payments
+from admin.videos import own as own_video
 from admin.videos import pages as video_pages
 from admin.videos import webhook
 from admin.videos.keep import Videos
@@ -75,6 +77,7 @@ def setup(
         contests_pages,
         candidates_api,
         candidates_pages,
+        corrections,
         orders_api,
         orders_pages,
         tickets,
@@ -97,4 +100,5 @@ def setup(
     ):
         module.setup(app)
     brand.setup(app, brands)
+    own_video.setup(app, videos, video_pages.film_of)
     webhook.setup(app, videos)

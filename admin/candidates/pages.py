@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 
 from admin.access.guard import Form, Me, ServePage, form, page, query_of, say, see_other, show
 from admin.candidates.api import CandidateListing, chosen, sayer
+from admin.candidates.corrections import waiting as changes_asked_for
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
 from gateway.contests.candidate_import import Fault
 from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike
@@ -83,7 +84,7 @@ async def _list(
         votes=standing.votes,
         people=found[(current - 1) * PAGE_LINES : current * PAGE_LINES],
         found=len(found),
-        waiting=_waiting(standing),
+        waiting=_waiting(standing) + len(await changes_asked_for(request, me, standing.contest)),
         listing=listing,
         statuses=list(CandidateStatus),
         current=current,
@@ -346,9 +347,20 @@ async def queue_page(request: web.Request, me: Me) -> web.StreamResponse:
         )
         for person in waiting[:QUEUE_LINES]
     ]
-    origins = {photo.origin for _, _, photo in lines if photo is not None}
+    asked = [
+        (person, correction, shown(person.photo, person.photo_url), shown(correction.photo, None))
+        for person, correction in (await changes_asked_for(request, me, contest))[:QUEUE_LINES]
+    ]
+    photos = [photo for _, _, photo in lines] + [photo for _, _, *both in asked for photo in both]
     return show(
-        request, me, "contests/moderation.html", pictures=origins, contest=contest, lines=lines, waiting=len(waiting)
+        request,
+        me,
+        "contests/moderation.html",
+        pictures={photo.origin for photo in photos if photo is not None},
+        contest=contest,
+        lines=lines,
+        waiting=len(waiting),
+        asked=asked,
     )
 
 

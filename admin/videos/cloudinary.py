@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from gateway.contests.videos import EAGER, FORMAT, Asset, Delivery
+from gateway.contests.videos import EAGER, FORMATS, Asset, Delivery
 from gateway.values.cloudinary import Algorithm, is_genuine, signature_of
 from payments.answers import read_object
 from payments.http_call import STATUS, Answer, HttpCaller, Outcome
@@ -89,7 +89,7 @@ class Cloudinary:
         """The upload of one video under this id. Nothing in it is chosen by who uploads: a signature of other fields
         would open the account."""
         fields = {
-            "allowed_formats": FORMAT,
+            "allowed_formats": ",".join(FORMATS),
             "context": f"candidate={code}|contest={contest}",
             "eager": EAGER,
             "eager_async": "1",

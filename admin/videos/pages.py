@@ -12,7 +12,7 @@ from admin.answers import SIGNED_IN, TAG, model_of, problem_of, staff_endpoint
 from admin.videos.keep import Videos
 from admin.videos.store import Decision, Filmed, TooMany, UploadLine
 from channels.web.nominations import NOMINATIONS
-from gateway.contests.contest import CandidateStatus
+from gateway.contests.corrections import may_change
 from gateway.contests.nominations import ACTOR
 from gateway.contests.quotas import QuotaReached
 from gateway.contests.videos import BYTES_MAX, OVER, SECONDS_MAX, Film, Video, VideoState, origin_of
@@ -89,9 +89,9 @@ class NewDecision(InputModel):
     reason: Line = Field("", max_length=500, description="For `rejected` and `removed`.")
 
 
-def _film(request: web.Request, line: UploadLine) -> Film | None:
+def film_of(videos: Videos, line: UploadLine) -> Film | None:
     """What can be watched of an upload."""
-    cloudinary = request.app[VIDEOS].cloudinary
+    cloudinary = videos.cloudinary
     if cloudinary is None or line.version is None or VideoState(line.state) in OVER:
         return None
     return cloudinary.delivery.film(Video(line.public_id, line.version, line.width or 0, line.height or 0))
@@ -101,9 +101,9 @@ def _film(request: web.Request, line: UploadLine) -> Film | None:
 async def sign(request: web.Request, *, body: NewUpload) -> Reply:
     """Sign the upload of a candidate's video.
 
-    For staff who are signed in, and for who was nominated, by the token of their own link until it is decided. The
-    browser sends the file to Cloudinary by itself. An MP4 of at most 60 seconds and 50 MiB is kept, and shown to voters
-    once a person approved it.
+    For staff who are signed in, and for a candidate by the token of their own link, until they left or the contest is
+    over. The browser sends the file to Cloudinary by itself. An MP4 or MOV of at most 60 seconds and 50 MiB is kept,
+    and shown to voters as MP4 once a person approved it.
     """
     try:
         candidate, actor = await _whose(request, body)
@@ -136,8 +136,8 @@ async def _whose(request: web.Request, body: NewUpload) -> tuple[Filmed, str]:
     found = await request.app[NOMINATIONS].find(body.nomination)
     if found is None:
         raise ActRefused(Why.UNKNOWN, "there is no such nomination")
-    if found.candidate.status is not CandidateStatus.SUBMITTED:
-        raise ActRefused(Why.DECIDED, "the nomination was decided")
+    if not may_change(found.contest, found.candidate, request.app[VIDEOS].now()):
+        raise ActRefused(Why.DECIDED, "the candidate does not stand any more, or the contest is over")
     return await store.candidate(found.contest.organiser_id, found.contest.slug, found.candidate.code), ACTOR
 
 
@@ -151,7 +151,7 @@ async def _listed(request: web.Request, me: Me, path: CandidatePath) -> Reply:
     _, lines = await request.app[VIDEOS].store.listed(me.scope, path.slug, path.code)
     found = []
     for line in lines:
-        film = _film(request, line)
+        film = film_of(request.app[VIDEOS], line)
         shown = {"video": film.played, "poster": film.poster} if film else {}
         found.append(model_of(UploadedVideo, line).model_copy(update=shown))
     return Reply(200, UploadedVideos(videos=found))
@@ -188,7 +188,9 @@ async def video_page(request: web.Request, me: Me) -> web.StreamResponse:
 def _video_page(request: web.Request, me: Me, candidate: Filmed, lines: Sequence[UploadLine]) -> web.Response:
     cloudinary = request.app[VIDEOS].cloudinary
     # What is issued and was never uploaded says nothing to a person once it is over.
-    told = [(line, _film(request, line)) for line in lines if line.state != VideoState.GONE or line.version]
+    told = [
+        (line, film_of(request.app[VIDEOS], line)) for line in lines if line.state != VideoState.GONE or line.version
+    ]
     delivered = {film.origin for _, film in told if film is not None}
     return show(
         request,

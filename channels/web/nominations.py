@@ -2,27 +2,24 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl
 
 from aiohttp import BodyPartReader, web
+from aiohttp.typedefs import Handler
+from markupsafe import Markup
 
 from channels.voting_service import VOTING_SERVICE
 from channels.web.views import NO_REFERRER, message, no_candidate
 from channels.web.vote_requests import FORM_TYPE, fresh_nonce, from_elsewhere
 from gateway.contests.candidate_rules import LENGTH_MAX, Column
-from gateway.contests.contest import CandidateStatus, Contest
-from gateway.contests.keep_photos import Photos, UnknownCandidate
-from gateway.contests.nominations import (
-    ACTOR,
-    NominationRefused,
-    Nominations,
-    NominationsOver,
-    Nominee,
-)
+from gateway.contests.contest import Contest
+from gateway.contests.corrections import Corrections, Fixed, TextRefused, may_change
+from gateway.contests.keep_photos import Photos
+from gateway.contests.nominations import Nominated, NominationRefused, Nominations, NominationsOver, Nominee
 from gateway.contests.photos import shown
 from gateway.contests.resizing import BYTES_MAX, PhotoRefused
 from gateway.http.endpoint import read_body
@@ -31,12 +28,29 @@ from gateway.http.pages import PAGES, render
 from gateway.http.problems import Problem
 
 NOMINATIONS: web.AppKey[Nominations] = web.AppKey("nominations", Nominations)
-NOMINEES_PHOTOS: web.AppKey[Photos] = web.AppKey("nominees_photos", Photos)
+CORRECTIONS: web.AppKey[Corrections] = web.AppKey("corrections", Corrections)
+OWN_PAGE: Final = "/nominations/{token}"
 FIELDS_MAX: Final = 20
 # A field that people do not see, and that programs fill in.
 TRAP: Final = "website"
 _NONCE: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 _UPLOAD_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPart:
+    """A part of the private page that another package brings. `pictures`, `videos`, `calls`: origins, see
+    `gateway.http.pages`."""
+
+    html: Markup
+    pictures: Collection[str] = ()
+    videos: Collection[str] = ()
+    calls: Collection[str] = ()
+
+
+MakeOwnPart = Callable[[web.Request, Nominated, str], Awaitable[OwnPart]]
+"""Makes a part of the private page of a candidate, in a language."""
+NOMINATION_PARTS: web.AppKey[list[MakeOwnPart]] = web.AppKey("nomination_parts", list)
 
 
 async def form_page(request: web.Request) -> web.Response:
@@ -137,7 +151,10 @@ async def private_page(request: web.Request) -> web.Response:
     return await _private(request)
 
 
-async def _private(request: web.Request, fault: str | None = None, status: int = 200) -> web.Response:
+async def _private(
+    request: web.Request, fault: str | None = None, status: int = 200, *, typed: str | None = None
+) -> web.Response:
+    """The page, with what is wrong with a form of it. `typed`: the presentation that was refused."""
     try:
         await request.app[LIMITS].receipt_check(request)
     except Problem as problem:
@@ -145,49 +162,121 @@ async def _private(request: web.Request, fault: str | None = None, status: int =
     found = await request.app[NOMINATIONS].find(request.match_info["token"])
     if found is None:
         return message(request, 404, "no_nomination")
-    candidate = found.candidate
+    contest, candidate, service = found.contest, found.candidate, request.app[VOTING_SERVICE]
+    language = request.app[PAGES].language_of(request, contest.language)
+    open_ = may_change(contest, candidate, service.now())
+    asked = await request.app[CORRECTIONS].of(candidate)
+    parts = [await made(request, found, language) for made in request.app[NOMINATION_PARTS]] if open_ else []
     photo = shown(candidate.photo, candidate.photo_url)
+    wanted = None if asked is None else shown(asked.photo, None)
+    place = next((one for one in service.ranking(contest.slug).entries if one.code == candidate.code), None)
     response = render(
         request,
         "nomination.html",
         status=status,
-        default_language=found.contest.language,
-        pictures=() if photo is None else (photo.origin,),
-        contest=found.contest,
+        default_language=contest.language,
+        pictures={one.origin for one in (photo, wanted) if one is not None}.union(*(part.pictures for part in parts)),
+        videos=set[str]().union(*(part.videos for part in parts)),
+        calls=set[str]().union(*(part.calls for part in parts)),
+        contest=contest,
         candidate=candidate,
         votes=found.votes,
+        place=place,
         photo=photo,
+        asked=asked,
+        wanted=wanted,
+        presentation=typed if typed is not None else asked.text if asked and asked.text else candidate.text,
+        parts=[part.html for part in parts],
+        most=LENGTH_MAX[Column.TEXT],
         fault=fault,
-        waits=candidate.status is CandidateStatus.SUBMITTED,
-        here=request.path.removesuffix("/photo"),
+        open=open_,
+        here=f"/nominations/{request.match_info['token']}",
     )
     response.headers["Referrer-Policy"] = NO_REFERRER
     response.headers["X-Robots-Tag"] = "noindex"
     return response
 
 
-async def set_photo(request: web.Request) -> web.Response:
-    """Make the file that was sent the photo of a candidate who still waits: one that comes later is not examined."""
-    if from_elsewhere(request):
-        return message(request, 403, "elsewhere")
-    try:
-        await request.app[LIMITS].nomination(request)
-        data = await _read_file(request)
-    except Problem as problem:
-        about = "too_many" if problem.status == 429 else "unreadable"
-        return message(request, problem.status, about, None, problem.headers)
-    found = await request.app[NOMINATIONS].find(request.match_info["token"])
-    if found is None:
-        return message(request, 404, "no_nomination")
-    if found.candidate.status is not CandidateStatus.SUBMITTED:
-        return await _private(request, "decided", 409)
-    try:
-        await request.app[NOMINEES_PHOTOS].keep(None, found.contest.slug, found.candidate.code, data, ACTOR)
-    except PhotoRefused as refused:
-        return await _private(request, refused.fault.value, 422)
-    except UnknownCandidate:
-        return message(request, 404, "no_nomination")
-    raise web.HTTPSeeOther(request.path.removesuffix("/photo"))
+Act = Callable[[web.Request, Nominated], Awaitable[None]]
+
+
+def own_form(read: Callable[[web.Request], Awaitable[Act]]) -> Handler:
+    """A form of the private page, which is shown again once it is done. `read`: reads the form, before anything is
+    looked up."""
+
+    async def send(request: web.Request) -> web.StreamResponse:
+        if from_elsewhere(request):
+            return message(request, 403, "elsewhere")
+        try:
+            await request.app[LIMITS].nomination(request)
+            act = await read(request)
+        except Problem as problem:
+            about = "too_many" if problem.status == 429 else "unreadable"
+            return message(request, problem.status, about, None, problem.headers)
+        except ValueError:
+            return message(request, 400, "unreadable")
+        found = await request.app[NOMINATIONS].find(request.match_info["token"])
+        if found is None:
+            return message(request, 404, "no_nomination")
+        try:
+            await act(request, found)
+        except Fixed:
+            return await _private(request, "decided", 409)
+        except PhotoRefused as refused:
+            return await _private(request, refused.fault.value, 422)
+        except OSError:
+            return await _private(request, "away", 503)
+        except OwnRefused as refused:
+            return await _private(request, refused.fault, 422, typed=refused.typed)
+        raise web.HTTPSeeOther(f"/nominations/{request.match_info['token']}")
+
+    return send
+
+
+class OwnRefused(Exception):
+    """A form of the private page that is not taken, and why: a phrase of `nomination_fault_own`."""
+
+    def __init__(self, fault: str, typed: str | None = None) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.typed = typed
+
+
+async def _photo(request: web.Request) -> Act:
+    data = await _read_file(request)
+
+    async def act(request: web.Request, found: Nominated) -> None:
+        await request.app[CORRECTIONS].set_photo(found.contest, found.candidate, data)
+
+    return act
+
+
+async def _text(request: web.Request) -> Act:
+    typed = (await own_fields(request)).get("text", "")
+
+    async def act(request: web.Request, found: Nominated) -> None:
+        try:
+            await request.app[CORRECTIONS].set_text(found.contest, found.candidate, typed)
+        except TextRefused as refused:
+            raise OwnRefused(f"text_{refused.fault.kind}", typed) from None
+
+    return act
+
+
+async def _leave(request: web.Request) -> Act:
+    sure = (await own_fields(request)).get("sure") == "1"
+
+    async def act(request: web.Request, found: Nominated) -> None:
+        if not sure:
+            raise OwnRefused("not_sure")
+        await request.app[CORRECTIONS].leave(found.contest, found.candidate)
+
+    return act
+
+
+async def own_fields(request: web.Request) -> Mapping[str, str]:
+    """The fields of a form of the private page. Problem 400, 408, 413, 415; ValueError for too many."""
+    return _read(await read_body(request, FORM_TYPE))
 
 
 async def _read_file(request: web.Request) -> bytes:
@@ -211,9 +300,11 @@ async def _read_file(request: web.Request) -> bytes:
 
 def setup(app: web.Application, nominations: Nominations, photos: Photos) -> None:
     """Serve them. The application needs VOTING_SERVICE, LIMITS and the voters' pages."""
-    app[NOMINATIONS], app[NOMINEES_PHOTOS] = nominations, photos
+    app[NOMINATIONS], app[NOMINATION_PARTS] = nominations, []
+    app[CORRECTIONS] = Corrections(nominations.engine, photos, nominations.changed)
     app.router.add_get("/c/{slug}/nominate", form_page)
     app.router.add_post("/c/{slug}/nominate", nominate)
-    app.router.add_get("/nominations/{token}", private_page)
-    app.router.add_post("/nominations/{token}/photo", set_photo)
-    app.router.add_get("/nominations/{token}/photo", private_page)
+    app.router.add_get(OWN_PAGE, private_page)
+    for name, read in (("photo", _photo), ("text", _text), ("leave", _leave)):
+        app.router.add_post(f"{OWN_PAGE}/{name}", own_form(read))
+        app.router.add_get(f"{OWN_PAGE}/{name}", private_page)

@@ -6,9 +6,10 @@ What fails in between leaves squares that no row names; `sweep` deletes them.
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import Picture
 from gateway.contests.photo_store import Portrayed, read_addresses, read_portrayed, write_photo
@@ -52,13 +53,17 @@ class Photos:
         """Make this a candidate's photo, in place of the one there was. Raises UnknownCandidate, PhotoRefused,
         OSError; then nothing is changed."""
         candidate = await self.candidate(scope, slug, code)
-        resized = await self._resizer.resize(data)
-        stem = f"{candidate.organiser_id.hex}/{secrets.token_urlsafe(_NAME_BYTES)}"
-        for side, body in resized.by_width.items():
-            await self._pictures.put(_key(stem, side), body)
-        photo = Picture(self._pictures.address(stem), tuple(resized.by_width), resized.blur)
+        photo = await self.make(candidate.organiser_id, data)
         await self._write(scope, candidate, slug, photo, actor)
         return photo
+
+    async def make(self, organiser_id: UUID, data: bytes) -> Picture:
+        """The squares of a file, which no row names yet. Raises PhotoRefused, OSError."""
+        resized = await self._resizer.resize(data)
+        stem = f"{organiser_id.hex}/{secrets.token_urlsafe(_NAME_BYTES)}"
+        for side, body in resized.by_width.items():
+            await self._pictures.put(_key(stem, side), body)
+        return Picture(self._pictures.address(stem), tuple(resized.by_width), resized.blur)
 
     async def remove(self, scope: Scope, slug: str, code: str, actor: str) -> None:
         """A candidate has no uploaded photo any more. Raises UnknownCandidate."""
@@ -68,21 +73,17 @@ class Photos:
 
     async def _write(self, scope: Scope, candidate: Portrayed, slug: str, photo: Picture | None, actor: str) -> None:
         async with scoped(self._engine, scope) as connection:
-            former = await write_photo(connection, candidate.id, photo)
-            before, after = ("none" if one is None else one.address for one in (former, photo))
-            change = {"what": f"candidate {candidate.code} photo", "before": before, "after": after}
-            await note(
-                connection,
-                actor=actor,
-                act="candidate.photo",
-                subject=slug,
-                detail={"changes": [change]},
-                contest=candidate.contest_id,
+            former = await write_noted(
+                connection, candidate.id, photo, (candidate.contest_id, slug, candidate.code), actor
             )
-        stem = None if former is None else self._pictures.stem(former.address)
-        if former is not None and stem is not None:
+        await self.forget(former)
+
+    async def forget(self, photo: Picture | None) -> None:
+        """Delete the squares of a photo that no row names any more."""
+        stem = None if photo is None else self._pictures.stem(photo.address)
+        if photo is not None and stem is not None:
             try:
-                await self._pictures.delete([_key(stem, side) for side in former.sides])
+                await self._pictures.delete([_key(stem, side) for side in photo.sides])
             except OSError as error:
                 _log.warning("photo_deleted_later", error=type(error).__name__)
 
@@ -97,6 +98,20 @@ class Photos:
         if orphans:
             _log.info("photos_swept", files=len(orphans))
         return len(orphans)
+
+
+async def write_noted(
+    connection: AsyncConnection, candidate_id: UUID, photo: Picture | None, of: tuple[UUID, str, str], actor: str
+) -> Picture | None:
+    """Write the photo of a candidate, or that there is none, with its line in the audit log; the photo that it had.
+    `of`: id and slug of the contest, and the code."""
+    contest_id, slug, code = of
+    former = await write_photo(connection, candidate_id, photo)
+    before, after = ("none" if one is None else one.address for one in (former, photo))
+    change = {"what": f"candidate {code} photo", "before": before, "after": after}
+    detail = {"changes": [change]}
+    await note(connection, actor=actor, act="candidate.photo", subject=slug, detail=detail, contest=contest_id)
+    return former
 
 
 def _key(stem: str, side: int) -> str:

@@ -120,9 +120,9 @@ class Nominations:
     def __init__(
         self, engine: AsyncEngine, vault: Vault, changed: Callable[[], Awaitable[None]], tell: Tell, public_url: str
     ) -> None:
-        self._engine = engine
+        self.engine: Final = engine
+        self.changed: Final = changed
         self._vault = vault
-        self._changed = changed
         self._tell = tell
         self._public_url = public_url
         self._key = vault.subkey("nominations")
@@ -131,7 +131,7 @@ class Nominations:
         """Take a nomination; the token of its link. The same nonce again gives the same token. Raises
         NominationRefused, NominationsOver."""
         token = urlsafe_b64encode(hmac.digest(self._key, nonce.encode(), "sha256")).rstrip(b"=").decode()
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             await lock_contests(connection)
             if await _linked(connection, token) is not None:
                 return token
@@ -160,12 +160,12 @@ class Nominations:
             }
             await connection.execute(upsert(candidate_links).values(row))
             await self._tell_link(connection, contest, person, (contact, language), token)
-        await self._changed()
+        await self.changed()
         return token
 
     async def find(self, token: str) -> Nominated | None:
         """Whom a link is about; None for a link that is none."""
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             found = await _linked(connection, token) if _TOKEN.fullmatch(token) else None
             contest = None if found is None else await read_contest(connection, found[0], None)
             if found is None or contest is None:

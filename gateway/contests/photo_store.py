@@ -57,22 +57,27 @@ async def read_portrayed(connection: AsyncConnection, scope: Scope, slug: str) -
 async def write_photo(connection: AsyncConnection, candidate_id: UUID, photo: Picture | None) -> Picture | None:
     """Write the photo of a candidate, or that there is none; the photo that it had. Waits for others who write it."""
     held = (await connection.execute(select(candidates).where(candidates.c.id == candidate_id).with_for_update())).one()
-    written = {
+    await connection.execute(update(candidates).where(candidates.c.id == candidate_id).values(columns_of(photo)))
+    return picture_of(held)
+
+
+def columns_of(photo: Picture | None) -> dict[str, object]:
+    """A photo as columns of a row."""
+    return {
         "photo": None if photo is None else photo.address,
         "photo_sides": [] if photo is None else list(photo.sides),
         "photo_blur": None if photo is None else photo.blur,
     }
-    await connection.execute(update(candidates).where(candidates.c.id == candidate_id).values(written))
-    return picture_of(held)
 
 
 _ADDRESSES = text("""
 select photo from candidates where photo is not null
 union all select logo from brands where logo is not null
 union all select banner from brands where banner is not null
+union all select photo from candidate_corrections where photo is not null
 """)
 
 
 async def read_addresses(connection: AsyncConnection) -> frozenset[str]:
-    """Addresses of all photos that any candidate has, and of all logos and banners."""
+    """Addresses of all photos that any candidate has or asks for, and of all logos and banners."""
     return frozenset((await connection.execute(_ADDRESSES)).scalars())

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 
 SECONDS_MAX: Final = 60
 BYTES_MAX: Final = 50 * 1024 * 1024
-FORMAT: Final = "mp4"
+# A phone's MOV is delivered as MP4, like everything.
+FORMATS: Final = ("mov", "mp4")
 # Players and converters round a duration.
 _SECONDS_ROUNDED: Final = 0.5
 # How long Cloudinary takes an upload after we signed it.
@@ -143,7 +144,7 @@ def fault_of(asset: Asset) -> VideoFault | None:
     """Why a file must not be shown; None also while its duration is not known."""
     if asset.bytes > BYTES_MAX:
         return VideoFault.TOO_LARGE
-    if asset.format != FORMAT:
+    if asset.format not in FORMATS:
         return VideoFault.WRONG_FORMAT
     if asset.seconds is not None and asset.seconds >= SECONDS_MAX + _SECONDS_ROUNDED:
         return VideoFault.TOO_LONG

@@ -41,6 +41,7 @@ from admin.videos.cloudinary import Cloudinary
 from admin.videos.keep import Videos
 from admin.videos.store import VideoStore
 from channels.voting_service import VOTING_SERVICE
+from channels.web import nominations as pages_of_nominations
 from channels.web.nominations import NOMINATIONS
 from gateway.http import media, middleware, openapi
 from gateway.http.limits import LIMITS, RateLimits
@@ -218,8 +219,9 @@ async def open_office(
     orders = StaffOrders(rig.engine, rig.vault)
     contests = StaffContests(rig.engine, rig.directory.all, rig.directory.refresh)
     # Who was nominated uploads a video, too.
-    app[NOMINATIONS] = nominations_of(rig)
     app[LIMITS] = RateLimits("redis://127.0.0.1:1/0", enabled=False)
+    pages.add("channels.web")
+    pages_of_nominations.setup(app, nominations_of(rig), container.photos)
     videos = Videos(VideoStore(rig.engine), cloudinary, rig.doorbell, clock)
     routes.setup(
         app,

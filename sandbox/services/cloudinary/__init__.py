@@ -297,7 +297,8 @@ class Cloudinary:
             return web.Response(body=poster_of(asset), content_type="image/jpeg")
         return web.FileResponse(
             self._assets.content(asset),
-            headers={hdrs.CONTENT_TYPE: f"{asset.kind}/{asset.format.replace('jpg', 'jpeg')}"},
+            # Whatever was uploaded is delivered in the format that is asked for.
+            headers={hdrs.CONTENT_TYPE: f"{asset.kind}/{found['ending'].replace('jpg', 'jpeg')}"},
         )
 
 

@@ -120,7 +120,7 @@ def _measured(path: Path, kind: str) -> Asset:
     if movie is not None:
         sides = {"width": movie.width, "height": movie.height}
         codecs = {"video_codec": movie.video_codec, "audio_codec": movie.audio_codec}
-        return _unnamed("video", "mp4", **known, **sides, **codecs, seconds=movie.seconds)
+        return _unnamed("video", "mov" if movie.quicktime else "mp4", **known, **sides, **codecs, seconds=movie.seconds)
     if kind == "video":
         raise Unreadable("Unsupported video format or file")
     try:

@@ -5,27 +5,31 @@ Source: ISO/IEC 14496-12, boxes `moov`, `mvhd`, `mehd`, `tkhd`, `hdlr`, `stsd`.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+_QUICKTIME: Final = b"qt  "
 _INSIDE_MAX: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """`seconds`: None where the file does not say it, as a live recording. Width and height in pixels."""
+    """`seconds`: None where the file does not say it, as a live recording. Width and height in pixels. `quicktime`: it
+    is a MOV."""
 
     seconds: float | None
     width: int
     height: int
     video_codec: str | None
     audio_codec: str | None
+    quicktime: bool = False
 
 
 def read_movie(path: Path) -> Movie | None:
     """What the file says; None for a file that is no MP4 with a header that can be read."""
     with path.open("rb") as file:
+        quicktime = False
         while len(head := file.read(8)) == 8:
             size, kind = struct.unpack(">I4s", head)
             left = size - 8
@@ -33,10 +37,13 @@ def read_movie(path: Path) -> Movie | None:
                 left = int.from_bytes(file.read(8), "big") - 16
             if left < 0:  # a box to the end of the file is nothing that is played while it comes
                 return None
+            if kind == b"ftyp" and left >= len(_QUICKTIME):
+                quicktime = file.read(len(_QUICKTIME)) == _QUICKTIME
+                left -= len(_QUICKTIME)
             if kind == b"moov":
                 inside = file.read(min(left, _INSIDE_MAX))
                 try:
-                    return _movie(inside) if len(inside) == left else None
+                    return replace(_movie(inside), quicktime=quicktime) if len(inside) == left else None
                 except (struct.error, IndexError, ZeroDivisionError):
                     return None
             file.seek(left, 1)

@@ -11,7 +11,7 @@ from admin.access.rules import Role
 from admin.contests.photos import PHOTOS
 from gateway.contests.nominations import Nominee
 from tests.admin.back_office import Office, other_organiser
-from tests.admin.candidates.test_api import AWA, MODERATOR, OTHER, READER
+from tests.admin.candidates.test_api import AWA, MODERATOR, OTHER, READER, program
 from tests.admin.candidates.test_api import office as office
 from tests.rigs.nominations import PUBLIC_URL, nominations_of, texts
 from tests.rigs.photos import halves, saved
@@ -292,3 +292,44 @@ async def test_the_last_day_of_nominations_is_read_by_the_clocks_of_the_contest(
     assert 'value="2026-12-31T23:00"' in await text_of(awa, PATH)
     await office.form(awa, PATH, f"{PATH}/settings", categories="", nominations="1", until="")
     assert await office.rig.one("select nominations_close_at from contests where slug = 'star'") is None
+
+
+async def test_changes_of_candidates_wait_in_the_queue(office: Office, awa: ClientSession) -> None:
+    _, page = await office.form(awa, f"{PATH}/07", f"{PATH}/07/link")
+    found = re.search(r"/nominations/([\w-]{43})<", page)
+    assert found is not None
+    own = await office.browser()
+    link = f"/nominations/{found[1]}"
+    async with own.post(f"{link}/text", data={"text": "My own words"}) as answer:
+        assert answer.status == 200
+    body = FormData()
+    body.add_field("file", BytesIO(saved(halves())), filename="me.jpg")
+    async with own.post(f"{link}/photo", data=body) as answer:
+        assert answer.status == 200
+    page = await text_of(awa, QUEUE)
+    assert ("My own words" in page, "As it would be" in page, page.count("<img")) == (True, True, 1)
+    await office.form(awa, QUEUE, f"{PATH}/07/correction", act="reject", reason="")
+    status, page = await office.form(awa, QUEUE, f"{PATH}/07/correction", act="approve")
+    assert (status, "My own words" in page) == (200, False)
+    assert "My own words" in await text_of(awa, f"{PATH}/07")
+    status, page = await office.form(awa, QUEUE, f"{PATH}/07/correction", act="approve")
+    assert (status, "Nobody waits." in page) == (200, True)
+
+
+async def test_programs_decide_about_changes(office: Office) -> None:
+    call = await program(office)
+    _, made = await call("POST", "/07/link")
+    own = await office.browser()
+    async with own.post(f"{made['address']}/text", data={"text": "My own words"}) as answer:
+        assert answer.status == 200
+    token = await office.token(AWA)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with own.get("/api/admin/contests/star/corrections", headers=headers) as answer:
+        (waiting,) = (await answer.json())["corrections"]
+    assert (waiting["code"], waiting["text"], waiting["photo"]) == ("07", "My own words", None)
+    assert (await call("PATCH", "/07/correction", {"status": "rejected"}))[0] == 422
+    assert (await call("PATCH", "/07/correction", {"status": "rejected", "reason": "Too long"}))[0] == 200
+    assert (await call("PATCH", "/07/correction", {"status": "approved"}))[0] == 409
+    assert (await call("PATCH", "/99/correction", {"status": "approved"}))[0] == 404
+    async with own.get(str(made["address"])) as answer:
+        assert "Too long" in await answer.text()

@@ -237,8 +237,47 @@ async def test_who_was_nominated_uploads_by_their_own_link(studio: Studio) -> No
     assert (await sign(nomination=token[::-1]))[0] == 404
     assert (await sign(nomination=token, **UPLOAD))[0] == 422
     async with rig.engine.begin() as connection:
-        await connection.execute(text("update candidates set status = 'approved' where name = 'Adjoua Kouassi'"))
+        await connection.execute(text("update candidates set status = 'approved', code = '13' where code = '000001'"))
+    assert (await sign(nomination=token))[0] == 200
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("update candidates set status = 'withdrawn' where code = '13'"))
     assert (await sign(nomination=token))[0] == 409
+
+
+async def test_a_candidate_follows_their_video_on_their_own_page(studio: Studio) -> None:
+    rig = studio.office.rig
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("update contests set nominations = true where slug = 'star'"))
+    nominee = Nominee("Adjoua Kouassi", "+2250501020399", consent=True)
+    token = await studio.office.app[NOMINATIONS].nominate("star", nominee, "nonce", "fr")
+    link, stranger = f"/nominations/{token}", await studio.office.browser(**{"Accept-Language": "en"})
+
+    async def page() -> str:
+        async with stranger.get(link) as answer:
+            return await answer.text()
+
+    shown = await page()
+    assert (f'data-nomination="{token}"' in shown, "No video yet." in shown) == (True, True)
+    async with stranger.post("/api/upload/signature", json={"nomination": token}) as answer:
+        signed = await answer.json()
+    assert "Being uploaded." in await page()
+    public_id = signed["fields"]["public_id"]
+    # What a phone recorded.
+    assert (await studio.send(signed, mp4(12, brand=b"qt  ")))[1]["format"] == "mov"
+    async with stranger.post(f"{link}/video", data={"public_id": public_id}) as answer:
+        assert answer.status == 200
+    await studio.work()
+    shown = await page()
+    assert ("Waits for the team." in shown, "/mp4" in shown or ".mp4" in shown) == (True, True)
+    headers = {"Authorization": studio.client.headers["Authorization"]}
+    address = "/api/admin/contests/star/candidates/000001/video"
+    decision = {"publicId": public_id, "status": "rejected", "reason": "Too dark"}
+    async with stranger.patch(address, json=decision, headers=headers) as answer:
+        assert answer.status == 200
+    shown = await page()
+    assert ("Not accepted." in shown, "Too dark" in shown) == (True, True)
+    await studio.work()
+    assert not await studio.held(public_id)
 
 
 async def test_an_organisers_moderator_signs_and_decides(studio: Studio) -> None:

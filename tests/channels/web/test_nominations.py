@@ -1,5 +1,6 @@
 """People propose themselves by a public form and follow it by their private link."""
 
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from channels.messages.outbox import Outbox, SentMessage
 from channels.messages.rules import Routes
 from channels.voting_service import VOTING_SERVICE
 from channels.web import nominations as pages_of_nominations
+from gateway.contests.corrections import Corrections, NothingWaits
 from gateway.contests.keep_photos import Photos
 from gateway.contests.nominations import OF_CONTACT_A_DAY, WAITING_MAX, read_contact
 from gateway.contests.resize_apart import Resizer
@@ -57,6 +59,11 @@ class Visitor:
         body = FormData()
         body.add_field("file", BytesIO(data), filename="me.jpg")
         async with self.client.post(f"{link}/photo", data=body) as answer:
+            return answer.status, await answer.text()
+
+    async def change(self, link: str, form: str, **fields: str) -> tuple[int, str]:
+        """Send a form of a private page."""
+        async with self.client.post(f"{link}/{form}", data=fields) as answer:
             return answer.status, await answer.text()
 
     async def decide(self, status: str, reason: str = "") -> None:
@@ -238,7 +245,7 @@ async def test_a_photo_is_sent_while_the_nomination_waits(visitor: Visitor) -> N
     assert (status, 'class="portrait"' in page) == (200, True)
     kept = len(list(visitor.photos.rglob("*.webp")))
     assert kept == 3
-    await visitor.decide("approved")
+    await visitor.decide("rejected", "Not of age")
     status, page = await visitor.photo(link, saved(halves()))
     assert (status, "The decision is made" in page) == (409, True)
     assert len(list(visitor.photos.rglob("*.webp"))) == kept
@@ -324,3 +331,94 @@ async def test_nominations_close_before_the_contest(visitor: Visitor) -> None:
     assert (await visitor.send("n" * 24))[0] == 409
     await visitor.rig.directory.refresh()
     assert (await visitor.send("n" * 24))[0] == 404
+
+
+async def test_who_waits_corrects_the_presentation_at_once(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    status, page = await visitor.change(link, "text", text="Three\r\nfour")
+    assert (status, "Three\nfour" in page, "waits for the team. Until" in page) == (200, True, False)
+    assert await visitor.rig.one("select text from candidates where code = '000001'") == "Three\nfour"
+    for wrong, words in (("x" * 1_001, "at most 1000 characters"), ("A\u202e", "invisible character")):
+        status, page = await visitor.change(link, "text", text=wrong)
+        assert (status, words in page) == (422, True)
+    (line,) = await visitor.rig.rows("select actor from audit_log where act = 'candidate.edit'")
+    assert line.actor == "nomination"
+
+
+async def test_a_change_of_a_candidate_waits_and_the_old_stays_public(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    await visitor.photo(link, saved(halves()))
+    await visitor.decide("approved")
+    _, page = await visitor.change(link, "text", text="New words")
+    status, page = await visitor.photo(link, saved(halves()))
+    assert (status, "This change waits for the team" in page, "New words" in page) == (200, True, True)
+    await visitor.rig.directory.refresh()
+    contest = visitor.rig.directory.by_slug("star")
+    assert contest is not None
+    held = contest.candidate("13")
+    assert held is not None
+    assert held.text == "One\ntwo"
+    assert held.photo is not None
+    (row,) = await visitor.rig.rows("select * from candidate_corrections")
+    assert (row.text, row.photo not in (None, held.photo.address), row.reason) == ("New words", True, None)
+    # A later photo takes the place of the one that waits, whose files go.
+    await visitor.photo(link, saved(halves()))
+    assert len(list(visitor.photos.rglob("*.webp"))) == 6
+    # What stands already is no change; the photo still waits.
+    await visitor.change(link, "text", text="One\r\ntwo")
+    (row,) = await visitor.rig.rows("select * from candidate_corrections")
+    assert (row.text, row.photo is None) == (None, False)
+
+
+async def test_a_change_is_agreed_to_or_refused(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    await visitor.decide("approved")
+    rig = visitor.rig
+    corrections = Corrections(
+        rig.engine, Photos(rig.engine, FolderPictures(visitor.photos), Resizer()), rig.directory.refresh
+    )
+    await visitor.change(link, "text", text="New words")
+    await visitor.photo(link, saved(halves()))
+    await corrections.decide(None, "star", "13", "awa@demo.test", reason="A friend's photo")
+    assert list(visitor.photos.rglob("*.webp")) == []
+    page = await (await visitor.client.get(link)).text()
+    assert ("did not take your last change. Reason: A friend&#39;s photo" in page, "New words" in page) == (True, False)
+    await visitor.change(link, "text", text="Newer words")
+    await visitor.photo(link, saved(halves()))
+    await corrections.decide(None, "star", "13", "awa@demo.test")
+    row = (await rig.rows("select text, photo from candidates where code = '13'"))[0]
+    assert (row.text, row.photo is not None) == ("Newer words", True)
+    assert await rig.one("select count(*) from candidate_corrections") == 0
+    with pytest.raises(NothingWaits):
+        await corrections.decide(None, "star", "13", "awa@demo.test")
+    assert len(list(visitor.photos.rglob("*.webp"))) == 3
+    await visitor.photo(link, saved(halves()))
+    # Files of a change that waits are somebody's.
+    photos = Photos(rig.engine, FolderPictures(visitor.photos), Resizer())
+    for file in visitor.photos.rglob("*.webp"):
+        os.utime(file, (0, 0))
+    assert await photos.sweep() == 0
+
+
+async def test_a_candidate_leaves_once_they_are_sure(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    await visitor.decide("approved")
+    status, page = await visitor.change(link, "leave")
+    assert (status, "Tick the box" in page) == (422, True)
+    status, page = await visitor.change(link, "leave", sure="1")
+    assert (status, "You are no longer in the contest." in page, "/leave" in page) == (200, True, False)
+    assert await visitor.rig.one("select status from candidates where code = '13'") == "withdrawn"
+    assert (await visitor.change(link, "leave", sure="1"))[0] == 409
+    assert (await visitor.change(link, "text", text="x"))[0] == 409
+    assert (await visitor.change("/nominations/x", "leave", sure="1"))[0] == 404
+
+
+async def test_nothing_changes_after_the_close(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    await visitor.decide("approved")
+    async with visitor.rig.engine.begin() as connection:
+        await connection.execute(text("update contests set opens_at = now() - interval '2 days', closes_at = now()"))
+    for form in ("leave", "text"):
+        assert (await visitor.change(link, form, sure="1", text="x"))[0] == 409
+    assert (await visitor.photo(link, saved(halves())))[0] == 409
+    assert list(visitor.photos.rglob("*.webp")) == []

@@ -2,7 +2,9 @@
 const form = document.querySelector(".film-upload");
 const list = document.querySelector("[data-waiting]");
 // What was uploaded lately is being checked: the page is looked at again, unless something is being done on it.
-if (list) setTimeout(() => { if (!form?.dataset.busy && !document.querySelector("details[open]")) location.reload(); }, 4000);
+let touched = false;
+for (const act of ["input", "focusin"]) document.addEventListener(act, () => { touched = true; });
+if (list) setTimeout(() => { if (!touched && !form?.dataset.busy && !document.querySelector("details[open]")) location.reload(); }, 4000);
 
 if (form) {
   const said = form.dataset, input = form.querySelector("input"), button = form.querySelector("button");
@@ -21,12 +23,13 @@ if (form) {
     probe.src = URL.createObjectURL(file);
   });
   const fault = async (file) => {
-    if (!/\.mp4$/i.test(file.name) && file.type !== "video/mp4") return said.kind;
+    if (!/\.(mp4|mov)$/i.test(file.name) && !["video/mp4", "video/quicktime"].includes(file.type)) return said.kind;
     if (file.size > +said.bytes) return said.large;
     return (await seconds(file)) >= +said.seconds + 0.5 ? said.long : "";
   };
   const signed = async () => {
-    const body = JSON.stringify({ contest: said.contest, candidateCode: said.code });
+    const own = said.nomination;
+    const body = JSON.stringify(own ? { nomination: own } : { contest: said.contest, candidateCode: said.code });
     const ask = () => fetch("/api/upload/signature", { method: "POST", headers: json, body });
     let answer = await ask();
     if (answer.status === 401 && (await fetch("/api/auth/refresh", { method: "POST" })).ok) answer = await ask();
@@ -61,12 +64,13 @@ if (form) {
       const upload = await signed();
       await send(upload, file);
       say(said.sent);
-      await fetch(location.pathname, {
+      await fetch(said.nomination ? `/nominations/${said.nomination}/video` : location.pathname, {
         method: "POST",
         redirect: "manual",
-        body: new URLSearchParams({ form: said.token, act: "ask", public_id: upload.fields.public_id }),
+        body: new URLSearchParams({ form: said.token ?? "", act: "ask", public_id: upload.fields.public_id }),
       });
-      location.reload();
+      if (said.nomination) location.replace(`/nominations/${said.nomination}`);
+      else location.reload();
     } catch (reason) {
       say(typeof reason === "string" ? reason : said.lost);
       bar.parentElement.hidden = true;
