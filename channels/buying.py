@@ -15,6 +15,7 @@ from gateway.contests.contest import Candidate, Contest
 from gateway.orders.rules import Refusal, check_quantity
 from gateway.orders.wallet import ON_PHONES, PaymentMethod, example_number, not_taken_yet
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
+from gateway.values.time_zones import digits
 from payments.settlement.rules import Adjusted
 
 QUANTITY_DIGITS_MAX: Final = 9
@@ -137,6 +138,11 @@ def dial_with_code(
 # Why not.
 
 
+def opening(contest: Contest) -> str:
+    """When the next round opens, by the contest's own clocks; empty where none is to come."""
+    return "" if contest.reopens_at is None else digits(contest.reopens_at, contest.time_zone)
+
+
 def refusal_words(
     language: str,
     refusal: Refusal,
@@ -160,11 +166,14 @@ def refusal_words(
     if refusal is Refusal.TOO_FEW and least is not None:
         return say(language, "refusal.too_few_known", least=least)
     phrase, name, maximum, example = f"refusal.{refusal.value}", "", 0, example_number("")
+    opens = "" if contest is None else opening(contest)
+    if refusal is Refusal.BETWEEN_ROUNDS and not opens:
+        phrase = f"refusal.{Refusal.CLOSED.value}"
     if contest is not None:
         name, maximum, example = shorten(contest.name), contest.quantity_max, example_number(contest.country)
         if refusal is Refusal.UNKNOWN_CANDIDATE and is_mistyped(contest, code):
             phrase = phrase_of(CodeFault.MISTYPED)
-    return say(language, phrase, contest=name, code=code, maximum=maximum, example=example)
+    return say(language, phrase, contest=name, code=code, maximum=maximum, example=example, opens=opens)
 
 
 def why_taken_back(language: str, reason: str) -> str:

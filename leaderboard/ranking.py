@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.contests.contest import Contest
+from gateway.contests.rounds import shown_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,16 @@ class Evicted:
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """The ranking of a contest after its `version`-th tally entry. `total_votes`: with those of `evicted`, who are in
-    the order of their eviction, the latest first."""
+    the order of their eviction, the latest first. `round`: the number of the round that it shows, 0 where there is
+    none; `round_name`: its name."""
 
     contest: str
     version: int
     total_votes: int
     entries: tuple[Ranked, ...]
     evicted: tuple[Evicted, ...] = ()
+    round: int = 0
+    round_name: str = ""
 
 
 def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking:
@@ -59,20 +63,33 @@ def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking
     return Ranking(contest, version, sum(score.votes for score in ordered), tuple(ranked))
 
 
-def ranking_of(contest: Contest, version: int, votes: Mapping[str, int]) -> Ranking:
+def key_of(code: str, number: int) -> str:
+    """By what votes are kept for a candidate in a round: `2:07`, and `07` where there is none."""
+    return f"{number}:{code}" if number else code
+
+
+def ranking_of(contest: Contest, version: int, votes: Mapping[str, int], number: int | None = None) -> Ranking:
     """The ranking of a contest: its eligible candidates, and those who withdrew with votes; who was evicted is apart.
-    `votes`: by code."""
-    scores = [
-        Score(candidate.code, candidate.name, votes.get(candidate.code, 0))
-        for candidate in contest.candidates
-        if candidate.eligible or (votes.get(candidate.code) and candidate.evicted_at is None)
-    ]
-    evicted = [
-        Evicted(candidate.code, candidate.name, votes.get(candidate.code, 0), candidate.evicted_at)
-        for candidate in contest.candidates
-        if candidate.evicted_at is not None
-    ]
+    `votes`: by `key_of`; `number`: of a round that has begun, by default the last of them. In the final ranking of a
+    round who was evicted since still has a place."""
+    now_shown = contest.round_shown
+    shown = now_shown if number is None else next((one for one in contest.rounds if one.number == number), None)
+    over = None if shown is None or shown == now_shown else shown.closes_at
+    counted_in = shown_in(contest.rounds, shown.number if shown else 0)
+    scores, evicted = [], []
+    for candidate in contest.candidates:
+        sold = sum(votes.get(key_of(candidate.code, one), 0) for one in counted_in)
+        at = candidate.evicted_at
+        if at is not None and (over is None or at < over):
+            evicted.append(Evicted(candidate.code, candidate.name, sold, at))
+        elif candidate.eligible or sold or at is not None:
+            scores.append(Score(candidate.code, candidate.name, sold))
     evicted.sort(key=lambda one: one.evicted_at, reverse=True)
     found = ranking_from(contest.slug, version, scores)
-    total = found.total_votes + sum(one.votes for one in evicted)
-    return replace(found, total_votes=total, evicted=tuple(evicted))
+    return replace(
+        found,
+        total_votes=found.total_votes + sum(one.votes for one in evicted),
+        evicted=tuple(evicted),
+        round=shown.number if shown else 0,
+        round_name=shown.name if shown else "",
+    )

@@ -14,6 +14,7 @@ from yarl import URL
 from gateway.contests.brand import style_of
 from gateway.contests.contest import Contest, Phase
 from gateway.contests.photos import photos_of
+from gateway.contests.rounds import ROUNDS_MAX
 from gateway.contests.sharing import share_of
 from gateway.http.background import run_beside
 from gateway.http.callers import PUBLIC_URL
@@ -29,6 +30,7 @@ from leaderboard.view_model import Part, RankingBody, Successes, Update
 
 LIMIT_DEFAULT: Final = 100
 _LIMIT_WANTED: Final = f"a whole number from 1 to {ENTRIES_MAX}"
+_ROUND_WANTED: Final = f"a whole number from 1 to {ROUNDS_MAX}"
 EXAMPLE_QUANTITY: Final = 5
 QUERY_LENGTH_MAX: Final = 60
 RETRY_AFTER_SECONDS: Final = "10"
@@ -60,6 +62,10 @@ class Published(Protocol):
         """The ranking as last published. KeyError for an unknown contest."""
         ...
 
+    def ranking_in(self, slug: str, number: int) -> Ranking | None:
+        """The ranking of a round that has begun; None where there is none such."""
+        ...
+
     def now(self) -> datetime:
         """UTC."""
         ...
@@ -75,9 +81,10 @@ class BoardPath(InputModel):
 
 
 class BoardQuery(InputModel):
-    """How much of the board."""
+    """How much of the board, and of which round."""
 
     limit: int = Field(LIMIT_DEFAULT, ge=1, le=ENTRIES_MAX, description="How many places.")
+    round: int | None = Field(None, ge=1, le=ROUNDS_MAX, description="A round that has begun; by default the last one.")
 
 
 class BoardStreamQuery(InputModel):
@@ -101,6 +108,7 @@ class Card:
     contest: Contest
     ranking: Ranking
     phase: Phase
+    window: tuple[datetime, datetime]
 
     @property
     def leader(self) -> Ranked | None:
@@ -117,6 +125,7 @@ class Leaderboard:
         self._cap = cap
         self._bot = bot
         self._pages: dict[tuple[str, str, int], tuple[tuple[object, ...], Composed]] = {}
+        self._rounds: dict[tuple[str, int], Board] = {}
 
     @described(
         path=BoardPath,
@@ -129,11 +138,14 @@ class Leaderboard:
     async def ranking(self, request: web.Request) -> web.Response:
         """Read the ranking.
 
-        Any site may ask. It is at most a second old; `version` counts the tally entries in it.
+        Any site may ask. It is at most a second old; `version` counts the tally entries of the contest. Where a contest
+        has rounds it is that of the last one that has begun; earlier ones stay readable. 404 for a round that has not
+        begun.
         """
         try:
-            board = self._existing(request)
-            limit = _read_limit(request, LIMIT_DEFAULT) if request.query_string else LIMIT_DEFAULT
+            board, limit = self._existing(request), LIMIT_DEFAULT
+            if request.query_string:
+                limit, board = _read_limit(request, LIMIT_DEFAULT), self._of_round(request, board)
         except Problem as fault:
             return _public(fault)
         answer = board.answer(limit)
@@ -175,8 +187,9 @@ class Leaderboard:
         published = request.app[PUBLISHED]
         order = [Phase.OPEN, Phase.COMING, Phase.CLOSED]
         listed = [contest for contest in published.contests() if contest.listed]
-        cards = [Card(c, self._ranking(published, c.slug), _phase(c, published)) for c in listed]
-        cards.sort(key=lambda card: (order.index(card.phase), card.contest.closes_at))
+        now = published.now()
+        cards = [Card(c, self._ranking(published, c.slug), _phase(c, published), c.window_at(now)) for c in listed]
+        cards.sort(key=lambda card: (order.index(card.phase), card.window[1]))
         return render(request, "contests.html", cache=PAGE_CACHE, cards=cards)
 
     async def page(self, request: web.Request) -> web.Response:
@@ -187,6 +200,8 @@ class Leaderboard:
             return not_found(request)
         language = pages.language_of(request, contest.language)
         phase, etag, bot = _phase(contest, published), board.answer(ENTRIES_MAX).etag, self._bot()
+        if "round" in request.query:
+            return self._past(request, contest, language)
         number, query = _read_view(request)
         number = min(number, view_model.pages_of(board.ranking, board.ranking.entries))
         if query and view_model.is_many(board.ranking):  # each reader's own: made for that reader alone
@@ -200,6 +215,30 @@ class Leaderboard:
             made = self._made(request, contest, board.ranking, phase, part, language)
             kept = self._pages[slug, language, number] = made_from, made
         return pages.answer(request, kept[1], cache=PAGE_CACHE)
+
+    def _past(self, request: web.Request, contest: Contest, language: str) -> web.Response:
+        """The page of an earlier round; of the last one, the contest's own."""
+        pages, number = request.app[PAGES], _read_round(request)
+        shown = contest.round_shown
+        ranking = None if number is None else request.app[PUBLISHED].ranking_in(contest.slug, number)
+        if ranking is None or shown is None:
+            return not_found(request)
+        if number == shown.number:
+            raise web.HTTPFound(f"/c/{contest.slug}")
+        page, query = _read_view(request)
+        part = view_model.part_of(ranking, contest, Phase.CLOSED, page, query)
+        values = {
+            "contest": contest,
+            "ranking": ranking,
+            "part": part,
+            "rows": part.rows,
+            "over": next(one.closes_at for one in contest.rounds if one.number == number),
+            "rounds": view_model.rounds_of(contest),
+            "percent": view_model.percent,
+        }
+        seen: dict[str, str | int] = {"round": ranking.round, "q": part.query, "page": part.page}
+        address = URL.build(query={name: value for name, value in seen.items() if value})
+        return pages.answer(request, pages.compose("round.html", language, values, address), cache=PAGE_CACHE)
 
     async def categories(self, request: web.Request) -> web.Response:
         """The boards of a contest's categories, one below the other. 404 where there are none."""
@@ -242,6 +281,8 @@ class Leaderboard:
             "rows": part.rows,
             "share": share_of(request.app.get(PUBLIC_URL, ""), contest, None, partial(pages.say, language), language),
             "parts": _parts(request, contest, language) if phase is Phase.OPEN else [],
+            "window": contest.window_at(request.app[PUBLISHED].now()),
+            "rounds": view_model.rounds_of(contest),
             "bot": self._bot(),
             "faces": faces,
         }
@@ -254,6 +295,25 @@ class Leaderboard:
         if board is None:
             raise unknown(request, "contest")
         return board
+
+    def _of_round(self, request: web.Request, board: Board) -> Board:
+        """The board of the round that is asked for. Problem 404, 422."""
+        if "round" not in request.query:
+            return board
+        number, slug = _read_round(request), board.ranking.contest
+        if number is None:
+            raise Problem(422, "Invalid request", errors=[{"loc": ["query", "round"], "msg": _ROUND_WANTED}])
+        ranking = request.app[PUBLISHED].ranking_in(slug, number)
+        if ranking is None:
+            raise Problem(
+                404, "Unknown round", "No such round of this contest has begun.", kind="/problems/unknown_round"
+            )
+        if ranking.round == board.ranking.round:
+            return board
+        held = self._rounds.get((slug, number))
+        if held is None or held.ranking is not ranking:
+            held = self._rounds[slug, number] = Board(ranking)
+        return held
 
     def _board(self, published: Published, slug: str) -> Board | None:
         if published.contest(slug) is None:
@@ -294,6 +354,12 @@ def _read_view(request: web.Request) -> tuple[int, str]:
     number = request.query.get("page", "")
     page = int(number) if number.isascii() and number.isdigit() and len(number) <= 6 else 1
     return max(1, page), " ".join(request.query.get("q", "").split())[:QUERY_LENGTH_MAX]
+
+
+def _read_round(request: web.Request) -> int | None:
+    """Which round is asked for; None for what is no number of one."""
+    text = request.query["round"]
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= ROUNDS_MAX else None
 
 
 def _read_limit(request: web.Request, default: int) -> int:

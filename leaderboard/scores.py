@@ -16,13 +16,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
 from leaderboard.ranking import Ranking, ranking_of
 
 
 @dataclass(frozen=True, slots=True)
 class ContestScores:
-    """Totals of a contest after its `version`-th tally entry, in one snapshot."""
+    """Totals of a contest after its `version`-th tally entry, in one snapshot. `votes`: by code, of a round by
+    `2:07`, see `leaderboard.ranking.key_of`."""
 
     contest_id: UUID
     slug: str
@@ -38,7 +40,8 @@ POLL_SECONDS: Final = 2.0
 # One statement is one snapshot: totals and version belong together.
 _SCORES: Final = text("""
 select c.id, c.slug, h.next_seq - 1 as version,
-  coalesce(jsonb_object_agg(k.code, coalesce(t.votes, 0)) filter (where k.code is not null), '{}') as votes
+  coalesce(jsonb_object_agg(case when t.round > 0 then t.round || ':' || k.code else k.code end, coalesce(t.votes, 0))
+    filter (where k.code is not null), '{}') as votes
 from contests c join contest_heads h on h.contest_id = c.id
   left join candidates k on k.contest_id = c.id and k.status in ('approved', 'withdrawn', 'evicted')
   left join candidate_totals t on t.candidate_id = k.id
@@ -82,6 +85,8 @@ class Rankings:
     def __init__(self, directory: ContestDirectory) -> None:
         self.directory = directory
         self._latest: dict[str, Ranking] = {}
+        self._scores: dict[str, ContestScores] = {}
+        self._final: dict[tuple[str, int], tuple[Contest, ContestScores, Ranking]] = {}
 
     def ranking(self, slug: str) -> Ranking:
         """The ranking as last published; before the first publication, no candidate has a vote. KeyError."""
@@ -93,6 +98,18 @@ class Rankings:
             raise KeyError(slug)
         return ranking_of(contest, 0, {})
 
+    def ranking_in(self, slug: str, number: int) -> Ranking | None:
+        """The ranking of a round that has begun; None where there is none such."""
+        contest, scores = self.directory.by_slug(slug), self._scores.get(slug)
+        shown = None if contest is None else contest.round_shown
+        if contest is None or scores is None or shown is None or not 1 <= number <= shown.number:
+            return None
+        held = self._final.get((slug, number))
+        if held is None or held[0] is not contest or held[1] is not scores:
+            found = ranking_of(contest, scores.version, scores.votes, number)
+            held = self._final[slug, number] = contest, scores, found
+        return held[2]
+
     def take(self, scores: ContestScores) -> Ranking | None:
         """Keep newer totals; None when they change nothing."""
         contest = self.directory.by_slug(scores.slug)
@@ -101,6 +118,7 @@ class Rankings:
         existing = self._latest.get(scores.slug)
         if existing is not None and scores.version < existing.version:
             return None
+        self._scores[scores.slug] = scores
         found = ranking_of(contest, scores.version, scores.votes)
         if found == existing:
             return None

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from typing_extensions import TypedDict
 
 from gateway.contests.contest import Contest, Phase
+from gateway.contests.rounds import Round
 from gateway.contests.sharing import dial_link, star_code
 from leaderboard.ranking import Evicted, Ranked, Ranking, Score, ranking_from
 
@@ -33,14 +34,23 @@ class EvictedEntry(TypedDict):
     evictedAt: str
 
 
+class RoundOf(TypedDict):
+    """The round that a board shows."""
+
+    number: int
+    name: str
+
+
 class RankingBody(TypedDict):
-    """The whole board. `version` is the number of tally entries counted in it; `evicted` is there once somebody is."""
+    """The whole board. `version` is the number of tally entries of the contest; `evicted` is there once somebody is,
+    `round` where the contest has rounds."""
 
     contest: str
     version: int
     totalVotes: int
     entries: list[Entry]
     evicted: NotRequired[list[EvictedEntry]]
+    round: NotRequired[RoundOf]
 
 
 class Update(TypedDict):
@@ -74,14 +84,17 @@ def ranking(ranking: Ranking, limit: int) -> RankingBody:
             {"code": e.code, "name": e.name, "votes": e.votes, "evictedAt": e.evicted_at.isoformat()}
             for e in ranking.evicted
         ]
+    if ranking.round:
+        body["round"] = {"number": ranking.round, "name": ranking.round_name}
     return body
 
 
 def update(before: Ranking, after: Ranking) -> Update | None:
     """What a reader of `before` needs to know `after`; None when the whole board is needed:
-    a candidate joined, left or changed names, or votes of somebody who was evicted changed."""
+    a candidate joined, left or changed names, votes of somebody who was evicted changed, or another round began."""
     known = {e.code: e for e in before.entries}
-    if len(known) != len(after.entries) or before.evicted != after.evicted:
+    same = (before.evicted, before.round, before.round_name) == (after.evicted, after.round, after.round_name)
+    if len(known) != len(after.entries) or not same:
         return None
     changed: list[tuple[str, int]] = []
     for entry in after.entries:
@@ -187,6 +200,12 @@ def part_of(ranking: Ranking, contest: Contest, phase: Phase, page: int = 1, que
     lines = rows(ranking, contest, phase, PAGE_ROWS if many else MANY, shown)
     evicted = [one for one in ranking.evicted if not query or _matches(one, query)] if page == 1 else []
     return Part(lines, many, query, len(found), page, pages, evicted)
+
+
+def rounds_of(contest: Contest) -> list[Round]:
+    """The rounds that have begun, the last one first."""
+    shown = contest.round_shown
+    return [] if shown is None else [one for one in reversed(contest.rounds) if one.number <= shown.number]
 
 
 def by_category(ranking: Ranking, contest: Contest, phase: Phase) -> list[tuple[str, list[Row]]]:

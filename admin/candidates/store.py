@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import orjson
 from aiohttp import web
 from pydantic import TypeAdapter
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.candidate_import import Fault, ReadFile, RowFault, Table, read_form, read_table, unpack
@@ -362,8 +362,9 @@ def _named(contest: Contest, code: str) -> Candidate:
 
 
 async def _votes(connection: AsyncConnection, contest: Contest) -> dict[str, int]:
-    asked = select(candidate_totals.c.candidate_id, candidate_totals.c.votes)
-    rows = (await connection.execute(asked.where(candidate_totals.c.contest_id == contest.id))).all()
+    kept = candidate_totals.c
+    asked = select(kept.candidate_id, func.sum(kept.votes).label("votes")).group_by(kept.candidate_id)
+    rows = (await connection.execute(asked.where(kept.contest_id == contest.id))).all()
     counted = {row.candidate_id: row.votes for row in rows}
     return {person.code: counted.get(person.id, 0) for person in contest.candidates}
 

@@ -61,7 +61,7 @@ def whole_vote(contest: Contest) -> tuple[str, ...]:
 def screens(contest: Contest, language: str, typed: Sequence[str], rails: Rails, now: datetime) -> list[Screen]:
     """Every screen from the first one on. `contest`: as published, with somebody to vote for; `now`: it is shown as at
     its opening where it is not open then. None where no number of the contest's country is known."""
-    at = now if contest.open_at(now) else contest.opens_at
+    at = now if contest.open_at(now) else contest.window_at(now)[0]
     number = read_msisdn(example_number(contest.country), contest.country)
     if not isinstance(number, Msisdn):
         return []

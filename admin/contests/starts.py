@@ -52,6 +52,12 @@ def from_contest(document: Document, *, name: str, now: datetime) -> Document:
     part = document.contest
     opens = _at(local(now, part.time_zone) + timedelta(days=_DAYS_BEFORE), _OPENS_HOUR)
     changed = {"name": name, "opens_at": opens, "closes_at": opens + (part.closes_at - part.opens_at)}
+    later = opens - part.opens_at
+    moved = [
+        one.model_copy(update={"opens_at": one.opens_at + later, "closes_at": one.closes_at + later})
+        for one in part.rounds
+    ]
+    changed |= {"rounds": moved}
     changed |= {"service_code": "", "short_code": "", "keyword": ""}
     copied = part.model_copy(update=changed)
     return document.model_copy(update={"contest": copied, "candidates": []})

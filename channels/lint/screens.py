@@ -116,7 +116,9 @@ def _views(contest: Contest) -> Iterator[MenuView]:
         [Score(c.code, c.name, VOTES_SHOWN - place) for place, c in enumerate(contest.eligible)],
     )
     # A window that sells nothing is a finding of its own; its screens are seen all the same.
-    opened = replace(contest, closes_at=max(contest.closes_at, contest.opens_at + timedelta(hours=1)), _by_code={})
+    opened = replace(
+        contest, closes_at=max(contest.closes_at, contest.opens_at + timedelta(hours=1)), rounds=(), _by_code={}
+    )
     rails = _rails(contest, Kind.PUSH)
     yield MenuView(opened, ranking, dialler, NETWORKS[0], opened.opens_at, _rails(contest, Kind.REDIRECT))
     for network in NETWORKS:

@@ -58,7 +58,8 @@ with due as (
   where handled_at is null and reached_at <= now() - make_interval(secs => :after)
   order by reached_at limit :limit for update skip locked)
 select u.*, now() as now, c.name as contest_name, c.short_code, c.price_minor, c.currency, k.name as candidate_name,
-  c.state = 'published' and c.opens_at <= now() and now() < c.closes_at
+  c.state = 'published' and c.opens_at <= now() and now() < c.closes_at and not exists (
+    select from rounds s where s.contest_id = c.id having not bool_or(s.opens_at <= now() and now() < s.closes_at))
     and k.status = '{CandidateStatus.APPROVED}' as sold,
   {DIAL_CODE} as dial_code,
   exists (select 1 from text_opt_outs o where o.phone_index = u.phone_index) as opted_out,

@@ -6,7 +6,7 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
-from channels.buying import why_taken_back
+from channels.buying import opening, why_taken_back
 from channels.phrases import language_name
 from channels.telegram.buttons import (
     Button,
@@ -36,7 +36,11 @@ RANKING_LINES: Final = 20
 CONTESTS_MAX: Final = 20
 PACKS: Final = (1, 5, 10, 20, 50, 100)
 # Where no votes are sold, and that has an end.
-_FOR_NOW: Final = {Refusal.NOT_OPEN_YET: "home.not_open", Refusal.SUSPENDED: "home.suspended"}
+_FOR_NOW: Final = {
+    Refusal.NOT_OPEN_YET: "home.not_open",
+    Refusal.BETWEEN_ROUNDS: "home.between_rounds",
+    Refusal.SUSPENDED: "home.suspended",
+}
 _RULES_UNITS: Final = 3000
 _WHY_UNITS: Final = 200
 
@@ -85,7 +89,7 @@ def home(language: str, contest: Contest, now: datetime) -> View:
         example = contest.eligible[0].code if contest.eligible else "07"
         lines.append(say(language, "home.open", code=example))
     else:
-        lines.append(say(language, _FOR_NOW.get(refusal, "home.closed")))
+        lines.append(say(language, _FOR_NOW.get(refusal, "home.closed"), opens=opening(contest)))
     word = tag(contest)
     rows = (
         (tap(language, "candidates", OpenPeople(contest=word, page=0, here=True)),),

@@ -33,6 +33,7 @@ METHOD: Final = "paymentMethod"
 FIELD_OF: Final[Mapping[Refusal, str]] = {
     Refusal.UNKNOWN_CONTEST: CONTEST,
     Refusal.NOT_OPEN_YET: CONTEST,
+    Refusal.BETWEEN_ROUNDS: CONTEST,
     Refusal.CLOSED: CONTEST,
     Refusal.SUSPENDED: CONTEST,
     Refusal.UNKNOWN_CANDIDATE: CANDIDATE,
@@ -53,6 +54,7 @@ FIELD_OF: Final[Mapping[Refusal, str]] = {
 _STATUSES: Final[Mapping[Refusal, int]] = {
     Refusal.UNKNOWN_CONTEST: 404,
     Refusal.NOT_OPEN_YET: 409,
+    Refusal.BETWEEN_ROUNDS: 409,
     Refusal.CLOSED: 409,
     Refusal.SUSPENDED: 409,
     Refusal.CANDIDATE_NOT_ELIGIBLE: 409,

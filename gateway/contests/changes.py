@@ -18,7 +18,7 @@ from gateway.values.money import Money
 # What money was already taken for.
 _FIXED: Final = {"organiser_id": "organiser", "country": "country", "currency": "currency"}
 _NOT_COMPARED: Final = frozenset(
-    {"id", "version", "brand", "candidates", "_by_code", "organiser_id", "country", "slug", "suspended"}
+    {"id", "version", "brand", "candidates", "_by_code", "organiser_id", "country", "slug", "suspended", "reopens_at"}
 )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from gateway.contests.brand import NO_BRAND, Brand
+from gateway.contests.rounds import Round, last_begun, next_round, open_round
 from gateway.contests.videos import Video
 from gateway.values.money import Money
 
@@ -140,6 +141,8 @@ class Contest:
     propose themselves, until `nominations_close_at` or the contest's own close. `refund_days`: for how many days after
     a vote its refund may be asked for; None: for ever. `brand`: how its pages look, by itself and its organiser.
     `suspended`: its organiser is frozen, and no votes are sold.
+    `rounds`: in which alone votes are sold, by their numbers; empty where the contest is one. `reopens_at`: when the
+    next of them begins, as of this snapshot; None where none is to come.
     """
 
     id: UUID
@@ -173,6 +176,8 @@ class Contest:
     brand: Brand = NO_BRAND
     suspended: bool = False
     candidates: tuple[Candidate, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    reopens_at: datetime | None = None
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -224,8 +229,22 @@ class Contest:
         return self.state is not ContestState.DRAFT
 
     def phase_at(self, now: datetime) -> Phase:
-        """Where it stands at this instant."""
-        return phase_of(self.state, self.opens_at, self.closes_at, now)
+        """Where it stands at this instant. Between two rounds it is to come."""
+        phase = phase_of(self.state, self.opens_at, self.closes_at, now)
+        if phase is not Phase.OPEN or not self.rounds or open_round(self.rounds, now) is not None:
+            return phase
+        return Phase.CLOSED if next_round(self.rounds, now) is None else Phase.COMING
+
+    def window_at(self, now: datetime) -> tuple[datetime, datetime]:
+        """From when to when votes are sold: around this instant, else next, else last."""
+        one = open_round(self.rounds, now) or next_round(self.rounds, now) or last_begun(self.rounds, now)
+        return (self.opens_at, self.closes_at) if one is None else (one.opens_at, one.closes_at)
+
+    @property
+    def round_shown(self) -> Round | None:
+        """The round whose ranking is shown, as of this snapshot: the last one that has begun."""
+        begun = (one for one in self.rounds if self.reopens_at is None or one.opens_at < self.reopens_at)
+        return max(begun, key=lambda one: one.number, default=None)
 
     def nominated_at(self, now: datetime) -> bool:
         """Whether people may propose themselves at this instant."""

@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.contests.brand import NO_BRAND, Brand
 from gateway.contests.brand_store import read_brands
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture, TieBreak
+from gateway.contests.rounds import Round, next_round
 from gateway.contests.service_codes import menu_numbers
 from gateway.contests.videos import Video
-from gateway.storage.schema.contests import candidates, contests, organisers
+from gateway.storage.schema.contests import candidates, contests, organisers, rounds
 from gateway.values.money import Money
 from gateway.values.organiser import Deed, OrganiserState, allows
 from gateway.values.scope import OneContest, Scope
@@ -158,7 +159,27 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
             )
         )
     brands = await read_brands(connection, None if not conditions else [row.organiser_id for row in rows])
-    return tuple(_contest(row, by_contest[row.id], brands) for row in rows)
+    sold = select(rounds, func.now().label("now")).order_by(rounds.c.contest_id, rounds.c.number)
+    if conditions:
+        sold = sold.where(rounds.c.contest_id.in_([row.id for row in rows]))
+    parts, now = defaultdict(list), None
+    for row in (await connection.execute(sold)).all():
+        parts[row.contest_id].append(Round(row.number, row.name, row.opens_at, row.closes_at, row.fresh))
+        now = row.now
+    found = (_contest(row, by_contest[row.id], brands) for row in rows)
+    if now is None:
+        return tuple(found)
+    return tuple(
+        replace(one, rounds=tuple(parts[one.id]), reopens_at=_opens(parts[one.id], now), _by_code={})
+        if one.id in parts
+        else one
+        for one in found
+    )
+
+
+def _opens(parts: Sequence[Round], now: datetime) -> datetime | None:
+    coming = next_round(parts, now)
+    return None if coming is None else coming.opens_at
 
 
 def _shown(contest: Contest) -> Contest:

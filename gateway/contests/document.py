@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from gateway.contests.candidate_rules import CATEGORIES_MAX, Column, FieldFault, field_fault
 from gateway.contests.changes import ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import CandidateStatus, Contest, ContestState
+from gateway.contests.rounds import NAME_LENGTH_MAX, ROUNDS_MAX, Round, order_faults, told
 from gateway.values.money import EXPONENTS, Money
 from gateway.values.time_zones import known_zone, zone_of
 
@@ -66,6 +67,16 @@ class PricePart(_Part):
         return self
 
 
+class RoundPart(_Part):
+    """A round; its number is its place in the list. `fresh`: its ranking begins at zero, else with the votes of the
+    round before."""
+
+    name: Annotated[Word, Field(max_length=NAME_LENGTH_MAX)]
+    opens_at: AwareDatetime
+    closes_at: AwareDatetime
+    fresh: bool = True
+
+
 class ContestPart(_Part):
     """A contest's own values, named as in `gateway.contests.contest`. `time_zone`: the country's where it is empty."""
 
@@ -90,11 +101,14 @@ class ContestPart(_Part):
     categories: list[Annotated[str, AfterValidator(_category)]] = Field(default_factory=list, max_length=CATEGORIES_MAX)
     nominations: bool = False
     nominations_close_at: AwareDatetime | None = None
+    rounds: list[RoundPart] = Field(default_factory=list, max_length=ROUNDS_MAX)
 
     @model_validator(mode="after")
     def _sound(self) -> "ContestPart":
         if self.opens_at >= self.closes_at:
             raise ValueError("it opens after it closes")
+        for fault, number in order_faults(rounds_of(self), self.opens_at, self.closes_at):
+            raise ValueError(told(fault, number))
         if self.slug in RESERVED_SLUGS:
             raise ValueError(f"{self.slug!r} is an address of ours")
         if self.time_zone and not known_zone(self.time_zone):
@@ -114,6 +128,14 @@ class CandidatePart(_Part):
     category: Annotated[str, AfterValidator(_category)] | None = None
     text: Annotated[str, AfterValidator(_presentation)] | None = None
     reason: Text | None = None
+
+
+def rounds_of(part: ContestPart) -> tuple[Round, ...]:
+    """The rounds that a document describes."""
+    return tuple(
+        Round(number, one.name, one.opens_at, one.closes_at, one.fresh)
+        for number, one in enumerate(part.rounds, start=1)
+    )
 
 
 class Document(_Part):
@@ -137,6 +159,10 @@ def document_of(contest: Contest, organiser: tuple[str, str]) -> Document:
             "packs": list(contest.packs),
             "rules": dict(contest.rules),
             "categories": list(contest.categories),
+            "rounds": [
+                RoundPart.model_construct(**{name: getattr(one, name) for name in RoundPart.model_fields})
+                for one in contest.rounds
+            ],
         }
     )
     people = [
@@ -149,13 +175,14 @@ def document_of(contest: Contest, organiser: tuple[str, str]) -> Document:
 
 def contest_of(part: ContestPart, organiser_id: UUID, state: ContestState) -> Contest:
     """The contest that a document describes, without candidates; its id is that of a new one."""
-    values = part.model_dump(exclude={"price", "packs", "categories", "time_zone"})
+    values = part.model_dump(exclude={"price", "packs", "categories", "time_zone", "rounds"})
     return Contest(
         id=uuid5(organiser_id, part.slug),
         organiser_id=organiser_id,
         price=Money(part.price.amount_minor, part.price.currency),
         packs=tuple(part.packs),
         categories=tuple(part.categories),
+        rounds=rounds_of(part),
         time_zone=part.time_zone or zone_of(part.country),
         state=state,
         **values,

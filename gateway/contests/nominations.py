@@ -171,7 +171,7 @@ class Nominations:
             if found is None or contest is None:
                 return None
             candidate = contest.candidate(found[1])
-            votes = select(candidate_totals.c.votes).join(
+            votes = select(func.sum(candidate_totals.c.votes)).join(
                 candidates, candidates.c.id == candidate_totals.c.candidate_id
             )
             counted = await connection.execute(

@@ -30,6 +30,15 @@ def rules_document(contest: Contest) -> dict[str, Any]:
         "late_seconds": contest.late_seconds,
         "tie_break": contest.tie_break.value,
         "refund_days": contest.refund_days,
+        "rounds": [
+            {
+                "number": one.number,
+                "opens_at": _instant(one.opens_at),
+                "closes_at": _instant(one.closes_at),
+                "fresh": one.fresh,
+            }
+            for one in contest.rounds
+        ],
     }
     return {name: value for name, value in document.items() if value not in (None, [])}
 

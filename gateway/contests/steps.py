@@ -28,7 +28,10 @@ def stepped(contest: Contest, step: Step, now: datetime) -> Plan | None:
         case Step.PUBLISH, Phase.DRAFT:
             return _changed(replace(contest, state=ContestState.PUBLISHED, _by_code={}), "state", phase, "published")
         case Step.CLOSE, Phase.OPEN:
-            closed = replace(contest, closes_at=now, _by_code={})
+            # Those that would begin later never do.
+            begun = (one for one in contest.rounds if one.opens_at < now)
+            rounds = tuple(replace(one, closes_at=min(one.closes_at, now)) for one in begun)
+            closed = replace(contest, closes_at=now, rounds=rounds, _by_code={})
             return _changed(closed, "closes_at", contest.closes_at.isoformat(), now.isoformat())
         case Step.ARCHIVE, Phase.CLOSED:
             return _changed(replace(contest, state=ContestState.ARCHIVED, _by_code={}), "state", phase, "archived")

@@ -1,17 +1,19 @@
 """Statements of contests and organisers: write a plan, with its line in the audit log."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.contests.changes import Plan
+from gateway.contests.changes import ChangeRefused, Plan
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
 from gateway.contests.directory import NOT_IN_A_CONTEST
 from gateway.contests.quotas import Quota, check
+from gateway.contests.rounds import Round, change_faults, told
 from gateway.contests.rules import digest, rules_document
 from gateway.storage.audit_log import note
 from gateway.storage.schema.contests import (
@@ -22,6 +24,7 @@ from gateway.storage.schema.contests import (
     contest_rules,
     contests,
     organisers,
+    rounds,
 )
 from gateway.values.organiser import OrganiserState
 
@@ -36,6 +39,10 @@ select o.quotas, (select c.state from contests c where c.id = :contest) as state
     and c.closes_at > now()) as contests
 from organisers o where o.id = :organiser
 """)
+
+
+class RoundsFixed(ChangeRefused):
+    """Rounds that have begun would change."""
 
 
 async def lock_contests(connection: AsyncConnection) -> None:
@@ -78,7 +85,7 @@ async def write_plan(
     connection: AsyncConnection, plan: Plan, actor: str, act: str = "contest.apply", reason: str = ""
 ) -> None:
     """Write a plan, under the lock of `lock_contests`. `actor`: who requested it; `act`, `reason`: as what and why the
-    audit log has it. Raises QuotaReached, sqlalchemy.exc.IntegrityError."""
+    audit log has it. Raises QuotaReached, RoundsFixed, sqlalchemy.exc.IntegrityError."""
     contest, now = plan.contest, (await connection.execute(select(func.now()))).scalar_one()
     await _check_quotas(connection, plan)
     if plan.new:
@@ -107,11 +114,27 @@ async def write_plan(
             for move in plan.moves
         ]
         await connection.execute(insert(candidate_changes), moves)
+    await _keep_rounds(connection, contest, now)
     if contest.public:
         await keep_rules(connection, contest, actor)
     changes = [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes]
     detail = {"version": contest.version, "changes": changes} | ({"reason": reason} if reason else {})
     await note(connection, actor=actor, act=act, subject=contest.slug, detail=detail, contest=contest.id)
+
+
+async def _keep_rounds(connection: AsyncConnection, contest: Contest, now: datetime) -> None:
+    kept = rounds.c
+    rows = (await connection.execute(select(rounds).where(kept.contest_id == contest.id).order_by(kept.number))).all()
+    held = tuple(Round(row.number, row.name, row.opens_at, row.closes_at, row.fresh) for row in rows)
+    if held == contest.rounds:
+        return
+    if contest.public:
+        for fault, number in change_faults(held, contest.rounds, now):
+            raise RoundsFixed(told(fault, number))
+    await connection.execute(delete(rounds).where(kept.contest_id == contest.id))
+    if contest.rounds:
+        values = [{"contest_id": contest.id, **asdict(one)} for one in contest.rounds]
+        await connection.execute(insert(rounds), values)
 
 
 async def keep_rules(connection: AsyncConnection, contest: Contest, actor: str) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from gateway.contests.contest import Candidate, Contest, ContestState, Phase
+from gateway.contests.rounds import last_begun
 from gateway.orders.prompting import Orderer
 from gateway.orders.routing import NoRail, Rails
 from gateway.orders.wallet import PaymentMethod, may_have
@@ -39,6 +40,7 @@ class Refusal(StrEnum):
 
     UNKNOWN_CONTEST = "unknown_contest"
     NOT_OPEN_YET = "not_open_yet"
+    BETWEEN_ROUNDS = "between_rounds"
     CLOSED = "closed"
     SUSPENDED = "suspended"
     UNKNOWN_CANDIDATE = "unknown_candidate"
@@ -147,9 +149,12 @@ def check_window(contest: Contest, now: datetime) -> Refusal | None:
     """Whether the contest sells votes at this instant."""
     if contest.state is ContestState.DRAFT or now < contest.opens_at:
         return Refusal.NOT_OPEN_YET
-    if contest.phase_at(now) is not Phase.OPEN:
-        return Refusal.CLOSED
-    return Refusal.SUSPENDED if contest.suspended else None
+    match contest.phase_at(now):
+        case Phase.OPEN:
+            return Refusal.SUSPENDED if contest.suspended else None
+        case Phase.COMING:
+            return Refusal.NOT_OPEN_YET if last_begun(contest.rounds, now) is None else Refusal.BETWEEN_ROUNDS
+    return Refusal.CLOSED
 
 
 _NO_RAIL: Final = {

@@ -93,9 +93,11 @@ with asked as (select * from {recordset(_COLUMNS)}),
 crowds as materialized ({_CROWDS}),
 judged as materialized (
   select a.*,
-    c.state = 'published' and c.opens_at <= now() and now() < c.closes_at as in_window,
+    c.state = 'published' and c.opens_at <= now() and now() < c.closes_at
+      and (s.number is not null or not exists (select from rounds o where o.contest_id = c.id)) as in_window,
     c.price_minor = a.price_minor as same_price,
-    c.rules_version, c.closes_at + make_interval(secs => c.late_seconds) as counts_until,
+    c.rules_version, coalesce(s.closes_at, c.closes_at) + make_interval(secs => c.late_seconds) as counts_until,
+    coalesce(s.number, 0) as round,
     (select k.status = 'approved' from candidates k
       where k.id = a.candidate_id and k.contest_id = a.contest_id) as eligible,
     case when a.payer_index is null or not cast(:limited as boolean) then false else (
@@ -110,7 +112,8 @@ judged as materialized (
       else {_TOO_MANY} end as too_many
   from (select *, row_number() over (partition by payer_index) as nth,
       row_number() over (partition by address) as nth_there from asked) a
-    left join contests c on c.id = a.contest_id),
+    left join contests c on c.id = a.contest_id
+    left join rounds s on s.contest_id = c.id and s.opens_at <= now() and now() < s.closes_at),
 claimed as (
   insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt, order_code)
   select channel, key, request_hash, vote_id, reference, now(), receipt, order_code
@@ -119,9 +122,11 @@ claimed as (
 placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
 voted as (
   insert into votes (id, placed_at, contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, rules_version, counts_until)
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, rules_version, counts_until,
+    round)
   select vote_id, now(), contest_id, candidate_id, channel, language, quantity, price_minor,
-    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, rules_version, counts_until
+    amount_minor, currency, voter_index, voter_cipher, receipt, chat_id, rules_version, counts_until,
+    round
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,

@@ -48,6 +48,7 @@ class LiveVotingService:
         self.contests_by_service_code = directory.by_service_code
         self.contests_by_short_code = directory.by_short_code
         self.ranking = self.rankings.ranking
+        self.ranking_in = self.rankings.ranking_in
         self.now = self.clock
         self.order = views.order
         self.changed_orders = views.changed_orders

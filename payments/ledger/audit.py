@@ -40,8 +40,8 @@ select vote_id from payments where status in ('settled','held') group by 1 havin
 select vote_id from payments where status in ('created','sent','pending') group by 1 having count(*) > 1""",
     "I6 totals are the sum of the tally": """
 select coalesce(c.candidate_id, s.candidate_id) as candidate_id from candidate_totals c
-  full join (select candidate_id, sum(quantity) as n, sum(amount_minor) as m from tally_entries group by 1) s
-    using (candidate_id)
+  full join (select candidate_id, round, sum(quantity) as n, sum(amount_minor) as m from tally_entries group by 1, 2) s
+    using (candidate_id, round)
 where coalesce(c.votes, 0) <> coalesce(s.n, 0) or coalesce(c.amount_minor, 0) <> coalesce(s.m, 0)""",
     "I7 the tally has no gap and no rewritten head": """
 select h.contest_id from contest_heads h

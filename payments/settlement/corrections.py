@@ -41,7 +41,7 @@ _PLAN: Final = text(f"select {FEE_PLAN}")
 _PAYMENTS: Final = text("""
 select p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.status, p.fee_minor, p.confirmed_at,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency,
-  v.candidate_id, v.quantity, v.receipt, k.code, k.status as standing, k.evicted_at, t.seq
+  v.candidate_id, v.quantity, v.receipt, v.round, k.code, k.status as standing, k.evicted_at, t.seq
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id
   left join tally_entries t on t.payment_reference = p.reference and t.kind = 'vote'
@@ -51,7 +51,7 @@ order by p.reference for update of p
 
 _BACK: Final = """
   reference uuid, placed_at timestamptz, candidate_id uuid, quantity bigint, amount_minor bigint, seq bigint,
-  tx uuid, refund uuid
+  tx uuid, refund uuid, round integer
 """
 # Shared by both: the state, its event, the public adjustment, the totals, the text.
 _UNCOUNT: Final = f"""
@@ -71,14 +71,16 @@ logged as (
     cast(:detail as text)
   from f),
 entered as (
-  insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, ledger_tx, reason, adjusts)
+  insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, ledger_tx, reason, adjusts,
+    round)
   select cast(:contest as uuid), first + n - 1, 'adjustment', candidate_id, -quantity, -amount_minor, tx,
-    cast(:public_reason as text), seq
+    cast(:public_reason as text), seq, round
   from back, head),
 totalled as (
   update candidate_totals t set votes = votes - s.quantity, amount_minor = t.amount_minor - s.amount_minor
-  from (select candidate_id, sum(quantity) as quantity, sum(amount_minor) as amount_minor from back group by 1) s
-  where t.candidate_id = s.candidate_id),
+  from (select candidate_id, round, sum(quantity) as quantity, sum(amount_minor) as amount_minor
+    from back group by 1, 2) s
+  where t.candidate_id = s.candidate_id and t.round = s.round),
 notified as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), cast(:message as text), f.reference::text, f.reference, {READER}, v.language,

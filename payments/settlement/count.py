@@ -35,7 +35,7 @@ READER: Final = "coalesce(v.voter_index, case when v.chat_id is null then f.paye
 
 _COUNTED: Final = """
   reference uuid, placed_at timestamptz, candidate_id uuid, quantity bigint, amount_minor bigint, receipt text,
-  tx uuid, fee_minor bigint
+  round integer, tx uuid, fee_minor bigint
 """
 _COUNT: Final = text(f"""
 with counted as (select *, row_number() over () as n from {recordset(_COUNTED)}),
@@ -53,14 +53,15 @@ logged as (
   from flipped),
 entered as (
   insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, payment_reference,
-    receipt, ledger_tx)
-  select cast(:contest as uuid), first + n - 1, 'vote', candidate_id, quantity, amount_minor, reference, receipt, tx
+    receipt, ledger_tx, round)
+  select cast(:contest as uuid), first + n - 1, 'vote', candidate_id, quantity, amount_minor, reference, receipt, tx,
+    round
   from counted, head),
 totalled as (
-  update candidate_totals t set votes = votes + s.quantity, amount_minor = t.amount_minor + s.amount_minor
-  from (select candidate_id, sum(quantity) as quantity, sum(amount_minor) as amount_minor
-    from counted group by 1) s
-  where t.candidate_id = s.candidate_id),
+  insert into candidate_totals as t (candidate_id, contest_id, round, votes, amount_minor)
+  select candidate_id, cast(:contest as uuid), round, sum(quantity), sum(amount_minor) from counted group by 1, 3
+  on conflict (candidate_id, round) do update
+    set votes = t.votes + excluded.votes, amount_minor = t.amount_minor + excluded.amount_minor),
 owed as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), 'receipt', f.reference::text, f.reference, {READER}, v.language, '{{}}', v.chat_id
@@ -152,6 +153,7 @@ async def count(
                 "quantity": payment.quantity,
                 "amount_minor": payment.amount_minor,
                 "receipt": payment.receipt,
+                "round": payment.round,
                 "tx": books[pot],
                 "fee_minor": fee,
             }

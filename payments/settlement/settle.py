@@ -68,7 +68,8 @@ COUNTED_BEFORE: Final = """
 """
 _LOOKED_UP: Final = f"""
 select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
-  v.candidate_id, v.quantity, v.receipt, k.code, k.status as standing, k.evicted_at, {LAST_INSTANT} as counts_until,
+  v.candidate_id, v.quantity, v.receipt, v.round, k.code, k.status as standing, k.evicted_at,
+  {LAST_INSTANT} as counts_until,
   {COUNTED_BEFORE}
 from due p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id join contests c on c.id = p.contest_id

@@ -130,6 +130,13 @@ class FakeVotingService:
             raise KeyError(slug)
         return ranking_of(contest, self.version, self.scores)
 
+    def ranking_in(self, slug: str, number: int) -> Ranking | None:
+        contest = self.contest(slug)
+        shown = None if contest is None else contest.round_shown
+        if contest is None or shown is None or not 1 <= number <= shown.number:
+            return None
+        return ranking_of(contest, self.version, self.scores, number)
+
     def now(self) -> datetime:
         return self.instant
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from channels import gsm
-from channels.buying import named
+from channels.buying import named, opening
 from channels.phrases import language_name, languages_for, say
 from channels.ussd.menu.screen import around_name, last_line, shown, squeezed
 from channels.ussd.menu.session import MenuView, Node, Session, Turn, Wants
@@ -21,7 +21,11 @@ CONTEST_NAME_SEPTETS: Final = 25
 
 
 # A contest that sells nothing any more, or for now.
-OVER: Final = {Refusal.CLOSED: "ussd.closed_home", Refusal.SUSPENDED: "ussd.suspended_home"}
+OVER: Final = {
+    Refusal.CLOSED: "ussd.closed_home",
+    Refusal.BETWEEN_ROUNDS: "ussd.between_home",
+    Refusal.SUSPENDED: "ussd.suspended_home",
+}
 
 
 def pages_of(count: int) -> int:
@@ -37,7 +41,8 @@ def home(session: Session, view: MenuView, notice: str = "") -> Turn:
     refusal = check_window(contest, view.now)
     over = OVER.get(refusal) if refusal is not None else None
     price = contest.price if over is None else None
-    screen = _home(contest.name, price, session.language, other, notice, shared, view.limit, over or "ussd.home")
+    phrase, opens = over or "ussd.home", opening(contest)
+    screen = _home(contest.name, price, session.language, other, notice, shared, view.limit, phrase, opens)
     return shown(screen, session.at_home(contest.slug), notice)
 
 
@@ -58,11 +63,13 @@ def _home(
     shared: bool,
     limit: int,
     phrase: str,
+    opens: str,
 ) -> str:
-    """`price` None: nothing is sold; `shared`: back leads to other contests."""
+    """`price` None: nothing is sold; `opens`: when the next round does; `shared`: back leads to other contests."""
 
     def make(name: str) -> str:
-        text = say(language, phrase, contest=name, price="" if price is None else price.spoken(), other=other)
+        sold = "" if price is None else price.spoken()
+        text = say(language, phrase, contest=name, price=sold, other=other, opens=opens)
         return f"{text}\n{say(language, 'ussd.back')}" if shared else text
 
     return around_name(make, contest_name, notice, limit)

@@ -105,6 +105,16 @@ brands = table(
     ),
 )
 
+rounds = table(
+    "rounds",
+    uuids("contest_id", key=True, of="contests.id"),
+    small_integers("number", key=True),
+    strings("name"),
+    timestamps("opens_at", "closes_at"),
+    flags("fresh"),
+    checks("closes_at > opens_at", "number > 0"),
+)
+
 candidates = table(
     "candidates",
     uuids("id", key=True),
@@ -227,6 +237,7 @@ contest_heads = table(
 candidate_totals = table(
     "candidate_totals",
     uuids("candidate_id", key=True, of="candidates.id"),
+    small_integers("round", key=True, default="0"),
     uuids("contest_id", of="contests.id"),
     integers("votes", "amount_minor", "reached_seq", default="0"),
     index("candidate_totals_ranking", "contest_id", "votes desc"),
@@ -256,6 +267,7 @@ votes = table(
     integers("chat_id", null=True),
     small_integers("rules_version", default="1"),
     timestamps("counts_until", null=True),
+    small_integers("round", default="0"),
     checks("amount_minor = quantity * price_minor", "(voter_index is null) = (voter_cipher is null)", "quantity > 0"),
     index("votes_of_chat", "chat_id", "placed_at desc", where="chat_id is not null"),
     index("votes_of_voter", "voter_index", "placed_at desc", where="voter_index is not null"),
@@ -274,6 +286,7 @@ tally_entries = table(
     uuids("ledger_tx"),
     timestamps("counted_at", default="now()"),
     integers("adjusts", null=True),
+    small_integers("round", default="0"),
     one_of("kind", "vote", "adjustment"),
     checks("(kind = 'vote') = (payment_reference is not null and reason is null)"),
     CheckConstraint("(kind = 'adjustment') = (adjusts is not null)", name="tally_entries_adjustment"),

@@ -33,7 +33,7 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
 
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
   'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads',
-  'contest_rules', 'differences', 'disputes', 'payments', 'payouts', 'postings', 'refunds', 'support_tickets',
+  'contest_rules', 'differences', 'disputes', 'payments', 'payouts', 'postings', 'refunds', 'rounds', 'support_tickets',
   'tally_entries', 'telegram_chats', 'unfinished_dialogues', 'video_uploads', 'votes']) as named
 
 -- What is the organiser's as a whole is not one contest's.
@@ -75,7 +75,7 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
 grant select on account_health, audit_log, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
   candidates, contest_heads, contest_rules, contests, differences, dispute_events, disputes, evidence, fee_plans,
   invitations, messages_out, order_keys, organisers,
-  payment_events, payments, payout_events, payouts, postings, refund_events, refunds, staff_requests, support_tickets,
+  payment_events, payments, payout_events, payouts, postings, refund_events, refunds, rounds, staff_requests, support_tickets,
   tally_entries, video_uploads, void_rows, votes to spotlight_tenant
 
 grant select (id, email, name, language, role, organiser_id, contest_id, active, created_at, signed_in_at,
@@ -88,7 +88,7 @@ grant insert on audit_log, candidate_changes, candidate_totals, candidates, cont
 
 grant insert, update on brands, invitations to spotlight_tenant
 
-grant insert, delete on candidate_imports to spotlight_tenant
+grant insert, delete on candidate_imports, rounds to spotlight_tenant
 
 grant select (candidate_id, contact_cipher, language), insert, update (token_hash) on candidate_links
   to spotlight_tenant
