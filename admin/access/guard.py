@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.typedefs import Handler
 
-from admin.access.moment import chosen_moment, keep_moment, zone_of
+from admin.access.moment import chosen_moment, contests_of, keep_moment, zone_of
 from admin.access.passkeys import creation, question
 from admin.access.rules import Member
 from admin.access.sign_in import Factor, SignIn
@@ -27,6 +27,7 @@ from gateway.http.callers import PUBLIC_URL
 from gateway.http.endpoint import BODY_BYTES_MAX, read_body
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
+from gateway.orders.routing import ACCOUNT_MARK
 from gateway.storage.engine import ReadOnly
 from gateway.values.network import subject_of
 from gateway.values.organiser import Deed, allows
@@ -538,6 +539,8 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
         "here": request.path,
         "menu": {} if me is None else menu_of(me.rights),
         "word": partial(_word, pages, pages.language_of(request)),
+        "contest_name": partial(_contest_name, request),
+        "operator": partial(_operator, pages, pages.language_of(request)),
         **_clocks(FALLBACK if me is None else me.zone),
     }
     response = render(request, template, status=status, **given)
@@ -566,6 +569,18 @@ def _word(pages: Pages, language: str, section: str, code: str) -> str:
         return pages.say(language, f"{section}.{code}")
     except KeyError:
         return code
+
+
+def _contest_name(request: web.Request, slug: str) -> str:
+    """The name of a contest that is sold; what names no such contest stays as it is."""
+    return next((one.name for one in contests_of(request, None) if one.slug == slug), slug)
+
+
+def _operator(pages: Pages, language: str, account: str) -> str:
+    """What an account at an operator is called: `MTN MoMo (CM)` for `mtn_momo@cm`."""
+    code, _, own = account.partition(ACCOUNT_MARK)
+    name = _word(pages, language, "admin_operator", code)
+    return f"{name} ({own.upper()})" if own else name
 
 
 def say(request: web.Request, status: int, about: str, me: Me | None = None, detail: str = "") -> web.Response:

@@ -73,6 +73,7 @@ async def one(request: web.Request, me: Me) -> web.StreamResponse:
         facts=facts(held.preview),
         tables=tables(held.preview),
         money_of=Money,
+        instant=datetime.fromisoformat,
     )
 
 

@@ -111,7 +111,7 @@ async def film(office: Office) -> None:
                     "insert into video_uploads (public_id, contest_id, candidate_id, state, issued_by, version, bytes,"
                     " milliseconds, width, height, fault, reason, decided_by, decided_at) select 'v/' || :state,"
                     " contest_id, id, :state, 'awa@house.test', :version, 5000000, 42000, 720, 1280, :fault,"
-                    " 'the family asked us', 'awa@house.test', now() from candidates where code = '07'"
+                    " 'la famille demande', 'awa@house.test', now() from candidates where code = '07'"
                     " and contest_id = (select id from contests where slug = 'star')"
                 ),
                 {"state": state, "version": version, "fault": fault},
@@ -142,9 +142,9 @@ async def furnished(office: Office) -> list[str]:
             )
         )
     await nominate(office)
-    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "the voter called us", YAO)
+    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "la votante a appelé", YAO)
     window = {"from": "2026-01-01T00:00:00+00:00", "to": "2036-01-01T00:00:00+00:00"}
-    void = await rig.acts.ask(Act.VOID_WINDOW, "star", window, "a test of the line", YAO)
+    void = await rig.acts.ask(Act.VOID_WINDOW, "star", window, "un essai de la ligne", YAO)
     return [
         "/admin",
         "/admin/search",
@@ -170,6 +170,8 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/brand",
         "/admin/contests/star/brand?accent=%23ffc83d&accent_dark=x",
         "/admin/brand/demo",
+        "/admin/contests/star/tally",
+        "/admin/contests/star/log",
         "/admin/contests/star/file",
         "/admin/contests/star/candidates",
         "/admin/contests/star/candidates/new",
@@ -185,6 +187,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/candidates/08/photo",
         "/admin/people",
         "/admin/organisers",
+        "/admin/organisers/demo",
         "/admin/contests/star/candidates/07/video",
         "/admin/contests/star/candidates/08/video",
     ]
@@ -200,15 +203,74 @@ async def nominate(office: Office) -> None:
     await store.edit("star", "09", None, Edit(status=CandidateStatus.EVICTED, reason="Dernière de la soirée"), AWA)
 
 
+# What our own records and programs call things, times as programs write them, and English where French is read.
+RAW = re.compile(
+    r"\b(mtn_momo|orange_money|orange_money_cm|no_refunds|refund_payment|operator_clearing|organiser_payable)\b"
+    r"|\b\d{4}-\d\d-\d\d[T ]\d\d:|\b(settled|refund_due|submitted|ussd)\b"
+)
+ENGLISH = re.compile(r"\b(the|and|with|not|votes of|was|are)\b")
+# What is shown as it was written, by us or by a person.
+WRITTEN = "code, pre, textarea, input, select, [lang=en], .story .soft, .stamp, dd, .notice, nav.languages"
+
+
+async def shown(page: Page, left: str) -> str:
+    """The text of a page without these elements."""
+    read = "left => { const copy = document.querySelector('main').cloneNode(true);"
+    read += " copy.querySelectorAll(left).forEach(one => one.remove()); return copy.textContent }"
+    text: str = await page.evaluate(read, left)
+    return text
+
+
 @pytest.mark.parametrize(("language", "width", "dark"), [("fr", 360, False), ("en", 1280, True)])
 async def test_everybody_can_use_every_page(seen: Seen, language: str, width: int, dark: bool) -> None:
     addresses = await furnished(seen.office)
-    page = await seen.sign_in(AWA, language, width, dark=dark, judged=True)
+    assert unseen(seen.office, addresses) == set()
+    page, odd = await seen.sign_in(AWA, language, width, dark=dark, judged=True), set[tuple[str, ...]]()
     for address in addresses:
         await page.goto(seen.base + address)
         await page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true })")
         await seen.judge(page, language, width)
+        odd |= {(address, *found) for found in RAW.findall(await shown(page, "code, pre, textarea, select, [lang=en]"))}
+        if language == "fr":
+            odd |= {(address, found) for found in ENGLISH.findall(await shown(page, WRITTEN))}
+        # In this language on the other screen, too.
+        other = 1640 - width
+        await page.set_viewport_size({"width": other, "height": 740})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= other, address
+        await page.set_viewport_size({"width": width, "height": 740})
+    assert odd == set()
     seen.complaints[:] = [complaint for complaint in seen.complaints if "404" not in complaint]
+
+
+# Files, and addresses that lead elsewhere: to a list where a form was left, to the order of a payment.
+NO_PAGES = re.compile(
+    r"\.(?:csv|json)$|^/admin/(acts|brand|sign-out|payments/)|/candidates/(settings|change|import/apply|.*/(link|decide|correction))$"
+)
+
+
+def unseen(office: Office, addresses: list[str]) -> set[str]:
+    """Pages of the back office that are at none of these addresses, nor looked at as one signs in."""
+    pages = {
+        route.resource.canonical: route.handler
+        for route in office.app.router.routes()
+        if route.method == "GET" and route.resource is not None
+    }
+    # Where forms lead that were left: the handler of a page that is looked at.
+    seen = {route.split("?")[0] for route in (*addresses, *SIGNING_IN)}
+    looked_at = {
+        handler
+        for path, handler in pages.items()
+        if any(re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), one) for one in seen)
+    }
+    return {
+        path
+        for path, handler in pages.items()
+        if path.startswith("/admin") and handler not in looked_at and not NO_PAGES.search(path)
+    }
+
+
+# What tests of invitations and passwords look at.
+SIGNING_IN = ("/admin/sign-in", "/admin/reset", "/admin/reset/x", "/admin/invitation/x")
 
 
 async def test_a_page_is_light(seen: Seen) -> None:
