@@ -15,7 +15,7 @@ from admin.contests.api import ContestPath
 from admin.contests.photos import picture_refused, pictures_away, read_picture
 from admin.contests.store import STAFF_CONTESTS
 from channels.voting_service import VOTING_SERVICE
-from gateway.contests.brand import DARK, LIGHT, NIGHT, Brand, BrandPart, BrandPicture, Theme, Unreadable
+from gateway.contests.brand import DARK, LIGHT, NIGHT, Brand, BrandPart, BrandPicture, Theme, Unreadable, unreadable
 from gateway.contests.keep_brands import (
     OF_CONTEST,
     OF_ORGANISER,
@@ -294,6 +294,9 @@ async def brand_page(request: web.Request, me: Me) -> web.StreamResponse:
 async def set_colours(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Save the colours, or show them again with what is wrong; a shade that was offered is taken."""
     typed = {name: fields.get(f"use_{name}") or fields.get(name, "") for name in ("accent", "accent_dark")}
+    wished = read_colour(fields.get("accent", ""))
+    if "use_accent" in fields and not typed["accent_dark"] and wished and unreadable(wished, DARK) is None:
+        typed["accent_dark"] = wished  # dark pages and the stage have what was wished
     find, slug = _named(request)
     try:
         with _known(slug):

@@ -160,9 +160,10 @@ def _paste_logo(image: Image.Image, look: CardLook) -> None:
     """Right above."""
     logo = Image.open(io.BytesIO(look.logo), formats=("WEBP",)).convert("RGBA")
     logo.thumbnail(_LOGO_BOX, Image.Resampling.LANCZOS)
-    left, top = CARD_WIDTH - _MARGIN - logo.width, 82 - logo.height // 2
+    right = CARD_WIDTH - _MARGIN - (18 if look.needs_white else 0)
+    left, top = right - logo.width, 82 - logo.height // 2
     if look.needs_white:
-        ground = (left - 18, top - 12, left + logo.width + 18, top + logo.height + 12)
+        ground = (left - 18, top - 12, right + 18, top + logo.height + 12)
         ImageDraw.Draw(image).rounded_rectangle(ground, radius=18, fill=WHITE)
     image.paste(logo, (left, top), logo)
 

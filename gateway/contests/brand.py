@@ -174,15 +174,18 @@ def style_of(brand: Brand) -> str:
 
 _BANNER: Final = (
     ".banner{display:block;width:100%;max-width:70rem;height:auto;aspect-ratio:3;margin-inline:auto;"
-    "object-fit:cover;background:#ffffff14}"
+    "max-height:15rem;object-fit:cover;background:#ffffff14}"
 )
 _LOGO: Final = (
     ".logo{display:block;margin:16px auto 0;border-radius:10px}"
     ".on-white{box-sizing:content-box;padding:8px 12px;background:#fff}"
 )
-# The leader's line has the colour that marks what has the focus.
-_LEADER: Final = (
-    ".ranking tr[data-leads]{box-shadow:var(--lift)}"
+# Pages without a brand bring none of this: each byte of theirs counts. The leader's line has the colour that marks what
+# has the focus.
+_PARTS: Final = (
+    ".button{background:var(--button);color:var(--on)}"
+    ".button:not(.quiet):not(.how-button):hover{background:var(--pressed)}"
+    ".ranking tr[data-leads]{background:var(--button);color:var(--on);box-shadow:var(--lift)}"
     ".ranking tr[data-leads] .cover:focus-visible::after{outline-color:currentColor}"
     ".waiting::after{background:var(--button)}"
 )
@@ -191,12 +194,20 @@ _LEADER: Final = (
 def _colours(light: str, dark: str) -> str:
     if not light:
         return ""
-    stage = f"--gold:{dark};--beam:{dark}40;--glow:{dark}45"
     return (
-        f":root{{{stage};{_rules(light, LIGHT)}}}"
+        f":root{{--gold:{dark};{_rules(light, LIGHT)}}}"
         f"@media(prefers-color-scheme:dark){{:root{{{_rules(dark, DARK)}}}}}"
-        f".stage{{{_button(dark, DARK)}}}"
-        f".total span{{text-shadow:0 0 48px {dark}59}}{_LEADER}"
+        f".stage{{{_button(dark, DARK)};background-image:{_stage(dark)}}}"
+        f".total span{{text-shadow:0 0 48px {dark}59}}{_PARTS}"
+    )
+
+
+def _stage(dark: str) -> str:
+    """A beam and a pool of light in the colour."""
+    return (
+        f"conic-gradient(from 153deg at 22% -30px,#0000,{dark}40 12deg,#0000 25deg),"
+        "conic-gradient(from 182deg at 78% -30px,#0000,#ffffff1f 12deg,#0000 25deg),"
+        f"radial-gradient(60% 46% at 50% 104%,{dark}45,#0000 72%),linear-gradient(#1d1145,#140b2e 60%,#241150)"
     )
 
 

@@ -245,7 +245,8 @@ async def test_by_the_page(office: Office, page: str) -> None:
     assert (await star(office)).brand.accent == ""
     status, text = await office.form(client, page, accent="#FFC83D", accent_dark="", use_accent=offered[1])
     assert status == 200
-    assert (await star(office)).brand.accent == offered[1]
+    brand = (await star(office)).brand
+    assert (brand.accent, brand.accent_dark) == (offered[1], "#ffc83d")
     assert f'fill="{offered[1]}"' in text
     status, text = await send(client, f"{page}/banner", saved(halves(2000, 800)))
     assert (status, 'class="on-stage"' in text) == (200, True)

@@ -151,7 +151,7 @@ def test_the_style_sets_what_the_pages_use() -> None:
     style = style_of(Brand("#5b21b6"))
     assert style_of(NO_BRAND) == ""
     assert style_of(Brand("", "", BrandPicture("/media/x", (10,), 5))).startswith(".logo{")
-    used = set(re.findall(r"var\((--[a-z-]+)", SITE + BOARD))
+    used = set(re.findall(r"var\((--[a-z-]+)", SITE + BOARD + style))
     assert set(re.findall(r"(--[a-z-]+):", style)) <= used
     for selector in re.findall(r"[}](\.[^{}]+){", style):
         assert all(re.search(rf"{re.escape(part)}\b", SITE + BOARD) for part in re.findall(r"\.[a-z]+", selector))

@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiohttp.test_utils import TestServer
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
+from gateway.contests.brand import Brand, BrandPicture
 from gateway.contests.contest import Candidate
 from gateway.orders.rules import Channel, VoteRequest
 from gateway.orders.wallet import PaymentMethod
@@ -20,12 +21,14 @@ from leaderboard.feed import Boards, FeedSettings
 from payments.lifecycle import PublicStatus
 from tests.browser import SEEN, Tabs, violations
 from tests.demo import demo_contest
+from tests.rigs.photos import halves, saved
 from tests.rigs.public_web import application
 from tests.rigs.voting_service import RECEIPT, FakeVotingService, counted_receipt
 from tests.rigs.voting_service import order_view as view
 
 pytestmark = pytest.mark.browser
 BYTES_MAX, REQUESTS_MAX, SCRIPT_MAX, STYLE_MAX, HEADERS = 14_000, 5, 4_000, 5_000, 500
+WHITE = "rgb(255, 255, 255)"
 PAYER = Msisdn("+2250501020304", "CI")
 PAGES = ["/", "/c/star", "/c/star/07", "/votes/pending", "/votes/redirect", "/votes/counted", "/verify", "/docs"]
 
@@ -107,6 +110,39 @@ async def test_everybody_can_use_every_page(
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
         found += await violations(page, rules)
     assert found == []
+
+
+LOGO = BrandPicture("/media/logo", (320, 640), 213, needs_white=True)
+BRAND = Brand("#a45700", "#ffc83d", LOGO, BrandPicture("/media/banner", (480, 960), 320))
+
+
+@pytest.mark.parametrize(("language", "width", "dark"), [("fr", 360, False), ("en", 1280, True)])
+async def test_everybody_can_use_the_pages_of_a_brand(seen: Seen, language: str, width: int, dark: bool) -> None:
+    seen.service.shown[0] = replace(seen.service.shown[0], brand=BRAND, _by_code={})
+    page = await seen.open("/docs", language, width, dark=dark)
+
+    async def picture(route: Route) -> None:
+        await route.fulfill(body=saved(halves(960, 320), "WEBP"), content_type="image/webp")
+
+    await page.route("**/media/**", picture)
+    found: list[tuple[str, str, str]] = []
+    for path in PAGES[1:-1]:
+        await page.goto(seen.base + seen.addresses.get(path, path))
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert await page.locator(".logo").evaluate("one => getComputedStyle(one).backgroundColor") == WHITE
+        moved = await page.evaluate(
+            "new Promise(done => { new PerformanceObserver(list => done(list.getEntries().map(e => e.value)))"
+            ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done([]), 100); })"
+        )
+        assert sum(moved) < 0.01, path
+        found += await violations(page, SEEN)
+    assert found == []
+    await page.goto(f"{seen.base}/c/star/07")
+    button = page.locator("main form .button").first
+    wanted = ("rgb(255, 200, 61)", "rgb(20, 11, 46)") if dark else ("rgb(164, 87, 0)", WHITE)
+    assert await button.evaluate("one => getComputedStyle(one).backgroundColor") == wanted[0]
+    assert await button.evaluate("one => getComputedStyle(one).color") == wanted[1]
+    await page.unroute_all()
 
 
 @pytest.mark.parametrize("path", PAGES[:-1])
