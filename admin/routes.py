@@ -21,7 +21,7 @@ from admin.contests import pages as contests_pages
 from admin.contests import photos as candidate_photos
 from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
-from admin.money import beneficiaries, ledger, payouts, reconciliation, refunds
+from admin.money import beneficiaries, fees, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
 from admin.orders import pages as orders_pages
 from admin.orders import tickets
@@ -88,6 +88,7 @@ def setup(
         payouts,
         beneficiaries,
         ledger,
+        fees,
         contest_file,
         candidate_photos,
         people_pages,

@@ -23,6 +23,7 @@ class Act(StrEnum):
     PAYOUT = "payout"
     BENEFICIARY = "beneficiary"
     RECONCILE = "reconcile"  # a difference with an operator, or a group of them, is booked or accepted
+    FEES = "fees"  # our share of what an organiser's votes bring, from an instant on
     UNDO_IMPORT = "undo_import"  # a statement is taken back as a whole
 
 

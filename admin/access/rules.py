@@ -43,6 +43,7 @@ _MONEY: Final = _SEE_MONEY | {
     Right.PAY_OUT,
     Right.MANAGE_PAYOUTS,
     Right.VOID_WINDOW,
+    Right.SET_FEES,
     Right.STOP_ORGANISERS,
 }
 
@@ -81,6 +82,7 @@ ASKING: Final[Mapping[Act, Right]] = {
     Act.BENEFICIARY: Right.PAY_OUT,
     Act.RECONCILE: Right.RECONCILE,
     Act.UNDO_IMPORT: Right.RECONCILE,
+    Act.FEES: Right.SET_FEES,
 }
 """The right that asking for an act needs. Deciding needs it too, with `Right.DECIDE`."""
 
@@ -142,7 +144,7 @@ def rights_of(member: Member, *, factor_wanted: bool) -> frozenset[Right]:
 
 
 # Organisers ask for their money, and the platform agrees to it.
-_AGREED_BY_THE_PLATFORM: Final = frozenset({Act.PAYOUT, Act.BENEFICIARY, Act.RECONCILE, Act.UNDO_IMPORT})
+_AGREED_BY_THE_PLATFORM: Final = frozenset({Act.PAYOUT, Act.BENEFICIARY, Act.RECONCILE, Act.UNDO_IMPORT, Act.FEES})
 
 
 def may_decide(rights: frozenset[Right], act: Act, scope: Scope) -> bool:

@@ -19,10 +19,14 @@ _TEXTS: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.VOID_WINDOW: ("from", "to", "channel", "operator", "public_reason"),
     Act.MANUAL_REFUND_DONE: ("operator_reference",),
     Act.RECONCILE: ("repair", "operator_reference"),
+    Act.FEES: ("currency", "method", "valid_from"),
     Act.PAYOUT: ("step", "beneficiary", "end", "operator_reference"),
 }
 _FLAGS: Final[Mapping[Act, tuple[str, ...]]] = {Act.MANUAL_REFUND_DONE: ("from_float",)}
-_NUMBERS: Final[Mapping[Act, tuple[str, ...]]] = {Act.PAYOUT: ("amount_minor",)}
+_NUMBERS: Final[Mapping[Act, tuple[str, ...]]] = {
+    Act.PAYOUT: ("amount_minor",),
+    Act.FEES: ("percent_bp", "fixed_minor", "minimum_minor"),
+}
 
 
 def read_act(name: str) -> Act:

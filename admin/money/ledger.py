@@ -1,11 +1,7 @@
-"""The book, by page and by API: balances and trial balance at an instant, fees, and the journal as a file."""
-
-from dataclasses import asdict
-from datetime import datetime
-from typing import Final
+"""The book, by page and by API: balances and trial balance at an instant, and the journal as a file."""
 
 from aiohttp import hdrs, web
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import Field
 
 from admin.access.guard import Me, page, query_of, show
 from admin.access.moment import contests_of
@@ -13,11 +9,9 @@ from admin.answers import AsOf, model_of, staff_endpoint
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
-from payments.ledger.book import DatedFeePlan, unbalanced
-from payments.ledger.postings import VOTES, FeePlan
+from payments.ledger.book import unbalanced
+from payments.ledger.postings import VOTES
 from payments.requests import Right
-
-FEES: Final = "/api/admin/organisers/{organiser}/fees"
 
 
 class OfBook(AsOf):
@@ -65,38 +59,6 @@ class OrganiserPath(InputModel):
     organiser: Line = Field(max_length=100)
 
 
-class NewFees(InputModel):
-    """Our share of an order: a percentage and a fixed amount, at least the minimum."""
-
-    currency: Line = Field(max_length=3, description="Of which orders, like XOF.")
-    percent_bp: int = Field(0, ge=0, le=10_000, description="In basis points: 750 are 7.5 per cent.")
-    fixed_minor: int = Field(0, ge=0, lt=10**9)
-    minimum_minor: int = Field(0, ge=0, lt=10**9)
-    valid_from: AwareDatetime | None = Field(None, description="Not in the past; without it, from now on.")
-
-    @field_validator("currency")
-    @classmethod
-    def _known(cls, currency: str) -> str:
-        return Money(0, currency).currency
-
-
-class Fees(ApiModel):
-    """A fee plan. It holds for orders that are counted from an instant until that of the next plan."""
-
-    currency: str
-    valid_from: datetime
-    percent_bp: int
-    fixed_minor: int
-    minimum_minor: int
-    created_by: str
-
-
-class FeePlans(ApiModel):
-    """Fee plans by currency, the latest first. Without one, everything is the organiser's."""
-
-    plans: list[Fees]
-
-
 @staff_endpoint(Right.READ_MONEY, query=OfBook, returns={200: Balances}, problems=(404,))
 async def balances(request: web.Request, me: Me, *, query: OfBook) -> Reply:
     """Tell what every account of the book holds."""
@@ -109,30 +71,6 @@ async def trial(request: web.Request, _: Me, *, query: OfBook) -> Reply:
     """Tell the trial balance."""
     lines = await request.app[PAYMENTS].book.trial(at=query.as_of)
     return Reply(200, Trial(lines=[model_of(TrialLine, line) for line in lines], balances=not unbalanced(lines)))
-
-
-@staff_endpoint(Right.READ_MONEY, path=OrganiserPath, query=AsOf, returns={200: FeePlans}, problems=(404,))
-async def fees(request: web.Request, me: Me, *, path: OrganiserPath, query: AsOf) -> Reply:
-    """List an organiser's fee plans."""
-    found = await request.app[PAYMENTS].book.fee_plans(path.organiser, me.scope, at=query.as_of)
-    return Reply(200, FeePlans(plans=[_fees(one) for one in found]))
-
-
-def _fees(dated: DatedFeePlan) -> Fees:
-    return Fees(currency=dated.currency, valid_from=dated.valid_from, created_by=dated.created_by, **asdict(dated.plan))
-
-
-@staff_endpoint(Right.SET_FEES, proof=True, path=OrganiserPath, body=NewFees, returns={201: Fees}, problems=(404, 409))
-async def set_fees(request: web.Request, who: Me, *, path: OrganiserPath, body: NewFees) -> Reply:
-    """Set our share of an order from an instant on.
-
-    Votes that are counted by then keep the fee that they have.
-    """
-    plan = FeePlan(body.percent_bp, body.fixed_minor, body.minimum_minor)
-    made = await request.app[PAYMENTS].book.set_fee_plan(
-        path.organiser, body.currency, plan, valid_from=body.valid_from, person=who.email
-    )
-    return Reply(201, _fees(made))
 
 
 def _amount(minor: int, currency: str) -> Money | int:
@@ -194,7 +132,5 @@ def setup(app: web.Application) -> None:
     """Serve them. The application needs PAYMENTS, VOTING_SERVICE and mounted pages."""
     app.router.add_get("/api/admin/balances", balances)
     app.router.add_get("/api/admin/trial", trial)
-    app.router.add_get(FEES, fees)
-    app.router.add_post(FEES, set_fees)
     app.router.add_get("/admin/ledger", ledger)
     app.router.add_get("/admin/ledger/journal.csv", journal)

@@ -8,9 +8,10 @@ import typer
 
 from gateway.cli.commands import AsJson, command, group
 from gateway.cli.failures import FAILED
-from gateway.cli.formats import At, Columns, Contest, Row, amount, instant, print_json, print_rows, shown, snake
+from gateway.cli.formats import At, Columns, Contest, Reason, Row, amount, instant, print_json, print_rows, shown, snake
 from gateway.cli.running import in_container
 from gateway.cli.staff.api import StaffApi
+from gateway.cli.staff.requests import add_decisions, print_asked
 
 if TYPE_CHECKING:
     from gateway.runtime.container import Container
@@ -77,13 +78,14 @@ def show_fees(organiser: Organiser, as_json: AsJson = False) -> None:
     rows = [snake(plan) for plan in StaffApi().get(_fees_of(organiser))["plans"]]
     columns: Columns = {
         "currency": "currency",
+        "paid by": lambda row: row["method"] or "any way",
         "from": "valid_from",
         "percent": _percent,
         "fixed": lambda row: shown(row["fixed_minor"], row["currency"]),
         "at least": lambda row: shown(row["minimum_minor"], row["currency"]),
         "set by": "created_by",
     }
-    print_rows(rows, columns, as_json=as_json, right=(2, 3, 4), nothing="no fee plan: everything is the organiser's")
+    print_rows(rows, columns, as_json=as_json, right=(3, 4, 5), nothing="no fee plan: everything is the organiser's")
 
 
 def _percent(row: Row) -> str:
@@ -95,16 +97,22 @@ def _fees_of(organiser: str) -> str:
     return f"organisers/{quote(organiser, safe='')}/fees"
 
 
-@command(fees_app, "set", "spotlight fees set demo XOF --percent 7.5 --minimum 5")
+@command(fees_app, "set", "spotlight fees set demo XOF --percent 7.5 --minimum 5 --reason contract")
 def set_fees(
     organiser: Organiser,
     currency: Annotated[str, typer.Argument(help="Of which orders: XOF, XAF …")],
+    reason: Reason,
     percent: Annotated[str, typer.Option(help="Per cent of an order, two decimals at most.")] = "0",
     fixed: Annotated[str, typer.Option(help="And so much an order, in whole units.")] = "0",
     minimum: Annotated[str, typer.Option(help="But at least so much an order, in whole units.")] = "0",
-    valid_from: Annotated[str | None, typer.Option("--from", help="From this instant on; else from now.")] = None,
+    method: Annotated[str | None, typer.Option(help="Paid in this way only: MTN_MOBILE_MONEY, CARD …")] = None,
+    valid_from: Annotated[
+        str | None, typer.Option("--from", help="From this instant on; else once a second person agrees.")
+    ] = None,
 ) -> None:
-    """Set our share of an order from an instant on. Votes that are counted by then keep the fee they have.
+    """Ask for another share of an order from an instant on. Votes that are counted by then keep the fee they have.
+
+    Nothing changes before a second person agrees: `spotlight fees approve`.
 
     Reckoned in whole minor units and rounded down, in the organiser's favour, order by order; never more than
     the order.
@@ -120,13 +128,23 @@ def set_fees(
         raise typer.BadParameter("more than 100 per cent")
     plan = {
         "currency": currency,
+        "method": method,
+        "reason": reason,
         "percentBp": share,
         "fixedMinor": _or_zero(fixed, currency),
         "minimumMinor": _or_zero(minimum, currency),
         "validFrom": start.isoformat() if start else None,
     }
-    made = StaffApi().post(_fees_of(organiser), plan)
-    print(f"set from {made['validFrom']}")
+    print_asked("fees", StaffApi().post(_fees_of(organiser), plan))
+
+
+add_decisions(
+    fees_app,
+    "fees",
+    ("fees",),
+    agree="Agree to another share, as the second person.",
+    turn_down="Turn a request down.",
+)
 
 
 def _or_zero(typed: str, currency: str) -> int:

@@ -51,6 +51,7 @@ from payments.disbursement.payouts.beneficiaries import Beneficiaries
 from payments.disbursement.refunds.acts import RefundActs, refund_previews
 from payments.disbursement.refunds.voids import Voids
 from payments.ledger.book import Book
+from payments.ledger.fees import FeeActs, preview_fees
 from payments.ledger.money_places import MoneyPlaces
 from payments.reconciliation import reconcile
 from payments.reconciliation.balances import Balances
@@ -121,7 +122,7 @@ class Container(Connections):
 
     tickets = made(lambda own: Tickets(own.engine, own.vault, own.rights.permit))
     voids = made(lambda own: Voids(own.engine))
-    book = made(lambda own: Book(own.engine, own.rights.permit))
+    book = made(lambda own: Book(own.engine))
     places = made(lambda own: MoneyPlaces(own.engine, own.vault))
     payouts = made(lambda own: PayoutActs(own.engine, own._pays_from_float, own.doorbell))
 
@@ -181,6 +182,7 @@ class Container(Connections):
                 Act.BENEFICIARY: self.beneficiaries.preview,
                 Act.RECONCILE: freeze_decision,
                 Act.UNDO_IMPORT: freeze_undo,
+                Act.FEES: preview_fees,
             },
             self.rights,
         )
@@ -189,6 +191,7 @@ class Container(Connections):
             Act.PAYOUT: self.payouts.carry_out,
             Act.BENEFICIARY: self.beneficiaries.confirm,
             Act.RECONCILE: Decisions(self.engine).decide,
+            Act.FEES: FeeActs(self.engine).carry_out,
             Act.UNDO_IMPORT: UndoImport(self.engine, lambda account: self.reconciler.compare_again(account)).undo,
         }
         return StaffActs(requests, executors, self.doorbell, temporary=TEMPORARY)

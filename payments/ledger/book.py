@@ -2,22 +2,19 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.rows import document, recordset
 from gateway.values.csv_text import csv_line
 from payments.ledger.postings import OF_ORGANISERS, FeePlan, Posting, balanced
-from payments.request_store import Permit
-from payments.requests import Right, Scope
+from payments.requests import Scope
 
 
 class MoneyRefused(Exception):
@@ -67,9 +64,11 @@ def unbalanced(lines: Iterable[TrialLine]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class DatedFeePlan:
-    """A fee plan with the instant from which it holds for orders that are counted."""
+    """A fee plan with the instant from which it holds for orders that are counted. `method`: paid in which way; empty:
+    in any that has no plan of its own."""
 
     currency: str
+    method: str
     valid_from: datetime
     plan: FeePlan
     created_by: str
@@ -137,17 +136,9 @@ select p.id, p.at, p.tx::text, c.slug as contest, p.provider, p.account, p.curre
 from postings p left join contests c on c.id = p.contest_id where {_UNTIL} and {_OF} order by p.id
 """)
 _PLANS: Final = text("""
-select currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_by from fee_plans
+select currency, method, valid_from, percent_bp, fixed_minor, minimum_minor, created_by from fee_plans
 where organiser_id = :organiser and created_at <= coalesce(cast(:at as timestamptz), 'infinity')
-order by currency, valid_from desc
-""")
-# A plan from a past instant would contradict the shares of votes that are counted already.
-_SET_PLAN: Final = text("""
-insert into fee_plans (id, organiser_id, currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_by)
-select :id, :organiser, :currency, coalesce(cast(:valid_from as timestamptz), now()), :percent_bp, :fixed_minor,
-  :minimum_minor, :actor
-where coalesce(cast(:valid_from as timestamptz), now()) >= now()
-returning currency, valid_from, percent_bp, fixed_minor, minimum_minor, created_by
+order by currency, method, valid_from desc
 """)
 
 
@@ -158,9 +149,8 @@ class Book:
     A slug that does not exist raises UnknownName.
     """
 
-    def __init__(self, engine: AsyncEngine, permit: Permit) -> None:
+    def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._permit = permit
 
     async def balances(
         self, scope: Scope, *, at: datetime | None = None, contest: str | None = None
@@ -196,34 +186,10 @@ class Book:
             of = await organiser_id(connection, organiser, scope)
             return [_dated(row) for row in await connection.execute(_PLANS, {"organiser": of, "at": at})]
 
-    async def set_fee_plan(
-        self, organiser: str, currency: str, plan: FeePlan, *, valid_from: datetime | None, person: str
-    ) -> DatedFeePlan:
-        """A further plan. Raises MoneyRefused for an instant that is past or has a plan, UnknownName, ActRefused."""
-        asked = {
-            "id": uuid4(),
-            "currency": currency,
-            "valid_from": valid_from,
-            **asdict(plan),
-            "actor": person,
-        }
-        async with self._engine.begin() as connection:
-            scope = await self._permit(connection, person, Right.SET_FEES)
-            of = await organiser_id(connection, organiser, scope)
-            try:
-                row = (await connection.execute(_SET_PLAN, {**asked, "organiser": of})).one_or_none()
-            except IntegrityError:
-                raise MoneyRefused("there is a plan from that instant on already") from None
-            if row is None:
-                raise MoneyRefused("a plan cannot begin in the past: votes counted by then have their fee")
-            shown = {"currency": currency, "valid_from": row.valid_from.isoformat(), **asdict(plan)}
-            await note(connection, actor=person, act="fees.set", subject=organiser, detail=shown)
-        return _dated(row)
-
 
 def _dated(row: Any) -> DatedFeePlan:  # noqa: ANN401 - a row of either statement
     plan = FeePlan(row.percent_bp, row.fixed_minor, row.minimum_minor)
-    return DatedFeePlan(row.currency, row.valid_from, plan, row.created_by)
+    return DatedFeePlan(row.currency, row.method, row.valid_from, plan, row.created_by)
 
 
 _ORGANISERS: Final = """

@@ -4,7 +4,8 @@ Votes are booked beside the money, as a currency of their own, so that one const
 a transaction sum to zero per currency, guards both.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -67,6 +68,18 @@ class FeePlan:
         """Our share of an order of so much."""
         share = amount_minor * self.percent_bp // 10_000 + self.fixed_minor
         return min(amount_minor, max(share, self.minimum_minor))
+
+
+@dataclass(frozen=True, slots=True)
+class FeePlans:
+    """Our shares at one moment. `own`: by way to pay; `every`: of those without a plan of their own."""
+
+    every: FeePlan = FeePlan()
+    own: Mapping[str, FeePlan] = field(default_factory=dict)
+
+    def of(self, method: str) -> FeePlan:
+        """The plan for what was paid in this way."""
+        return self.own.get(method, self.every)
 
 
 def _moved(total: Money, source: Account, target: Account) -> tuple[Posting, ...]:

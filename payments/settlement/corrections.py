@@ -21,7 +21,7 @@ from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
 from payments.lifecycle import Actor, Observed, State, advance
 from payments.settlement.count import (
-    FEE_PLAN,
+    FEE_PLANS,
     LOCK_KEY,
     READER,
     SETTLE_LOCK_SPACE,
@@ -31,15 +31,15 @@ from payments.settlement.count import (
     held_to_owed,
     move,
     moved_row,
-    plan_of,
+    plans_of,
 )
 from payments.settlement.rules import stands
 
 _LOCK: Final = text(f"select pg_advisory_xact_lock({LOCK_KEY})")
-_PLAN: Final = text(f"select {FEE_PLAN}")
+_PLANS: Final = text(f"select {FEE_PLANS}")
 
 _PAYMENTS: Final = text("""
-select p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.status, p.fee_minor, p.confirmed_at,
+select p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.method, p.status, p.fee_minor, p.confirmed_at,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency,
   v.candidate_id, v.quantity, v.receipt, v.round, k.code, k.status as standing, k.evicted_at, t.seq
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
@@ -244,8 +244,8 @@ async def count_held(connection: AsyncConnection, contest: UUID, reference: UUID
         if not stands(CandidateStatus(row.standing), row.evicted_at, row.placed_at):
             corrected.skipped[row.reference] = "held, and its candidate no longer stands"
         else:
-            plan = plan_of((await connection.execute(_PLAN, {"contest": contest})).one())
-            await count(connection, contest, [row], plan, before=State.HELD, by=by)
+            plans = plans_of((await connection.execute(_PLANS, {"contest": contest})).one())
+            await count(connection, contest, [row], plans, before=State.HELD, by=by)
             corrected.counted.append((row.code, row.quantity))
             corrected.done.append(row.reference)
     return corrected

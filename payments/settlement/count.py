@@ -21,14 +21,13 @@ from payments.lifecycle import Actor, Observed, State, advance
 
 SETTLE_LOCK_SPACE: Final = 0x5907
 LOCK_KEY: Final = ":space, hashtext(cast(cast(:contest as uuid) as text))"
-# The organiser's fee plan of this moment in the contest's currency.
-FEE_PLAN: Final = """
-  f.percent_bp, f.fixed_minor, f.minimum_minor
-from contests c left join lateral (
-  select percent_bp, fixed_minor, minimum_minor from fee_plans
-  where organiser_id = c.organiser_id and currency = c.currency and valid_from <= now()
-  order by valid_from desc limit 1) f on true
-where c.id = :contest
+# The organiser's fee plans of this moment in the contest's currency, by way to pay; empty: every other way.
+FEE_PLANS: Final = """
+  (select jsonb_object_agg(f.method, jsonb_build_array(f.percent_bp, f.fixed_minor, f.minimum_minor)) from (
+    select distinct on (p.method) p.method, p.percent_bp, p.fixed_minor, p.minimum_minor from fee_plans p
+    where p.organiser_id = c.organiser_id and p.currency = c.currency and p.valid_from <= now()
+    order by p.method, p.valid_from desc) f) as fees
+from contests c where c.id = :contest
 """
 # Whose number a text about a vote may reach: one that was typed in a chat is not proved to be the voter's.
 READER: Final = "coalesce(v.voter_index, case when v.chat_id is null then f.payer_index end)"
@@ -113,25 +112,24 @@ class By:
 BY_RULE: Final = By()
 
 
-def plan_of(row: Row[Any]) -> ledger.FeePlan:
-    """The fee plan in a row; without one everything is the organiser's."""
-    if row.percent_bp is None:
-        return ledger.FeePlan()
-    return ledger.FeePlan(row.percent_bp, row.fixed_minor, row.minimum_minor)
+def plans_of(row: Row[Any]) -> ledger.FeePlans:
+    """The fee plans in a row; without one everything is the organiser's."""
+    own = {method: ledger.FeePlan(*figures) for method, figures in (row.fees or {}).items()}
+    return ledger.FeePlans(own.pop("", ledger.FeePlan()), own)
 
 
 async def count(
     connection: AsyncConnection,
     contest: UUID,
     counted: Sequence[Row[Any]],
-    plan: ledger.FeePlan,
+    plans: ledger.FeePlans,
     *,
     before: State = State.CONFIRMED,
     by: By = BY_RULE,
 ) -> None:
     """Count payments in the state `before`, whose rows and whose contest are locked. SettlementBroken.
 
-    `counted`: rows with the columns of `_COUNTED` but for the last two, `provider` and `currency`."""
+    `counted`: rows with the columns of `_COUNTED` but for the last two, `provider`, `method` and `currency`."""
     if advance(before, Observed.COUNTS, by.actor) is not State.SETTLED:
         raise SettlementBroken(f"{by.actor} may not count {before}")
     books: dict[tuple[str, str], UUID] = defaultdict(uuid4)
@@ -141,7 +139,7 @@ async def count(
     rows = []
     for payment in counted:
         pot = (payment.provider, payment.currency)
-        fee = plan.fee(payment.amount_minor)
+        fee = plans.of(payment.method).fee(payment.amount_minor)
         money[pot] += payment.amount_minor
         votes[pot] += payment.quantity
         fees[pot] += fee

@@ -19,14 +19,14 @@ from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
 from payments.lifecycle import Actor, Observed, State, advance
 from payments.settlement.count import (
-    FEE_PLAN,
+    FEE_PLANS,
     LOCK_KEY,
     SETTLE_LOCK_SPACE,
     count,
     held_to_owed,
     move,
     moved_row,
-    plan_of,
+    plans_of,
 )
 from payments.settlement.rules import REFUND_REASONS, Confirmed, Verdict, booked, step_of, verdicts
 
@@ -67,7 +67,7 @@ COUNTED_BEFORE: Final = """
     and o.placed_at = p.placed_at and o.status in ('settled', 'held')) as counted_before
 """
 _LOOKED_UP: Final = f"""
-select p.reference, p.placed_at, p.vote_id, p.provider, p.amount_minor, p.currency, p.confirmed_at,
+select p.reference, p.placed_at, p.vote_id, p.provider, p.method, p.amount_minor, p.currency, p.confirmed_at,
   v.candidate_id, v.quantity, v.receipt, v.round, k.code, k.status as standing, k.evicted_at,
   {LAST_INSTANT} as counts_until,
   {COUNTED_BEFORE}
@@ -97,7 +97,7 @@ select p.reference, p.placed_at, p.contest_id, p.provider, p.status,
 from payments p where p.reference = any(cast(:only as uuid[])) and p.status in ('surplus', 'mismatched')
 order by p.reference for update skip locked
 """)
-_TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, {FEE_PLAN}")
+_TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, {FEE_PLANS}")
 # Nothing is booked for a confirmed payment yet, so it needs no more than a step back.
 _ASK_FIRST: Final = text("""
 with f as (
@@ -151,7 +151,7 @@ class Settlement:
         async with self._engine.begin() as connection:
             turn = (await connection.execute(_TRY_LOCK, {"space": SETTLE_LOCK_SPACE, "contest": contest})).one()
             rows = (await connection.execute(statement, {"contest": contest, **which})).all() if turn.locked else []
-            return await self._settle(connection, contest, rows, plan_of(turn)) if rows else None
+            return await self._settle(connection, contest, rows, plans_of(turn)) if rows else None
 
     async def _settle_in_halves(self, contest: UUID, limit: int) -> SettledBatch | None:
         """A batch of this contest fails: do what can be done of it, and set the rest aside."""
@@ -177,14 +177,14 @@ class Settlement:
             await set_aside(connection, kind, named, seconds)
 
     async def _settle(
-        self, connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], plan: ledger.FeePlan
+        self, connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], plans: ledger.FeePlans
     ) -> SettledBatch:
         judged = list(zip(rows, verdicts((row.vote_id, confirmed(row)) for row in rows), strict=True))
         counted = [row for row, verdict in judged if verdict is Verdict.COUNT]
         refused = [(row, verdict) for row, verdict in judged if verdict is not Verdict.COUNT]
         unproved = await _ask_first(connection, [row.reference for row, _ in refused])
         if counted:
-            await count(connection, contest, counted, plan)
+            await count(connection, contest, counted, plans)
         if left := [(row, verdict) for row, verdict in refused if row.reference not in unproved]:
             await _refuse(connection, contest, left)
         return SettledBatch(contest, tuple((row.code, row.quantity) for row in counted), len(refused))

@@ -188,6 +188,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/people",
         "/admin/organisers",
         "/admin/organisers/demo",
+        "/admin/organisers/demo/fees",
         "/admin/contests/star/candidates/07/video",
         "/admin/contests/star/candidates/08/video",
     ]

@@ -192,17 +192,32 @@ async def test_statements_and_wallets(office: Office) -> None:
         assert (await sita("POST", path, body))[0] == 403
 
 
-async def test_our_share_is_set_by_the_platforms_owner(office: Office) -> None:
-    awa, yao = await program(office, AWA), await program(office, YAO)
+async def test_our_share_is_changed_by_two_of_the_platform(office: Office) -> None:
+    await office.hire(SITA, Role.OWNER, "demo")
+    awa, yao, sita = [await program(office, person) for person in (AWA, YAO, SITA)]
     path = "organisers/demo/fees"
     assert await awa("GET", path) == (200, {"plans": []})
-    plan = {"currency": "XOF", "percentBp": 750, "minimumMinor": 5}
-    assert (await yao("POST", path, plan))[0] == 403
-    status, made = await awa("POST", path, plan)
-    assert (status, made["percentBp"], made["fixedMinor"], made["createdBy"]) == (201, 750, 0, AWA)
-    assert await yao("GET", path) == (200, {"plans": [made]})
+    plan = {"currency": "XOF", "percentBp": 750, "minimumMinor": 5, "reason": REASON}
+    assert (await sita("POST", path, plan))[0] == 403
+    status, asked = await yao("POST", path, plan | {"method": "CARD"})
+    assert (status, asked["act"], asked["status"], asked["preview"]["percent_bp"]) == (201, "fees", "waiting", 750)
+    decision = f"requests/{asked['id']}/decision"
+    assert (await yao("POST", decision, {"approve": True}))[1]["type"] == "/problems/own_request"
+    assert (await sita("POST", decision, {"approve": True}))[0] == 404
+    assert await sita("GET", path) == (200, {"plans": []})
+    assert (await awa("POST", decision, {"approve": True}))[1]["status"] == "done"
+    _, found = await sita("GET", path)
+    (made,) = found["plans"]
+    assert (made["method"], made["percentBp"], made["minimumMinor"], made["createdBy"]) == ("CARD", 750, 5, YAO)
+    (line,) = await office.audit("fees.set")
+    assert (line.actor, line.detail["approved_by"]) == (YAO, AWA)
     for wrong in ({"currency": "XXX"}, {"percentBp": 10_001}, {"minimumMinor": -1}, {"validFrom": "2100-01-01T00:00"}):
         assert (await awa("POST", path, plan | wrong))[0] == 422, wrong
     status, problem = await awa("POST", path, plan | {"validFrom": "2026-01-01T00:00Z"})
     assert (status, "past" in problem["detail"]) == (409, True)
+    again = {"validFrom": made["validFrom"], "method": "CARD"}
+    assert "already" in (await awa("POST", path, plan | again))[1]["detail"]
     assert (await awa("POST", "organisers/unknown/fees", plan))[0] == 404
+    for act in ({"currency": "XOF", "percent_bp": 10_001}, {"currency": "XOF", "method": "COWRIES"}, {"currency": "X"}):
+        body = {"act": "fees", "subject": "demo", "reason": REASON, "params": act}
+        assert (await awa("POST", "requests", body))[0] == 409, act

@@ -141,11 +141,12 @@ fee_plans = table(
     uuids("id", key=True),
     uuids("organiser_id", of="organisers.id"),
     strings("currency", "created_by"),
+    strings("method", default=""),
     timestamps("valid_from"),
     small_integers("percent_bp"),
     integers("fixed_minor", "minimum_minor", default="0"),
     timestamps("created_at", default="now()"),
-    UniqueConstraint("organiser_id", "currency", "valid_from"),
+    UniqueConstraint("organiser_id", "currency", "method", "valid_from"),
     checks("percent_bp between 0 and 10000", "fixed_minor >= 0", "minimum_minor >= 0"),
 )
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from admin.access.rules import Role
-from tests.engines import Database, run_apart
-from tests.gateway.cli.staff import Shell, hire, shell
+from tests.engines import Database
+from tests.gateway.cli.staff import Shell, shell
 from tests.gateway.cli.test_contest import MTN
 from tests.payments.reconciliation.reconciling import statement
 
@@ -38,15 +37,16 @@ def done(run: Shell, *words: str, status: int = 0, who: str = AWA) -> str:
 
 def test_fees_are_set_and_shown(run: Shell, database: Database) -> None:
     assert "everything is the organiser's" in done(run, "fees", "show", "demo")
-    assert "lacks the right" in done(run, "fees", "set", "demo", "XOF", "--percent", "7.5", status=2)
-    run_apart(hire(database.superuser_url, AWA, role=Role.OWNER))
-    done(run, "fees", "set", "demo", "XOF", "--percent", "7.5", "--minimum", "5")
+    ask = ("fees", "set", "demo", "XOF", "--reason", "contract")
+    request = done(run, *ask, "--percent", "7.5", "--minimum", "5").split()[1]
+    assert "another person" in done(run, "fees", "approve", request, status=2)
+    done(run, "fees", "approve", request, who=YAO)
     (plan,) = json.loads(done(run, "fees", "show", "demo", "--json"))
     assert (plan["percent_bp"], plan["fixed_minor"], plan["minimum_minor"]) == (750, 0, 5)
     assert "7.50 %" in done(run, "fees", "show", "demo")
-    assert "more than 100" in done(run, "fees", "set", "demo", "XOF", "--percent", "101", status=2)
-    assert "is no amount" in done(run, "fees", "set", "demo", "XOF", "--percent", "7.555", status=2)
-    assert "past" in done(run, "fees", "set", "demo", "XOF", "--from", "2026-01-01", status=2)
+    assert "more than 100" in done(run, *ask, "--percent", "101", status=2)
+    assert "is no amount" in done(run, *ask, "--percent", "7.555", status=2)
+    assert "past" in done(run, *ask, "--from", "2026-01-01", status=2)
     assert "no organiser" in done(run, "fees", "show", "unknown", status=2)
 
 
