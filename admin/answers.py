@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from admin.access.guard import Me, api_me, declares, problem_of_frozen, problem_of_quota, status_of
 from gateway.contests.quotas import QuotaReached
 from gateway.http.amount import Amount
-from gateway.http.endpoint import BODY_BYTES_MAX, InputModel, Line, Reply, endpoint
+from gateway.http.endpoint import BODY_BYTES_MAX, InputModel, Line, Reply, Returns, Sends, endpoint
 from gateway.http.problems import Problem
 from gateway.storage.engine import ReadOnly
 from payments.ledger.book import MoneyRefused, UnknownName
@@ -97,13 +97,14 @@ def check_proof(me: Me) -> None:
 def staff_endpoint(
     right: Right | None = None,
     *,
-    returns: Mapping[int, type[BaseModel]],
+    returns: Returns,
     proof: bool = False,
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     path: type[BaseModel] | None = None,
     headers: Mapping[str, str] | None = None,
     problems: tuple[int, ...] = (),
+    sends: Sends | None = None,
     bytes_max: int = BODY_BYTES_MAX,
 ) -> Callable[[ServeStaff], Handler]:
     """An `endpoint` for those who have a right, whose handler takes who asks besides; a refusal of it is a problem.
@@ -135,6 +136,7 @@ def staff_endpoint(
             headers=headers,
             problems=(*SIGNED_IN, *problems),
             tag=TAG,
+            sends=sends,
             guard=guard,
             bytes_max=bytes_max,
         )

@@ -42,6 +42,7 @@ from admin.videos.keep import Videos
 from admin.videos.pages import VIDEOS
 from gateway.contests.keep_brands import Brands
 from gateway.contests.keep_photos import Photos
+from gateway.http.openapi import SESSION_COOKIE
 from gateway.http.pages import Pages
 
 
@@ -69,6 +70,7 @@ def setup(
     app[PHOTOS] = photos
     app[PEOPLE], app[ORGANISERS], app[RESETS] = people, kept_organisers, resets
     app[VIDEOS], app[tally.AUDITS] = videos, audits
+    app[SESSION_COOKIE] = access.tokens.access_name
     pages.add("admin")
     for module in (
         auth_api,

@@ -130,7 +130,7 @@ class Leaderboard:
     @described(
         path=BoardPath,
         query=BoardQuery,
-        returns={200: RankingDocument},
+        returns={200: RankingDocument, 304: None},
         headers={"If-None-Match": "ETag of the ranking that is held: 304 while it is still so."},
         problems=(404, 422),
         tag="leaderboard",
@@ -159,7 +159,7 @@ class Leaderboard:
         query=BoardStreamQuery,
         returns={200: BoardEvent},
         headers={"Last-Event-ID": "The last version received: nothing is sent again while it is the newest."},
-        problems=(404, 503),
+        problems=(404, 422, 503),
         tag="leaderboard",
         media="text/event-stream",
     )

@@ -26,7 +26,7 @@ from admin.access.guard import (
 from admin.access.rules import ACCESS_LIFE, Member, Reuse
 from admin.access.sign_in import Attempt, Factor, Opened, Refusal, SignInRefused
 from admin.access.tokens import AUTH_PATH
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, endpoint, invalid, read_body
+from gateway.http.endpoint import JSON_TYPE, ApiModel, InputModel, Line, Reply, endpoint, invalid, read_body
 from gateway.http.problems import Problem
 from payments.requests import Right
 
@@ -49,6 +49,9 @@ class Renewal(InputModel):
     """What a program shows to stay signed in; a browser shows its cookie."""
 
     refresh_token: str | None = Field(None, max_length=200)
+
+
+_RENEWAL: Final = {JSON_TYPE: Renewal.model_json_schema()}
 
 
 class Person(ApiModel):
@@ -202,7 +205,14 @@ async def login(request: web.Request, *, body: Login) -> Reply:
 
 
 @_with_cookies
-@endpoint(returns={200: SignedIn}, problems=(400, 401, 403, 409, 415, 422, 503), tag=TAG, guard=_ours)
+@endpoint(
+    returns={200: SignedIn},
+    problems=(401, 403, 409, 503),
+    tag=TAG,
+    sends=_RENEWAL,
+    optional=True,
+    guard=_ours,
+)
 async def refresh(request: web.Request) -> Reply:
     """Stay signed in.
 
@@ -225,7 +235,7 @@ async def refresh(request: web.Request) -> Reply:
 
 
 @_with_cookies
-@endpoint(returns={200: SignedOut}, problems=(403, 503), tag=TAG, guard=_ours)
+@endpoint(returns={200: SignedOut}, problems=(403, 503), tag=TAG, sends=_RENEWAL, optional=True, guard=_ours)
 async def logout(request: web.Request) -> Reply:
     """Sign out.
 
@@ -241,6 +251,7 @@ async def logout(request: web.Request) -> Reply:
     return Reply(200, SignedOut(signed_out=True))
 
 
+@declares(None)
 @endpoint(body=Proof, returns={200: Proven}, problems=(401, 403, 429, 503), tag=TAG)
 async def confirm(request: web.Request, *, body: Proof) -> Reply:
     """Prove again who it is.

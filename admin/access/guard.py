@@ -4,16 +4,15 @@ The rights are read with the session at each request. A page whose access token 
 browser through `/api/auth/continue`, which knows the refresh token, and back, with whatever it posted.
 """
 
-import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
-from aiohttp import BodyPartReader, hdrs, web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from admin.access.moment import chosen_moment, contests_of, keep_moment, zone_of
@@ -24,7 +23,8 @@ from admin.access.store import Client, LiveSession
 from admin.access.tokens import Tokens
 from gateway.contests.quotas import QuotaReached
 from gateway.http.callers import PUBLIC_URL
-from gateway.http.endpoint import BODY_BYTES_MAX, read_body
+from gateway.http.endpoint import DECLARED
+from gateway.http.forms import plain, read_files, read_form, read_upload
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
 from gateway.orders.routing import ACCOUNT_MARK
@@ -39,23 +39,13 @@ CONTINUE: Final = "/api/auth/continue"
 HOME: Final = "/admin"
 SIGN_IN: Final = "/admin/sign-in"
 FACTOR: Final = "/admin/factor"
-FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELD: Final = "form"
 PROOF_FIELD: Final = "proof"
-# The attribute of a handler that says what its address needs.
-DECLARED: Final = "staff_right"
 PASSKEY_FIELD: Final = "passkey"
 ASKED_FIELD: Final = "asked"
 # Whoever looks at the past changes nothing meanwhile.
 READING: Final = frozenset({Right.READ_CONTESTS, Right.READ_ORDERS, Right.READ_MONEY, Right.READ_BOOK})
 _OF_PROOF: Final = (PROOF_FIELD, PASSKEY_FIELD, ASKED_FIELD, FORM_FIELD)
-_FIELDS_MAX: Final = 40
-_FIELD_LENGTH_MAX: Final = 2_000
-_FIELDS_OF_LINES_MAX: Final = 600
-_LINES_LENGTH_MAX: Final = 10_000
-_FILE_NAME_MAX: Final = 120
-_UPLOAD_SECONDS: Final = 60.0
-FILE_BYTES_MAX: Final = 10 * 1024 * 1024
 _READING: Final = (hdrs.METH_GET, hdrs.METH_HEAD)
 _BEARER: Final = "Bearer "
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
@@ -382,114 +372,9 @@ async def ask_new_passkey(request: web.Request, member: Member) -> KeyForm:
     return KeyForm(token, creation(site, member.id, member.email, challenge, held))
 
 
-async def read_form(request: web.Request, *, lines: bool = False, document: int = 0) -> dict[str, str]:
-    """The fields as sent; of a field given twice, the last. `lines`: a field keeps its lines, and one that is given
-    several times has them all, one a line; `document`: the field of this name is kept whole in a form of at most so
-    many bytes. Problem 400, 413, 415."""
-    body = await read_body(request, FORM_TYPE, document or BODY_BYTES_MAX)
-    most = _FIELDS_OF_LINES_MAX if lines else _FIELDS_MAX
-    try:
-        sent = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=most)
-    except ValueError:
-        raise Problem(400, "Unreadable form") from None
-    if not lines:
-        whole = "document" if document else None
-        return {name: value if name == whole else plain(value) for name, value in dict(sent).items()}
-    fields: dict[str, list[str]] = {}
-    for name, value in sent:
-        kept = value.replace("\r\n", "\n")[:_LINES_LENGTH_MAX].split("\n")
-        fields.setdefault(name, []).extend(map(plain, kept))
-    return {name: "\n".join(values) for name, values in fields.items()}
-
-
 def query_of(request: web.Request) -> dict[str, str]:
     """What stands behind the address, as `read_form` has it."""
     return {name: plain(value) for name, value in request.query.items()}
-
-
-def plain(typed: str) -> str:
-    """A typed text without control characters, cut to its longest. The end of a line is a space."""
-    return "".join(
-        letter if letter.isprintable() else " "
-        for letter in typed[:_FIELD_LENGTH_MAX]
-        if letter.isprintable() or letter == "\n"
-    )
-
-
-async def read_upload(request: web.Request) -> tuple[dict[str, str], str, bytes]:
-    """The fields, the file's name and its content. Problem 400, 413, 415."""
-    if request.content_type != "multipart/form-data":
-        raise Problem(415, "Unsupported media type", "Send multipart/form-data.")
-    fields: dict[str, str] = {}
-    name, data = "", b""
-    try:
-        async with asyncio.timeout(_UPLOAD_SECONDS):
-            async for part in await request.multipart():
-                if not isinstance(part, BodyPartReader) or len(fields) >= _FIELDS_MAX:
-                    raise Problem(400, "Unreadable form")
-                if part.filename is None:
-                    fields[part.name or ""] = plain(
-                        (await _read_part(part, _FIELD_LENGTH_MAX)).decode("utf-8", "replace")
-                    )
-                else:
-                    name, data = plain(part.filename)[:_FILE_NAME_MAX], await _read_part(part, FILE_BYTES_MAX)
-    except ValueError:
-        raise Problem(400, "Unreadable form") from None
-    except TimeoutError:
-        raise Problem(408, "Request timeout", "The file did not arrive in time.") from None
-    return fields, name, data
-
-
-async def read_files(request: web.Request, bytes_max: int) -> tuple[dict[str, str], AsyncIterator[tuple[str, bytes]]]:
-    """The fields that stand before the first file, and the files, each with its name and read when it is its turn. Of a
-    file that is longer than `bytes_max`, one byte more is read. Problem 400, 415."""
-    if request.content_type != "multipart/form-data":
-        raise Problem(415, "Unsupported media type", "Send multipart/form-data.")
-    fields: dict[str, str] = {}
-    parts = _parts(request)
-    first: BodyPartReader | None = None
-    async for part in parts:
-        if part.filename is not None:
-            first = part
-            break
-        if len(fields) >= _FIELDS_MAX:
-            raise Problem(400, "Unreadable form")
-        fields[part.name or ""] = plain((await _read_part(part, _FIELD_LENGTH_MAX)).decode("utf-8", "replace"))
-
-    async def files() -> AsyncIterator[tuple[str, bytes]]:
-        part = first
-        while part is not None:
-            if part.filename:
-                yield plain(part.filename)[:_FILE_NAME_MAX], await _read_start(part, bytes_max + 1)
-            part = await anext(parts, None)
-
-    return fields, files()
-
-
-async def _parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
-    try:
-        async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader):
-                raise Problem(400, "Unreadable form")
-            yield part
-    except ValueError:
-        raise Problem(400, "Unreadable form") from None
-
-
-async def _read_start(part: BodyPartReader, most: int) -> bytes:
-    held = bytearray()
-    while len(held) < most and (chunk := await part.read_chunk()):
-        held += chunk
-    return bytes(held[:most])
-
-
-async def _read_part(part: BodyPartReader, most: int) -> bytes:
-    held = bytearray()
-    while chunk := await part.read_chunk():
-        held += chunk
-        if len(held) > most:
-            raise Problem(413, "Content too large", f"At most {most} bytes.")
-    return bytes(held)
 
 
 async def api_me(request: web.Request, right: Right | None = None) -> Me:

@@ -24,7 +24,6 @@ from admin.access.guard import (
     form,
     from_elsewhere,
     page,
-    read_form,
     safe_next,
     say,
     see_other,
@@ -34,6 +33,7 @@ from admin.access.guard import (
 from admin.access.moment import forget_moment
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault
 from admin.access.sign_in import Refusal, SignInRefused, Step
+from gateway.http.forms import read_form
 
 MY_PAGE: Final = "/admin/me"
 _ISSUER: Final = "Spotlight"

@@ -38,7 +38,7 @@ class Tokens:
         self._secure = secure
         # The prefixes keep other hosts of the domain from setting them; browsers refuse them without https, which
         # only a demo lacks.
-        self._access_name = "__Host-spotlight-access" if secure else "spotlight-access"
+        self.access_name = "__Host-spotlight-access" if secure else "spotlight-access"
         self._refresh_name = "__Secure-spotlight-refresh" if secure else "spotlight-refresh"
         self._device_name = "__Host-spotlight-device" if secure else "spotlight-device"
 
@@ -57,7 +57,7 @@ class Tokens:
 
     def access_of(self, request: web.Request) -> str:
         """The access token that a browser shows; empty for none."""
-        return request.cookies.get(self._access_name, "")
+        return request.cookies.get(self.access_name, "")
 
     def refresh_of(self, request: web.Request) -> str:
         """The refresh token that a browser shows; empty for none."""
@@ -90,7 +90,7 @@ class Tokens:
 
     def keep(self, response: web.StreamResponse, session: LiveSession, refresh: str) -> None:
         """Hand both tokens to the browser."""
-        self._set(response, self._access_name, self.access(session), ACCESS_LIFE)
+        self._set(response, self.access_name, self.access(session), ACCESS_LIFE)
         self._set(response, self._refresh_name, refresh, REFRESH_LIFE, AUTH_PATH)
 
     def know_device(self, request: web.Request, response: web.StreamResponse, email: str) -> None:
@@ -100,7 +100,7 @@ class Tokens:
 
     def clear(self, response: web.StreamResponse) -> None:
         """Take both tokens away."""
-        self._set(response, self._access_name, "", timedelta())
+        self._set(response, self.access_name, "", timedelta())
         self._set(response, self._refresh_name, "", timedelta(), AUTH_PATH)
 
     def form(self, session: LiveSession) -> str:

@@ -15,7 +15,7 @@ from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Sta
 from gateway.contests.candidate_import import CSV_BYTES_MAX, XLSX_BYTES_MAX, Fault
 from gateway.contests.candidate_rules import REASON_LENGTH_MAX, Column
 from gateway.contests.contest import Candidate, CandidateStatus
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, read_body
+from gateway.http.endpoint import FILE, ApiModel, InputModel, Line, Reply, read_body
 from gateway.http.pages import PAGES
 from gateway.http.problems import Problem
 from gateway.values.names import same_name
@@ -328,7 +328,8 @@ async def edit_many(request: web.Request, me: Me, *, path: ContestPath, query: D
     path=ContestPath,
     query=DryRun,
     returns={200: ImportResult},
-    problems=(404, 408, 409, 413, 415),
+    problems=(404, 409),
+    sends={CSV_TYPE: FILE, XLSX_TYPE: FILE},
 )
 async def import_file(request: web.Request, me: Me, *, path: ContestPath, query: DryRun) -> Reply:
     """Import candidates from a file.

@@ -16,7 +16,7 @@ from gateway.contests.keep_photos import Photos, UnknownCandidate
 from gateway.contests.photo_store import Portrayed
 from gateway.contests.photos import Photo, shown
 from gateway.contests.resizing import BYTES_MAX, PhotoFault, PhotoRefused
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described
+from gateway.http.endpoint import FILE, ApiModel, InputModel, Line, Reply, answer, described
 from gateway.http.problems import Problem
 from payments.requests import Right
 
@@ -66,6 +66,7 @@ class Outcome:
     returns={200: KeptPhoto},
     problems=(*SIGNED_IN, 404, 408, 413, 422),
     tag=TAG,
+    sends=dict.fromkeys(("image/jpeg", "image/png", "image/webp"), FILE),
 )
 @api_call(Right.MODERATE)
 async def put_photo(request: web.Request, me: Me) -> web.Response:

@@ -6,11 +6,12 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, api_call, form, page, read_upload, say, show
+from admin.access.guard import Form, Me, api_call, form, page, say, show
 from admin.answers import SIGNED_IN, TAG, Listing, Reason, problem_of, staff_endpoint, unknown
 from admin.approvals.api import Request, ask
 from admin.services import PAYMENTS
-from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described
+from gateway.http.endpoint import FILE, ApiModel, InputModel, Line, Reply, answer, described
+from gateway.http.forms import read_upload
 from gateway.http.problems import Problem
 from payments.ledger.book import MoneyRefused
 from payments.provider import Wallet
@@ -116,7 +117,18 @@ async def resolve(request: web.Request, me: Me, *, path: DifferencePath, body: R
     return await ask(request, me, Act.RECONCILE, str(path.number), body.reason, params)
 
 
-@described(returns={201: Comparison}, problems=(400, *SIGNED_IN, 404, 408, 409, 413, 415), tag=TAG)
+@described(
+    returns={201: Comparison},
+    problems=(400, *SIGNED_IN, 404, 408, 409, 413, 415),
+    tag=TAG,
+    sends={
+        "multipart/form-data": {
+            "type": "object",
+            "properties": {"account": {"type": "string"}, "file": FILE},
+            "required": ["account", "file"],
+        }
+    },
+)
 @api_call(Right.RECONCILE)
 async def import_statement(request: web.Request, me: Me) -> web.Response:
     """Import a statement and compare each of its lines with the book.

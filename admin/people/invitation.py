@@ -14,7 +14,6 @@ from admin.access.guard import (
     Form,
     client_of,
     from_elsewhere,
-    read_form,
     say,
     see_other,
     show,
@@ -24,6 +23,7 @@ from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault, password_faul
 from admin.people.people import PEOPLE
 from admin.people.rules import Fault, PeopleRefused
 from admin.people.store import InvitationLine
+from gateway.http.forms import read_form
 from gateway.http.pages import PAGES
 
 PAGE: Final = "/admin/invitation/{token}"

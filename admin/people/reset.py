@@ -10,7 +10,6 @@ from admin.access.guard import (
     Form,
     counted_address,
     from_elsewhere,
-    read_form,
     say,
     see_other,
     show,
@@ -19,6 +18,7 @@ from admin.access.guard import (
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault, password_fault
 from admin.people.resets import OpenReset, Resets
 from admin.people.rules import PeopleRefused
+from gateway.http.forms import read_form
 
 PAGE: Final = "/admin/reset"
 RESETS: web.AppKey[Resets] = web.AppKey("resets", Resets)

@@ -224,7 +224,7 @@ async def _order_of(request: web.Request, typed: str) -> OrderView:
 
 @described(
     path=VotePath,
-    returns={200: VoteState},
+    returns={200: VoteState, 204: None},
     headers={"Last-Event-ID": "Id of the last event seen: 204 when it was the last one."},
     problems=(404, 503),
     tag="votes",

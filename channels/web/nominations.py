@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 from markupsafe import Markup
 
@@ -23,6 +23,7 @@ from gateway.contests.nominations import Nominated, NominationRefused, Nominatio
 from gateway.contests.photos import shown
 from gateway.contests.resizing import BYTES_MAX, PhotoRefused
 from gateway.http.endpoint import read_body
+from gateway.http.forms import parts_of, read_start
 from gateway.http.limits import LIMITS
 from gateway.http.pages import PAGES, render
 from gateway.http.problems import Problem
@@ -281,21 +282,14 @@ async def own_fields(request: web.Request) -> Mapping[str, str]:
 
 async def _read_file(request: web.Request) -> bytes:
     """The file of a form, and one byte more of one that is too long. Problem 400, 408, 415."""
-    if request.content_type != "multipart/form-data":
-        raise Problem(415, "Unsupported media type", "Send multipart/form-data.")
-    held = bytearray()
     try:
         async with asyncio.timeout(_UPLOAD_SECONDS):
-            part = await (await request.multipart()).next()
-            if not isinstance(part, BodyPartReader):
+            part = await anext(parts_of(request), None)
+            if part is None:
                 raise Problem(400, "Unreadable form")
-            while len(held) <= BYTES_MAX and (piece := await part.read_chunk()):
-                held += piece
-    except ValueError:
-        raise Problem(400, "Unreadable form") from None
+            return await read_start(part, BYTES_MAX + 1)
     except TimeoutError:
         raise Problem(408, "Request timeout", "The file did not arrive in time.") from None
-    return bytes(held)
 
 
 def setup(app: web.Application, nominations: Nominations, photos: Photos) -> None:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 Json = Mapping[str, Any]
 
+_NOTHING: Json = {"": {"schema": {"type": "null"}}}
+
 
 class Kind(NamedTuple):
     """What a value is, in a few words: `list of `, then `link` to a model, where it is one."""
@@ -38,8 +40,9 @@ def request_fields(spec: Json) -> list[Field]:
         Field(p["in"], p["name"], kinds(p["schema"]), _meaning(p, p["schema"]), p["required"])
         for p in spec.get("parameters", [])
     ]
-    body = spec.get("requestBody", {"content": {}})["content"]
-    return parameters + [Field("body", media, kinds(c["schema"]), "", required=True) for media, c in body.items()]
+    body = spec.get("requestBody", {"content": {}, "required": False})
+    sent = [Field("body", media, kinds(c["schema"]), "", body["required"]) for media, c in body["content"].items()]
+    return parameters + sent
 
 
 def answer_fields(spec: Json) -> list[Field]:
@@ -47,7 +50,7 @@ def answer_fields(spec: Json) -> list[Field]:
     return [
         Field(status, media, kinds(held["schema"]), answer["description"])
         for status, answer in spec["responses"].items()
-        for media, held in answer["content"].items()
+        for media, held in answer.get("content", _NOTHING).items()
     ]
 
 

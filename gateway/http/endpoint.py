@@ -11,7 +11,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -24,6 +24,10 @@ from gateway.values.record import record
 BODY_BYTES_MAX: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
 JSON_TYPE: Final = "application/json"
+FILE: Final[Mapping[str, Any]] = {"type": "string", "format": "binary"}
+"""The schema of a body that is a file."""
+DECLARED: Final = "staff_right"
+"""The attribute of a handler that is for who is signed in: the right that its address needs, None for any."""
 
 
 class ApiModel(BaseModel):
@@ -64,10 +68,17 @@ Serve = Callable[..., Awaitable[Reply]]
 Handle = TypeVar("Handle", bound=Callable[..., Awaitable[web.StreamResponse]])
 
 
+Returns = Mapping[int, type[BaseModel] | None]
+"""What is answered under which status; None: nothing."""
+Sends = Mapping[str, Mapping[str, Any]]
+"""The schema of a body by its content type."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What the document says about an endpoint. `problems`: statuses of errors it may answer.
-    `media`: content type of what it returns; `checked`: whether `endpoint` reads and checks for it."""
+    """What the document says about an endpoint. `problems`: statuses of errors it may answer; `sends`: bodies that its
+    handler reads by itself; `media`: content type of what it returns; `checked`: whether `endpoint` reads and checks
+    for it; `optional`: the body."""
 
     summary: str
     description: str
@@ -75,9 +86,11 @@ class Spec:
     query: type[BaseModel] | None
     path: type[BaseModel] | None
     headers: Mapping[str, str]
-    returns: Mapping[int, type[BaseModel]]
+    returns: Returns
     problems: tuple[int, ...]
     tag: str
+    sends: Sends = field(default_factory=dict)
+    optional: bool = False
     media: str = JSON_TYPE
     checked: bool = True
 
@@ -93,20 +106,23 @@ def spec_of(handler: object) -> Spec | None:
 
 def endpoint(
     *,
-    returns: Mapping[int, type[BaseModel]],
+    returns: Returns,
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     path: type[BaseModel] | None = None,
     headers: Mapping[str, str] | None = None,
     problems: tuple[int, ...] = (),
     tag: str = "",
+    sends: Sends | None = None,
+    optional: bool = False,
     guard: Guard | None = None,
     bytes_max: int = BODY_BYTES_MAX,
 ) -> Callable[[Serve], Handler]:
     """Make a handler of a coroutine that takes checked models by the names `body`, `query`, `path`.
 
-    `headers`: optional request headers that it reads, with what each means; `bytes_max`: of a body. The first
-    line of the docstring becomes the summary in the document, the rest its description.
+    `headers`: optional request headers that it reads, with what each means; `sends`: bodies that it reads by itself,
+    `optional` where it needs none; `bytes_max`: of a body. The first line of the docstring becomes the summary in the
+    document, the rest its description.
     """
 
     def wrap(serve: Serve) -> Handler:
@@ -123,7 +139,8 @@ def endpoint(
                 given["body"] = _check_json(body, await read_body(request, bytes_max=bytes_max))
             return answer(await serve(request, **given))
 
-        setattr(handler, _SPEC, Spec(*_words(serve), body, query, path, headers or {}, returns, problems, tag))
+        words, held, sent = _words(serve), headers or {}, sends or {}
+        setattr(handler, _SPEC, Spec(*words, body, query, path, held, returns, problems, tag, sent, optional))
         return handler
 
     return wrap
@@ -131,20 +148,22 @@ def endpoint(
 
 def described(
     *,
-    returns: Mapping[int, type[BaseModel]],
+    returns: Returns,
     query: type[BaseModel] | None = None,
     path: type[BaseModel] | None = None,
     headers: Mapping[str, str] | None = None,
     problems: tuple[int, ...] = (),
     tag: str = "",
+    sends: Sends | None = None,
     media: str = JSON_TYPE,
 ) -> Callable[[Handle], Handle]:
     """Put a handler that reads and answers by itself into the document: a stream, or finished bytes.
     For a stream of events, the model is that of their data."""
 
     def wrap(handle: Handle) -> Handle:
-        spec = Spec(*_words(handle), None, query, path, headers or {}, returns, problems, tag, media, checked=False)
-        setattr(handle, _SPEC, spec)
+        words, held, sent = _words(handle), headers or {}, sends or {}
+        made = Spec(*words, None, query, path, held, returns, problems, tag, sent, media=media, checked=False)
+        setattr(handle, _SPEC, made)
         return handle
 
     return wrap

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from gateway.http import docs_page
-from gateway.http.endpoint import ApiModel, Spec, spec_of
+from gateway.http.endpoint import DECLARED, JSON_TYPE, ApiModel, Spec, spec_of
 from gateway.http.pages import PAGES, Composed
 
 OPENAPI_VERSION: Final = "3.1.1"
@@ -22,6 +22,13 @@ ABOUT: Final = (
 )
 _SCHEMAS: Final = "#/components/schemas/{model}"
 _NOT_DOCUMENTED: Final = frozenset({hdrs.METH_HEAD, hdrs.METH_OPTIONS, hdrs.METH_ANY})
+
+SESSION_COOKIE: Final[web.AppKey[str]] = web.AppKey("session_cookie", str)
+"""The cookie by which a browser is signed in."""
+_SIGNED_IN: Final = [{"token": []}, {"cookie": []}]
+_RETRY_AFTER: Final = {
+    "Retry-After": {"description": "Seconds until it may be tried.", "required": True, "schema": {"type": "integer"}}
+}
 
 Mode = Literal["validation", "serialization"]
 Json = dict[str, Any]
@@ -53,12 +60,13 @@ def _package_version() -> str:
         return "0"
 
 
-def _endpoints(app: web.Application) -> Iterable[tuple[str, str, Spec]]:
-    """Address pattern, method and spec of each endpoint, in the order they were mounted."""
+def _endpoints(app: web.Application) -> Iterable[tuple[str, str, Spec, bool]]:
+    """Address pattern, method and spec of each endpoint, in the order they were mounted, and whether it is for who is
+    signed in."""
     for route in app.router.routes():
         spec = spec_of(route.handler)
         if spec is not None and route.resource is not None and route.method not in _NOT_DOCUMENTED:
-            yield route.resource.canonical, route.method, spec
+            yield route.resource.canonical, route.method, spec, hasattr(route.handler, DECLARED)
 
 
 def _models(specs: Iterable[Spec]) -> list[tuple[type[BaseModel], Mode]]:
@@ -66,42 +74,39 @@ def _models(specs: Iterable[Spec]) -> list[tuple[type[BaseModel], Mode]]:
     for spec in specs:
         if spec.body is not None:
             used[spec.body, "validation"] = None
-        used.update({(model, "serialization"): None for model in spec.returns.values()})
+        used.update({(model, "serialization"): None for model in spec.returns.values() if model is not None})
     return list(used)
 
 
 def document(app: web.Application) -> Json:
     """The OpenAPI 3.1 document of every endpoint that the application serves."""
     endpoints = list(_endpoints(app))
-    references, schemas = models_json_schema(_models([spec for *_, spec in endpoints]), ref_template=_SCHEMAS)
+    references, schemas = models_json_schema(_models([spec for *_, spec, _ in endpoints]), ref_template=_SCHEMAS)
     paths: dict[str, Json] = {}
-    for address, method, spec in endpoints:
-        paths.setdefault(address, {})[method.lower()] = _operation(address, method, spec, references)
+    for address, method, spec, signed_in in endpoints:
+        operation = _operation(address, method, spec, references)
+        paths.setdefault(address, {})[method.lower()] = operation | ({"security": _SIGNED_IN} if signed_in else {})
     return {
         "openapi": OPENAPI_VERSION,
         "info": {"title": TITLE, "version": _package_version(), "description": ABOUT},
         "paths": paths,
-        "components": {"schemas": schemas.get("$defs", {})},
+        "components": {
+            "schemas": schemas.get("$defs", {}),
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "The access token of a sign-in."},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": app.get(SESSION_COOKIE, "spotlight-access")},
+            },
+        },
     }
 
 
 def _operation(address: str, method: str, spec: Spec, references: References) -> Json:
-    problem_content = {"application/problem+json": {"schema": references[ProblemDocument, "serialization"]}}
     operation: Json = {
         "operationId": _operation_id(method, address),
         "summary": spec.summary,
         "responses": {
-            **{
-                str(status): {
-                    "description": _first_line(model),
-                    "content": {spec.media: {"schema": references[model, "serialization"]}},
-                }
-                for status, model in spec.returns.items()
-            },
-            **{
-                str(status): {"description": _STATUS_WORDS.get(status, "Problem"), "content": problem_content}
-                for status in sorted({*spec.problems, *_own_problems(spec)})
-            },
+            **{str(status): _answer(status, model, spec, references) for status, model in spec.returns.items()},
+            **{str(status): _problem(status, references) for status in sorted({*spec.problems, *_own_problems(spec)})},
         },
     }
     if spec.description:
@@ -110,15 +115,32 @@ def _operation(address: str, method: str, spec: Spec, references: References) ->
         operation["tags"] = [spec.tag]
     if parameters := _parameters(address, spec):
         operation["parameters"] = parameters
+    sent = {media: {"schema": schema} for media, schema in spec.sends.items()}
     if spec.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": references[spec.body, "validation"]}},
-        }
+        sent[JSON_TYPE] = {"schema": references[spec.body, "validation"]}
+    if sent:
+        operation["requestBody"] = {"required": not spec.optional, "content": sent}
     return operation
 
 
+def _answer(status: int, model: type[BaseModel] | None, spec: Spec, references: References) -> Json:
+    if model is None:
+        return {"description": _STATUS_WORDS.get(status, "Done")}
+    content = {spec.media: {"schema": references[model, "serialization"]}}
+    return {"description": _first_line(model), "content": content}
+
+
+def _problem(status: int, references: References) -> Json:
+    content = {"application/problem+json": {"schema": references[ProblemDocument, "serialization"]}}
+    problem: Json = {"description": _STATUS_WORDS.get(status, "Problem"), "content": content}
+    if status in (429, 503):
+        problem["headers"] = _RETRY_AFTER
+    return problem
+
+
 _STATUS_WORDS: Final[Mapping[int, str]] = {
+    204: "Nothing more to come",
+    304: "Unchanged",
     400: "Unreadable request",
     401: "Not signed in",
     403: "Not allowed",
@@ -126,7 +148,8 @@ _STATUS_WORDS: Final[Mapping[int, str]] = {
     408: "The body did not arrive in time",
     409: "In conflict with what is there",
     413: "Body too large",
-    415: "The body is not JSON",
+    412: "Changed by somebody else",
+    415: "A body of another type than is read here",
     422: "Fields that do not fit",
     429: "Too many requests: see Retry-After",
     503: "Busy: nothing was changed, see Retry-After",
@@ -137,7 +160,7 @@ def _own_problems(spec: Spec) -> frozenset[int]:
     """Errors that the endpoint answers by itself, before its handler."""
     if not spec.checked:
         return frozenset()
-    body = {400, 408, 413, 415, 422} if spec.body is not None else set()
+    body = {400, 408, 413, 415, 422} if spec.body is not None or spec.sends else set()
     return frozenset(body | ({422} if spec.query is not None or spec.path is not None else set()))
 
 

@@ -1,7 +1,7 @@
 """Every address of the back office with every role, with what is theirs and with what is another organiser's."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final
@@ -14,11 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from admin.access import rights
-from admin.access.guard import DECLARED
 from admin.access.rules import ROLES_OF_ORGANISERS, ROLES_OF_THE_PLATFORM, Role, rights_in
 from admin.approvals import store
 from admin.people import store as people
-from gateway.http.endpoint import spec_of
+from gateway.http.endpoint import DECLARED, spec_of
 from gateway.storage import engine
 from gateway.storage.engine import narrow
 from gateway.values.scope import Scope
@@ -28,6 +27,7 @@ from tests.admin.acting import office as office
 from tests.admin.back_office import Office, open_ticket, other_organiser
 from tests.engines import Database
 from tests.gateway.storage.test_tenants import limited_tables
+from tests.rigs.money_rig import MoneyRig
 
 # What is for everybody: the way in, links by mail, and where a GET leads that was left by a form.
 BOTH: Final = ("/admin/sign-in", "/admin/reset", "/admin/reset/{token}", "/admin/invitation/{token}")
@@ -226,7 +226,14 @@ UNKNOWN: Final = dict.fromkeys(NAMES, str(NOBODY)) | {
 
 @pytest.fixture
 async def world(office: Office) -> World:
-    rig = office.rig
+    names, marks = await furnish(office.rig, office.hire)
+    async with (await office.signed_in(AWA)).get("/api/admin/contests/star") as answer:
+        return World(office, names, marks, await answer.json())
+
+
+async def furnish(rig: MoneyRig, hire: Callable[..., Awaitable[str]]) -> tuple[dict[str, str], list[str]]:
+    """Make something of everything for the organiser `demo`, and everybody. `hire`: as `Office.hire`; `AWA` is there.
+    The names that addresses and bodies know it by, and what of it is to be read nowhere else."""
     order, held = await rig.counted(), await rig.held(number="+2250501020305")
     late = await rig.late(number="+2250501020306")
     await rig.callback(order, b'{"status": "SUCCESSFUL"}')
@@ -264,7 +271,7 @@ async def world(office: Office) -> World:
     ):
         exists = role in (ROLES_OF_ORGANISERS if organiser else ROLES_OF_THE_PLATFORM)
         if exists and (contest is None or role is Role.AUDITOR):
-            await office.hire(address_of(role, organiser, contest), role, organiser, contest)
+            await hire(address_of(role, organiser, contest), role, organiser, contest)
     names = {
         "slug": "star",
         "code": "07",
@@ -296,8 +303,7 @@ async def world(office: Office) -> World:
         "moderator@demo.test",
     ]
     assert set(names) == set(NAMES)
-    async with (await office.signed_in(AWA)).get("/api/admin/contests/star") as answer:
-        return World(office, names, marks, await answer.json())
+    return names, marks
 
 
 def address_of(role: Role, organiser: str | None, contest: str | None) -> str:

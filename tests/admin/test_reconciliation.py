@@ -6,8 +6,8 @@ from urllib.parse import unquote
 from aiohttp import FormData
 from sqlalchemy import text
 
-from admin.access.guard import FILE_BYTES_MAX
 from admin.access.rules import Role
+from gateway.http.forms import FILE_BYTES_MAX
 from tests.admin.acting import AUDIT, AWA, REASON, YAO, asked_last
 from tests.admin.acting import office as office
 from tests.admin.back_office import Office
