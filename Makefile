@@ -28,7 +28,7 @@ bench: bootstrap ## the benchmarks, each beside the floor measured in the same r
 chaos: bootstrap ## votes while processes are killed, and a million acts in any order; counts violations
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-fuzz: bootstrap ## random screens' inputs and random texts, 1,000,000 each, from a fresh seed
+fuzz: bootstrap ## random screens' inputs, texts and requests to the API, from a fresh seed
 	SPOTLIGHT_FUZZ_INPUTS=1000000 $(BIN)/pytest -m fuzz $(ARGS)
 
 clean: ## delete .venv and caches; the data in .spotlight stays

@@ -26,7 +26,7 @@ from admin.orders import api as orders_api
 from admin.orders import pages as orders_pages
 from admin.orders import tickets
 from admin.orders.store import ORDERS, StaffOrders
-from admin.people import invitation, organisers, reset
+from admin.people import invitation, links_api, organisers, reset
 from admin.people import people as people_pages
 from admin.people.keep_organisers import Organisers
 from admin.people.organisers import ORGANISERS
@@ -97,6 +97,7 @@ def setup(
         organisers,
         invitation,
         reset,
+        links_api,
         video_pages,
         tally,
         log,

@@ -6,12 +6,14 @@ signature is of another time.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from gateway.http.callers import storable
+from gateway.http.endpoint import JSON_TYPE, described
 from gateway.http.problems import Problem
 from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.callbacks import IncomingCallback, Taken
@@ -21,6 +23,7 @@ BODY_SECONDS: Final = 10.0
 # Ours have 43 characters; a longer one is none of ours and not worth keeping whole.
 TOKEN_LENGTH_MAX: Final = 64
 RETRY_AFTER_SECONDS: Final = "5"
+_LATER: Final[Mapping[str, str]] = {hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS}
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 _HEADER_LENGTH_MAX: Final = 1024
 
@@ -31,15 +34,10 @@ StoreCallback = Callable[[IncomingCallback], Awaitable[Taken]]
 def kept_headers(request: web.Request) -> dict[str, str]:
     """Headers worth keeping: no secrets, none of unreasonable length, all of them storable text."""
     return {
-        name.lower(): _storable(value[:_HEADER_LENGTH_MAX])
+        name.lower(): storable(value[:_HEADER_LENGTH_MAX])
         for name, value in request.headers.items()
         if name.lower() not in _SECRET_HEADERS
     }
-
-
-def _storable(text: str) -> str:
-    """Text without lone surrogates, which stand for bytes that are no UTF-8 and fit into no JSON."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 async def read_bounded(request: web.Request) -> bytes | None:
@@ -56,17 +54,26 @@ async def read_bounded(request: web.Request) -> bytes | None:
 
 
 def _handler(codes: frozenset[str], store: StoreCallback) -> Handler:
+    @described(
+        returns={200: None},
+        problems=(400, 404, 408, 413, 429, 503),
+        tag="callbacks",
+        sends={JSON_TYPE: {}},
+    )
     async def receive(request: web.Request) -> web.Response:
-        """Store a callback; 200 with nothing in it once it is durable."""
+        """Store a callback.
+
+        For operators, who write it as they like; 200 with nothing in it once it is durable.
+        """
         provider = request.match_info["provider"]
         if provider not in codes:
             return Problem(404, "Unknown provider", "No provider of this name calls here.").response()
         try:
             body = await read_bounded(request)
         except TimeoutError:
-            return web.Response(status=408)
+            return Problem(408, "Request timeout", "The body did not arrive in time.").response()
         if body is None:
-            return web.Response(status=413, text=f"A callback has at most {BODY_BYTES_MAX} bytes.")
+            return Problem(413, "Content too large", f"A callback has at most {BODY_BYTES_MAX} bytes.").response()
         token = request.match_info.get("token")
         callback = IncomingCallback(
             provider=provider,
@@ -80,9 +87,9 @@ def _handler(codes: frozenset[str], store: StoreCallback) -> Handler:
             taken = await store(callback)
         except DatabaseUnavailable:
             # Never 200 for something that is stored nowhere: an operator that repeats will come again.
-            return web.Response(status=503, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
+            return Problem(503, "Not stored", headers=_LATER).response()
         if taken is Taken.TOO_MANY:
-            return web.Response(status=429, headers={hdrs.RETRY_AFTER: RETRY_AFTER_SECONDS})
+            return Problem(429, "Too many requests", headers=_LATER).response()
         if taken is Taken.STALE:
             return Problem(
                 400, "Signed at another time", "The signature is older or newer than what is accepted."

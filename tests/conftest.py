@@ -29,6 +29,7 @@ _LONG: Final = (
     "test_public_web.py",
     "test_up.py",
     "test_reconciliation.py",
+    "test_every_operation.py",
     "test_looks.py",
     "test_page.py",
     "test_every_disbursement.py",

@@ -146,14 +146,14 @@ def attempt_of(
     return Attempt(email, password, factor, client_of(request), address, device, asked)
 
 
-async def _ours(request: web.Request) -> None:
+async def from_ours(request: web.Request) -> None:
     """A page of another site must not sign its reader in to another account. Programs send neither header."""
     browser = "Sec-Fetch-Site" in request.headers or hdrs.ORIGIN in request.headers
     if browser and from_elsewhere(request):
         raise Problem(403, "Sent from elsewhere", kind="/problems/sent_from_elsewhere")
 
 
-def _with_cookies(handler: Handler) -> Handler:
+def with_cookies(handler: Handler) -> Handler:
     """The same endpoint, whose answer brings the cookies of what it opened or ended."""
 
     @functools.wraps(handler)
@@ -175,7 +175,8 @@ def keep(request: web.Request, response: web.StreamResponse, opened: Opened) -> 
     tokens.know_device(request, response, opened.session.member.email)
 
 
-def _reply(request: web.Request, opened: Opened) -> Reply:
+def opened_reply(request: web.Request, opened: Opened, status: int = 200) -> Reply:
+    """The answer that opens a session, under `with_cookies`."""
     access, member = request.app[ACCESS], opened.session.member
     request[_OPENED] = opened
     signed_in = SignedIn(
@@ -184,11 +185,11 @@ def _reply(request: web.Request, opened: Opened) -> Reply:
         refresh_token=opened.refresh_token,
         person=person_of(member, access.sign_in.rights(member)),
     )
-    return Reply(200, signed_in)
+    return Reply(status, signed_in)
 
 
-@_with_cookies
-@endpoint(body=Login, returns={200: SignedIn}, problems=(401, 403, 429, 503), tag=TAG, guard=_ours)
+@with_cookies
+@endpoint(body=Login, returns={200: SignedIn}, problems=(401, 403, 429, 503), tag=TAG, guard=from_ours)
 async def login(request: web.Request, *, body: Login) -> Reply:
     """Sign in.
 
@@ -201,17 +202,17 @@ async def login(request: web.Request, *, body: Login) -> Reply:
     )
     if isinstance(opened, SignInRefused):
         raise refused(opened)
-    return _reply(request, opened)
+    return opened_reply(request, opened)
 
 
-@_with_cookies
+@with_cookies
 @endpoint(
     returns={200: SignedIn},
     problems=(401, 403, 409, 503),
     tag=TAG,
     sends=_RENEWAL,
     optional=True,
-    guard=_ours,
+    guard=from_ours,
 )
 async def refresh(request: web.Request) -> Reply:
     """Stay signed in.
@@ -231,11 +232,11 @@ async def refresh(request: web.Request) -> Reply:
         )
     if not isinstance(renewed, Opened):
         raise Problem(401, "Not signed in", kind="/problems/not_signed_in")
-    return _reply(request, renewed)
+    return opened_reply(request, renewed)
 
 
-@_with_cookies
-@endpoint(returns={200: SignedOut}, problems=(403, 503), tag=TAG, sends=_RENEWAL, optional=True, guard=_ours)
+@with_cookies
+@endpoint(returns={200: SignedOut}, problems=(403, 503), tag=TAG, sends=_RENEWAL, optional=True, guard=from_ours)
 async def logout(request: web.Request) -> Reply:
     """Sign out.
 

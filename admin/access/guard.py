@@ -22,7 +22,7 @@ from admin.access.sign_in import Factor, SignIn
 from admin.access.store import Client, LiveSession
 from admin.access.tokens import Tokens
 from gateway.contests.quotas import QuotaReached
-from gateway.http.callers import PUBLIC_URL
+from gateway.http.callers import comes_from_us, storable
 from gateway.http.endpoint import DECLARED
 from gateway.http.forms import plain, read_files, read_form, read_upload
 from gateway.http.pages import PAGES, Pages, render
@@ -148,7 +148,7 @@ def client_of(request: web.Request) -> Client:
     pages = request.config_dict[PAGES]
     reads = not request.path.startswith("/api/")
     language = pages.language_of(request) if reads else None
-    return Client(request.remote or "", request.headers.get(hdrs.USER_AGENT, ""), language)
+    return Client(request.remote or "", storable(request.headers.get(hdrs.USER_AGENT, "")), language)
 
 
 def counted_address(request: web.Request, access: Access) -> str | None:
@@ -161,7 +161,10 @@ def safe_next(address: str | None) -> str:
     """Where to go after signing in: an address of the back office, whatever was asked for."""
     if not address or not address.isascii() or not address.isprintable() or "\\" in address:
         return HOME
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return HOME
     ours = parts.path == HOME or parts.path.startswith(HOME + "/")
     return address if ours and not parts.scheme and not parts.netloc else HOME
 
@@ -172,8 +175,7 @@ def from_elsewhere(request: web.Request) -> bool:
     if site is not None:
         return site != "same-origin"
     origin = request.headers.get(hdrs.ORIGIN)
-    ours = {request.host, urlsplit(request.app.get(PUBLIC_URL, "")).netloc} - {""}
-    return origin is None or urlsplit(origin).netloc not in ours
+    return origin is None or not comes_from_us(request, origin)
 
 
 async def who(request: web.Request) -> Me | None:

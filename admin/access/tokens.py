@@ -61,7 +61,8 @@ class Tokens:
 
     def refresh_of(self, request: web.Request) -> str:
         """The refresh token that a browser shows; empty for none."""
-        return request.cookies.get(self._refresh_name, "")
+        token = request.cookies.get(self._refresh_name, "")
+        return token if token.isascii() else ""
 
     def ask(self, email: str, password: str = "") -> tuple[str, bytes]:
         """A question to put: the token that comes back with the answer, and the challenge for passkeys."""
@@ -117,6 +118,8 @@ class Tokens:
         return jwt.encode(whole, self._key, algorithm=_ALGORITHM)
 
     def _read(self, token: str, audience: str) -> Mapping[str, Any] | None:
+        if not token.isascii():  # a header may hold any bytes
+            return None
         # Times are judged here, by the clock that was given.
         options: Any = {"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False}
         try:

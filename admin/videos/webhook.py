@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 
 from admin.videos.cloudinary import WEBHOOK, Cloudinary
 from admin.videos.keep import Videos
+from gateway.http.endpoint import JSON_TYPE, described
 from gateway.http.problems import Problem
 from gateway.values.rates import Buckets, Rate
 from payments.answers import read_object
@@ -53,14 +54,24 @@ def _named(found: Mapping[str, Any]) -> Iterator[str]:
 def _handler(videos: Videos, cloudinary: Cloudinary) -> Handler:
     logged = Buckets(_LOGGED)
 
+    @described(
+        returns={200: None},
+        problems=(400, 401, 408, 413, 503),
+        headers={"X-Cld-Timestamp": "When it was signed.", "X-Cld-Signature": "The body and the time, signed."},
+        tag="callbacks",
+        sends={JSON_TYPE: {"type": "object"}},
+    )
     async def receive(request: web.Request) -> web.Response:
-        """Keep a notification; 200 once it is durable, 401 for one that Cloudinary did not sign lately."""
+        """Keep a notification of Cloudinary.
+
+        200 once it is durable, 401 for one that Cloudinary did not sign lately.
+        """
         try:
             body = await read_bounded(request)
         except TimeoutError:
-            return web.Response(status=408)
+            return Problem(408, "Request timeout", "The body did not arrive in time.").response()
         if body is None:
-            return web.Response(status=413, text=f"A notification has at most {BODY_BYTES_MAX} bytes.")
+            return Problem(413, "Content too large", f"A notification has at most {BODY_BYTES_MAX} bytes.").response()
         timestamp, signature = (request.headers.get(f"X-Cld-{name}", "") for name in ("Timestamp", "Signature"))
         if not cloudinary.is_genuine(body, timestamp, signature, videos.now()):
             if logged.take("", time.monotonic()):

@@ -68,7 +68,7 @@ def _handler(carrier: SmsCarrier, secret: str | None, keep: Keep) -> Handler:
     async def receive(request: web.Request) -> web.Response:
         """Keep what a carrier sends."""
         given = request.query.get("key", "")
-        if secret is not None and not hmac.compare_digest(given.encode(), secret.encode()):
+        if secret is not None and not hmac.compare_digest(given.encode(errors="replace"), secret.encode()):
             return web.Response(status=403, text="forbidden")
         try:
             fault = await received(request, keep)

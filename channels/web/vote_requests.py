@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from channels.buying import read_count, read_payer
 from channels.phrases import languages
 from gateway.contests.contest import Candidate, Contest
-from gateway.http.callers import DEVICES, PUBLIC_URL
+from gateway.http.callers import DEVICES, comes_from_us
 from gateway.http.pages import preferred
 from gateway.orders.prompting import Orderer, OrdererKind
 from gateway.orders.routing import Rails
@@ -238,7 +238,4 @@ def from_elsewhere(request: web.Request) -> bool:
     if site is not None:
         return site not in _SAME_SITE
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None:
-        return False
-    ours = {request.host, urlsplit(request.app.get(PUBLIC_URL, "")).netloc}
-    return urlsplit(origin).netloc not in ours - {""}
+    return origin is not None and not comes_from_us(request, origin)

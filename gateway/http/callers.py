@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -20,6 +21,20 @@ PUBLIC_URL: web.AppKey[str] = web.AppKey("public_url", str)
 def is_https(request: web.Request) -> bool:
     """Whether the caller speaks https with us, also where a proxy that we do not trust ends it."""
     return request.secure or request.app.get(PUBLIC_URL, "").startswith("https://")
+
+
+def storable(text: str) -> str:
+    """A header as text that can be kept: bytes that are no UTF-8 stand in it as lone surrogates, which fit nowhere."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def comes_from_us(request: web.Request, origin: str) -> bool:
+    """Whether the header Origin names this site."""
+    try:
+        sender = urlsplit(origin).netloc
+    except ValueError:
+        return False
+    return sender in {request.host, urlsplit(request.app.get(PUBLIC_URL, "")).netloc} - {""}
 
 
 class ForwardedByProxies(XForwardedFiltered):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from gateway.http.problems import Problem
@@ -49,7 +49,7 @@ def _printable(text: str) -> str:
     return text
 
 
-Line = Annotated[str, AfterValidator(_printable)]
+Line = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"})]
 """One line without control characters, which no database takes and no record should hold."""
 
 

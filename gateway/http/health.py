@@ -27,6 +27,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from gateway.http.endpoint import ApiModel, described
 from gateway.http.problems import Problem
 from gateway.values.network import LOOPBACK, comes_from
 
@@ -153,6 +154,19 @@ class BusinessFigures(Collector):
             yield GaugeMetricFamily("spotlight_figures_age_seconds", "Age of the business figures.", value=self._age())
 
 
+class Alive(ApiModel):
+    """The process runs its loop."""
+
+    status: Literal["ok"]
+
+
+class Readiness(ApiModel):
+    """What this process needs, by name."""
+
+    status: Literal["ok", "draining", "failed"]
+    checks: dict[str, str]
+
+
 class Health:
     """The handlers, and whether this process still wants work."""
 
@@ -166,12 +180,20 @@ class Health:
         self._metrics_token = metrics_token
         self.draining = False
 
+    @described(returns={200: Alive}, tag="operations")
     async def healthz(self, _: web.Request) -> web.Response:
-        """The process runs its loop: nothing else is asked."""
+        """Tell that the process runs.
+
+        Nothing else is asked.
+        """
         return _answer(200, {"status": "ok"})
 
+    @described(returns={200: Readiness, 503: Readiness}, tag="operations")
     async def readyz(self, _: web.Request) -> web.Response:
-        """Whether requests should be sent here, and if not, because of whom. 200 or 503."""
+        """Tell whether requests should be sent here.
+
+        And if not, because of whom.
+        """
         names = list(self._checks)
         found = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
         checks = {name: word for name, (word, _) in zip(names, found, strict=True)}

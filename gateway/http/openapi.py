@@ -23,15 +23,15 @@ ABOUT: Final = (
 _SCHEMAS: Final = "#/components/schemas/{model}"
 _NOT_DOCUMENTED: Final = frozenset({hdrs.METH_HEAD, hdrs.METH_OPTIONS, hdrs.METH_ANY})
 
+Json = dict[str, Any]
 SESSION_COOKIE: Final[web.AppKey[str]] = web.AppKey("session_cookie", str)
 """The cookie by which a browser is signed in."""
-_SIGNED_IN: Final = [{"token": []}, {"cookie": []}]
+_SIGNED_IN: Final[list[Json]] = [{"token": []}, {"cookie": []}]
 _RETRY_AFTER: Final = {
     "Retry-After": {"description": "Seconds until it may be tried.", "required": True, "schema": {"type": "integer"}}
 }
 
 Mode = Literal["validation", "serialization"]
-Json = dict[str, Any]
 References = Mapping[Any, Json]
 """(model, mode) → reference to its schema."""
 
@@ -188,13 +188,26 @@ def _parameters(address: str, spec: Spec) -> list[Json]:
     return found
 
 
-def _fields(model: type[BaseModel] | None) -> dict[str, tuple[Json, bool]]:
-    """Field → its schema and whether it must be given. Parameters are flat, so nothing is referenced."""
+def _fields(model: type[BaseModel] | None) -> dict[str, tuple[object, bool]]:
+    """Field → its schema and whether it must be given, with nothing referenced: words and numbers are small."""
     if model is None:
         return {}
     schema = model.model_json_schema(by_alias=True, mode="validation")
     required = schema.get("required", [])
-    return {name: (held, name in required) for name, held in schema.get("properties", {}).items()}
+    held = schema.get("properties", {})
+    return {name: (_written_out(field, schema.get("$defs", {})), name in required) for name, field in held.items()}
+
+
+def _written_out(schema: object, models: Json) -> object:
+    """The schema with each reference replaced by what it names."""
+    if isinstance(schema, list):
+        return [_written_out(one, models) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        named = models[schema["$ref"].rpartition("/")[2]]
+        return _written_out({**named, **{key: one for key, one in schema.items() if key != "$ref"}}, models)
+    return {key: _written_out(one, models) for key, one in schema.items()}
 
 
 def setup(app: web.Application) -> None:

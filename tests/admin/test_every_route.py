@@ -158,16 +158,15 @@ def fields(names: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def sample(schema: Mapping[str, Any], names: Mapping[str, str], name: str = "", root: Any = None) -> Any:
-    """A value that a model takes, with our names where it asks for them."""
-    root = root or schema
-    if "$ref" in schema:
-        return sample(root["$defs"][schema["$ref"].rpartition("/")[2]], names, name, root)
-    known = {"contest": names["slug"], "subject": names["payments/reference"], "q": names["payments/reference"]}
-    known |= {"organiser": names["organiser"], "beneficiary": names["beneficiary"], "account": "mtn_momo"}
-    if name == "quotas":
-        return {"drafts": 7}
-    known |= {
+def known_values(names: Mapping[str, str]) -> dict[str, str]:
+    """What fields of the API hold that is about our names, or is of few values."""
+    return {
+        "contest": names["slug"],
+        "subject": names["payments/reference"],
+        "q": names["payments/reference"],
+        "organiser": names["organiser"],
+        "beneficiary": names["beneficiary"],
+        "account": "mtn_momo",
         "role": "moderator",
         "email": "new@house.test",
         "country": "CI",
@@ -175,6 +174,16 @@ def sample(schema: Mapping[str, Any], names: Mapping[str, str], name: str = "", 
         "act": "refund_payment",
         **WINDOW,
     }
+
+
+def sample(schema: Mapping[str, Any], names: Mapping[str, str], name: str = "", root: Any = None) -> Any:
+    """A value that a model takes, with our names where it asks for them."""
+    root = root or schema
+    if "$ref" in schema:
+        return sample(root["$defs"][schema["$ref"].rpartition("/")[2]], names, name, root)
+    if name == "quotas":
+        return {"drafts": 7}
+    known = known_values(names)
     if name in known:
         return known[name]
     if "anyOf" in schema:

@@ -89,7 +89,7 @@ async def test_too_large(client: Client, service: KeptCallbacks, chunked: bool) 
     large = b"x" * (routes.BODY_BYTES_MAX + 1)
     response = await client.post("/api/webhooks/mtn_momo", data=pieces() if chunked else large)
     assert response.status == 413
-    assert response.content_type == "text/plain"
+    assert response.content_type == "application/problem+json"
     assert service.kept == []
 
 
@@ -128,7 +128,7 @@ async def test_other_methods_are_not_served(client: Client) -> None:
 async def test_what_is_beyond_the_rate_is_not_acknowledged(client: Client, service: KeptCallbacks) -> None:
     service.taken = Taken.TOO_MANY
     response = await client.post("/api/webhooks/mtn_momo/x", data=b"{}")
-    assert (response.status, await response.read()) == (429, b"")
+    assert (response.status, response.content_type) == (429, "application/problem+json")
     assert response.headers["Retry-After"] == routes.RETRY_AFTER_SECONDS
 
 

@@ -51,7 +51,7 @@ async def test_the_ranking_is_as_described(client: Client) -> None:
 def test_a_described_handler_is_called_as_it_is() -> None:
     spec = spec_of(Leaderboard.events)
     assert spec is not None
-    assert (spec.media, spec.problems, spec.summary) == ("text/event-stream", (404, 503), "Follow the ranking")
+    assert (spec.media, spec.problems, spec.summary) == ("text/event-stream", (404, 422, 503), "Follow the ranking")
 
 
 @pytest.mark.parametrize(("language", "words"), [("fr", "Sommaire"), ("en", "Contents")])
