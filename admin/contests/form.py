@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from channels.grammar import words
 from gateway.contests.contest import Contest
-from gateway.contests.document import RESERVED_SLUGS, ContestPart
+from gateway.contests.document import RESERVED_SLUGS, ContestPart, rounds_of
+from gateway.contests.rounds import order_faults
 from gateway.values.money import Money, parse_amount
 from gateway.values.time_zones import known_zone, local
 
@@ -143,6 +144,8 @@ def _times(reading: _Reading, values: dict[str, Any]) -> None:
     values["opens_at"], values["closes_at"] = reading.instant("opens_at", zone), reading.instant("closes_at", zone)
     if values["opens_at"] >= values["closes_at"] and not reading.faults:
         reading.fault("closes_at", "closes_first")
+    elif any(True for _ in order_faults(rounds_of(reading.held), values["opens_at"], values["closes_at"])):
+        reading.fault("closes_at", "rounds_outside")
     if reading.text("late_minutes") != reading.shown["late_minutes"]:
         values["late_seconds"] = 60 * reading.number("late_minutes", 0, _MINUTES_MAX)
 

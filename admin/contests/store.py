@@ -211,7 +211,8 @@ class StaffContests:
         if scope is not None and _is_elsewhere(contest, self._published(), await _now(connection)):
             raise Taken("service_code")
         try:
-            await write_plan(connection, made, person, act)
+            with _refusals():
+                await write_plan(connection, made, person, act)
         except IntegrityError as error:
             for index, what in _UNIQUE.items():
                 if index in str(error.orig):

@@ -13,6 +13,7 @@ from channels.lint.findings import Finding, error, warning
 from channels.phrases import files, languages, languages_for
 from gateway.contests.codes import form_fault, one_slip_apart
 from gateway.contests.contest import Contest
+from gateway.contests.rounds import next_round, open_round
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import PaymentMethod, network_wallets
 from gateway.values.money import Money
@@ -152,8 +153,26 @@ def times(contest: Contest, now: datetime) -> Iterator[Finding]:
         )
     elif contest.closes_at <= now:
         yield error("times", f"it closed on {when(contest.closes_at)}", "closed", at=when(contest.closes_at))
+    elif contest.rounds and not (open_round(contest.rounds, now) or next_round(contest.rounds, now)):
+        yield error("times", "all rounds are over", "rounds_over")
     elif contest.opens_at > now:
         yield warning("times", f"it opens on {when(contest.opens_at)} only", "opens_later", at=when(contest.opens_at))
+    yield from _holes(contest)
+
+
+def _holes(contest: Contest) -> Iterator[Finding]:
+    """Times between the opening and the first round, and between the last one and the close. Those between two rounds
+    are what rounds are for."""
+    if not contest.rounds:
+        return
+    when = partial(digits, zone=contest.time_zone)
+    for opens, closes in (
+        (contest.opens_at, contest.rounds[0].opens_at),
+        (contest.rounds[-1].closes_at, contest.closes_at),
+    ):
+        if opens < closes:
+            text = f"no round sells votes from {when(opens)} to {when(closes)}"
+            yield warning("times", text, "rounds_hole", opens=when(opens), closes=when(closes))
 
 
 def prices(contest: Contest, rails: Rails) -> Iterator[Finding]:

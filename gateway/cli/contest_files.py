@@ -77,7 +77,10 @@ async def apply(settings: Settings, document: Document, *, actor: str, dry_run: 
         if made.changes and not dry_run:
             if found is None:
                 await add_organiser(connection, organiser_id, owner.slug, owner.name)
-            await write_plan(connection, made, actor)
+            try:
+                await write_plan(connection, made, actor)
+            except ChangeRefused as refused:
+                raise ContestFileError(str(refused)) from None
         return made
 
 

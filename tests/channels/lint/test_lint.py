@@ -11,6 +11,7 @@ from channels import gsm
 from channels.lint import LanguageSeen, Level, Report, lint, screens
 from channels.phrases import languages_for
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
+from gateway.contests.rounds import Round
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.check_digit import with_check_digit
@@ -19,6 +20,7 @@ from tests.demo import NAMES, candidate_id, demo_contest
 from tests.rails import PUSH
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+LONG_AGO, TOMORROW, CLOSES = datetime(2026, 1, 2, tzinfo=UTC), NOW + timedelta(days=1), demo_contest().closes_at
 RULES = {"fr": "Un vote payé est compté une fois.", "en": "A paid vote counts once."}
 MTN, ORANGE, MOOV = (
     Rail(account, "CI", method, PUSH, frozenset())
@@ -157,6 +159,7 @@ def test_names_as_phones_show_them() -> None:
     [
         ({"closes_at": NOW - timedelta(minutes=1)}, "times: it closed on 31/05/2026 23:59 GMT"),
         ({"closes_at": datetime(2025, 1, 1, tzinfo=UTC)}, "times: it opens"),
+        ({"rounds": (Round(1, "Finale", LONG_AGO, NOW),)}, "times: all rounds are over"),
         ({"candidates": ()}, "candidates: no candidate can be voted for"),
         ({"candidates": named("A", "B", codes=("001", "013"))}, "codes: 001 (A) begins with 00"),
         ({"candidates": named("A", "B", codes=("7", "013"))}, "codes: 7 (A) has one digit"),
@@ -184,6 +187,8 @@ def test_a_planted_error_is_found(changes: dict[str, Any], fault: str) -> None:
         ({"candidates": named("Awa  Koné", "awa koné")}, "candidates: 2 candidates are called 'awa koné'"),
         ({"candidates": named("Aïcha Koné", "Aicha Koné")}, "names: in a list 013 and 021 look alike"),
         ({"name": "Le très grand concours de beauté et de talent de la sous-région"}, "names: the contest's name"),
+        ({"rounds": (Round(1, "Finale", NOW, CLOSES),)}, "times: no round sells votes from 01/01/2026"),
+        ({"rounds": (Round(1, "Finale", NOW, TOMORROW),)}, "times: no round sells votes from 02/06/2026 00:00 GMT"),
         ({"opens_at": NOW + timedelta(days=1)}, "times: it opens on 02/06/2026 00:00 GMT only"),
         ({"rules": {"en": "x"}}, "rules: there are no rules in fr"),
         ({"contact": " "}, "contact: a voter in trouble finds no one"),
