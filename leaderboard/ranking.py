@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from gateway.contests.contest import Contest
 from gateway.contests.rounds import shown_in
@@ -10,21 +11,24 @@ from gateway.contests.rounds import shown_in
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Votes counted for one candidate."""
+    """Votes counted for one candidate. `reached`: the tally entry with which they became so many; 0 where equal votes
+    share a place."""
 
     code: str
     name: str
     votes: int
+    reached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A score with its place. Equal votes share a place and the next one is skipped."""
+    """A score with its place. Equals share a place and the next one is skipped."""
 
     rank: int
     code: str
     name: str
     votes: int
+    reached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,14 @@ class Ranking:
 
 
 def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking:
-    """The ranking of these scores: most votes first; among equals by code, sharing the place (1, 2, 2, 4)."""
-    ordered = sorted(scores, key=lambda s: (-s.votes, s.code))
+    """The ranking of these scores: most votes first, of equal votes who reached them first; among equals by code,
+    sharing the place (1, 2, 2, 4)."""
+    ordered = sorted(scores, key=lambda s: (-s.votes, s.reached, s.code))
     ranked: list[Ranked] = []
     for position, score in enumerate(ordered, start=1):
-        tied = ranked and ranked[-1].votes == score.votes
+        tied = ranked and (ranked[-1].votes, ranked[-1].reached) == (score.votes, score.reached)
         place = ranked[-1].rank if tied else position
-        ranked.append(Ranked(place, score.code, score.name, score.votes))
+        ranked.append(Ranked(place, score.code, score.name, score.votes, score.reached))
     return Ranking(contest, version, sum(score.votes for score in ordered), tuple(ranked))
 
 
@@ -68,22 +73,30 @@ def key_of(code: str, number: int) -> str:
     return f"{number}:{code}" if number else code
 
 
-def ranking_of(contest: Contest, version: int, votes: Mapping[str, int], number: int | None = None) -> Ranking:
+def ranking_of(
+    contest: Contest,
+    version: int,
+    votes: Mapping[str, int],
+    reached: Mapping[str, int] = MappingProxyType({}),
+    number: int | None = None,
+) -> Ranking:
     """The ranking of a contest: its eligible candidates, and those who withdrew with votes; who was evicted is apart.
-    `votes`: by `key_of`; `number`: of a round that has begun, by default the last of them. In the final ranking of a
-    round who was evicted since still has a place."""
+    `votes`, and for the tie-break `reached`: by `key_of`; `number`: of a round that has begun, by default the last of
+    them. In the final ranking of a round who was evicted since still has a place."""
     now_shown = contest.round_shown
     shown = now_shown if number is None else next((one for one in contest.rounds if one.number == number), None)
     over = None if shown is None or shown == now_shown else shown.closes_at
     counted_in = shown_in(contest.rounds, shown.number if shown else 0)
     scores, evicted = [], []
     for candidate in contest.candidates:
-        sold = sum(votes.get(key_of(candidate.code, one), 0) for one in counted_in)
+        keys = [key_of(candidate.code, one) for one in counted_in]
+        sold = sum(votes.get(key, 0) for key in keys)
         at = candidate.evicted_at
         if at is not None and (over is None or at < over):
             evicted.append(Evicted(candidate.code, candidate.name, sold, at))
         elif candidate.eligible or sold or at is not None:
-            scores.append(Score(candidate.code, candidate.name, sold))
+            last = max((reached.get(key, 0) for key in keys), default=0)
+            scores.append(Score(candidate.code, candidate.name, sold, last if sold else 0))
     evicted.sort(key=lambda one: one.evicted_at, reverse=True)
     found = ranking_from(contest.slug, version, scores)
     return replace(

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,12 +24,14 @@ from leaderboard.ranking import Ranking, ranking_of
 @dataclass(frozen=True, slots=True)
 class ContestScores:
     """Totals of a contest after its `version`-th tally entry, in one snapshot. `votes`: by code, of a round by
-    `2:07`, see `leaderboard.ranking.key_of`."""
+    `2:07`, see `leaderboard.ranking.key_of`; `reached`: with which entry each came to their number, where that decides
+    among equals, else empty."""
 
     contest_id: UUID
     slug: str
     version: int
     votes: Mapping[str, int]
+    reached: Mapping[str, int] = field(default_factory=dict)
 
 
 _log = structlog.get_logger(__name__)
@@ -40,13 +42,15 @@ POLL_SECONDS: Final = 2.0
 # One statement is one snapshot: totals and version belong together.
 _SCORES: Final = text("""
 select c.id, c.slug, h.next_seq - 1 as version,
-  coalesce(jsonb_object_agg(case when t.round > 0 then t.round || ':' || k.code else k.code end, coalesce(t.votes, 0))
-    filter (where k.code is not null), '{}') as votes
+  coalesce(jsonb_object_agg(n.key, coalesce(t.votes, 0)) filter (where k.code is not null), '{}') as votes,
+  coalesce(jsonb_object_agg(n.key, t.reached_seq) filter (where c.tie_break = 'earliest' and t.reached_seq > 0), '{}')
+    as reached
 from contests c join contest_heads h on h.contest_id = c.id
   left join candidates k on k.contest_id = c.id and k.status in ('approved', 'withdrawn', 'evicted')
   left join candidate_totals t on t.candidate_id = k.id
+  cross join lateral (select case when t.round > 0 then t.round || ':' || k.code else k.code end as key) n
 where cast(:ids as uuid[]) is null or c.id = any(cast(:ids as uuid[]))
-group by c.id, c.slug, h.next_seq
+group by c.id, h.next_seq
 """)
 
 # Absolute totals heal themselves; an older snapshot that arrives late must not overwrite a newer.
@@ -54,15 +58,16 @@ _STORE: Final = """
 local held = tonumber(redis.call('GET', KEYS[2]) or '-1')
 if held >= tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
-if #ARGV > 3 then redis.call('ZADD', KEYS[1], unpack(ARGV, 4)) end
+if #ARGV > 4 then redis.call('ZADD', KEYS[1], unpack(ARGV, 5)) end
 redis.call('SET', KEYS[2], ARGV[1])
+redis.call('SET', KEYS[3], ARGV[4])
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return 1
 """
 
 
-def _keys(contest_id: UUID) -> tuple[str, str]:
-    return f"scores:{contest_id}", f"scores:{contest_id}:version"
+def _keys(contest_id: UUID) -> tuple[str, str, str]:
+    return f"scores:{contest_id}", f"scores:{contest_id}:version", f"scores:{contest_id}:reached"
 
 
 class Scores:
@@ -76,7 +81,7 @@ class Scores:
         async with self._engine.connect() as connection:
             ids = list(contest_ids) if contest_ids is not None else None
             rows = (await connection.execute(_SCORES, {"ids": ids})).all()
-        return [ContestScores(row.id, row.slug, row.version, row.votes) for row in rows]
+        return [ContestScores(row.id, row.slug, row.version, row.votes, row.reached) for row in rows]
 
 
 class Rankings:
@@ -106,7 +111,7 @@ class Rankings:
             return None
         held = self._final.get((slug, number))
         if held is None or held[0] is not contest or held[1] is not scores:
-            found = ranking_of(contest, scores.version, scores.votes, number)
+            found = ranking_of(contest, scores.version, scores.votes, scores.reached, number)
             held = self._final[slug, number] = contest, scores, found
         return held[2]
 
@@ -119,7 +124,7 @@ class Rankings:
         if existing is not None and scores.version < existing.version:
             return None
         self._scores[scores.slug] = scores
-        found = ranking_of(contest, scores.version, scores.votes)
+        found = ranking_of(contest, scores.version, scores.votes, scores.reached)
         if found == existing:
             return None
         self._latest[scores.slug] = found
@@ -147,7 +152,8 @@ class ScoreFeed:
         pairs: list[Any] = []
         for code, votes in scores.votes.items():
             pairs += [votes, code]
-        await self._store(keys=list(_keys(scores.contest_id)), args=[scores.version, CHANNEL, message, *pairs])
+        reached = orjson.dumps(scores.reached)
+        await self._store(keys=list(_keys(scores.contest_id)), args=[scores.version, CHANNEL, message, reached, *pairs])
 
     async def version(self, contest_id: UUID) -> int | None:
         """Version in the feed; None when it holds nothing. Raises RedisError."""
@@ -158,16 +164,17 @@ class ScoreFeed:
         """Drop what is stored, so that the next publication is accepted. Raises RedisError."""
         await self._client.delete(*_keys(contest_id))
 
-    async def read(self, contest_id: UUID) -> tuple[int, dict[str, int]] | None:
-        """Version and totals as stored; None when nothing is. Raises RedisError."""
-        ranking, version = _keys(contest_id)
+    async def read(self, contest_id: UUID) -> tuple[int, dict[str, int], dict[str, int]] | None:
+        """Version, totals and when they were reached, as stored; None when nothing is. Raises RedisError."""
+        ranking, version, reached = _keys(contest_id)
         pipeline = self._client.pipeline(transaction=True)
         pipeline.get(version)
         pipeline.zrange(ranking, 0, -1, withscores=True)
-        held, pairs = await pipeline.execute()
+        pipeline.get(reached)
+        held, pairs, when = await pipeline.execute()
         if held is None:
             return None
-        return int(held), {code.decode(): int(votes) for code, votes in pairs}
+        return int(held), {code.decode(): int(votes) for code, votes in pairs}, orjson.loads(when or b"{}")
 
     async def changes(self) -> AsyncIterator[tuple[UUID, list[tuple[str, int]]]]:
         """Contest and counted votes of each publication, until the connection breaks (RedisError)."""

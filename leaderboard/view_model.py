@@ -55,7 +55,8 @@ class RankingBody(TypedDict):
 
 class Update(TypedDict):
     """What changed since the last frame: absolute votes by candidate code, so that a frame which
-    arrives twice does no harm."""
+    arrives twice does no harm. Best places first: where who had so many first stands first, each of these stands behind
+    those who had as many before, and before those of these that follow."""
 
     version: int
     totalVotes: int
@@ -101,7 +102,7 @@ def update(before: Ranking, after: Ranking) -> Update | None:
         old = known.get(entry.code)
         if old is None or old.name != entry.name:
             return None
-        if old.votes != entry.votes:
+        if (old.votes, old.reached) != (entry.votes, entry.reached):
             changed.append((entry.code, entry.votes))
     return {"version": after.version, "totalVotes": after.total_votes, "changed": changed}
 
@@ -214,7 +215,7 @@ def by_category(ranking: Ranking, contest: Contest, phase: Phase) -> list[tuple[
     found = []
     for category in (*contest.categories, ""):
         scores = [
-            Score(entry.code, entry.name, entry.votes)
+            Score(entry.code, entry.name, entry.votes, entry.reached)
             for entry in ranking.entries
             if (person := contest.candidate(entry.code)) is not None and person.category == category
         ]

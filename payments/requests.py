@@ -49,6 +49,7 @@ class Why(StrEnum):
     OWN_REQUEST = "own_request"
     DECIDED = "decided"
     EXPIRED = "expired"
+    TOO_LATE = "too_late"  # the rules of the contest allow no such refund any more
     IMPOSSIBLE = "impossible"
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from channels.grammar import words
-from gateway.contests.contest import Contest
+from gateway.contests.contest import Contest, TieBreak
 from gateway.contests.document import RESERVED_SLUGS, ContestPart, rounds_of
 from gateway.contests.rounds import order_faults
 from gateway.values.money import Money, parse_amount
@@ -25,6 +25,7 @@ KEYWORD_MAX: Final = 20
 _SLUG_MAX: Final = 50
 _VOTES_MAX: Final = 1_000_000
 _MINUTES_MAX: Final = 1_440
+_DAYS_MAX: Final = 3_650
 _INSTANT: Final = "%Y-%m-%dT%H:%M"
 _SERVICE_CODE: Final = re.compile(r"\*\d{1,6}(\*\d{1,6})*#")
 _SEPARATORS: Final = re.compile(r"[,;\s]+")
@@ -60,6 +61,8 @@ def fields_of(part: ContestPart, languages: Iterable[str]) -> dict[str, str]:
         "packs": ", ".join(map(str, part.packs)),
         "quantity_max": str(part.quantity_max),
         "confirm_above": "" if part.confirm_above is None else str(part.confirm_above),
+        "tie_break": part.tie_break.value,
+        "refund_days": "" if part.refund_days is None else str(part.refund_days),
         "service_code": part.service_code,
         "short_code": part.short_code,
         "keyword": part.keyword,
@@ -160,6 +163,11 @@ def _prices(reading: _Reading, values: dict[str, Any]) -> None:
     values["quantity_max"] = reading.number("quantity_max", 1, _VOTES_MAX)
     asked = reading.text("confirm_above")
     values["confirm_above"] = reading.number("confirm_above", 1, _VOTES_MAX) if asked else None
+    asked = reading.text("refund_days")
+    values["refund_days"] = reading.number("refund_days", 0, _DAYS_MAX) if asked else None
+    values["tie_break"] = reading.text("tie_break")
+    if values["tie_break"] not in set(TieBreak):
+        reading.fault("tie_break", "choice")
     packs = [pack for pack in _SEPARATORS.split(reading.text("packs")) if pack]
     if len(packs) > PACKS_MAX or not all(p.isascii() and p.isdigit() and len(p) <= 6 and int(p) > 0 for p in packs):
         reading.fault("packs", "packs", most=PACKS_MAX)

@@ -13,7 +13,7 @@ from admin.contests import preview as previews
 from admin.contests import starts
 from admin.contests.checking import as_published, checked, hindrances
 from admin.contests.form import Fault, fields_of, free_keyword, free_slugs, read_fields
-from admin.contests.store import STAFF_CONTESTS, ChangedMeanwhile, Held, Taken
+from admin.contests.store import STAFF_CONTESTS, ChangedMeanwhile, Fixed, Held, Taken
 from channels.buying import wallet_name
 from channels.lint import Finding, Level
 from channels.phrases import language_name, languages, languages_for
@@ -162,6 +162,8 @@ async def save(request: web.Request, me: Me, fields: Form) -> web.StreamResponse
         free = _keyword(request, part.name, part.short_code, {part.keyword})
         faults = [Fault(taken.what, f"{taken.what}_taken", {"free": free})]
         return _form(request, me, held, fields, faults=faults, status=409)
+    except Fixed:
+        return _form(request, me, held, fields, faults=[Fault("tie_break", "counted")], status=409)
     except ChangedMeanwhile:
         now = await _held(request, me)
         return _form(request, me, now, fields, conflict=True, status=409)

@@ -19,7 +19,7 @@ from gateway.contests.contest import CandidateStatus, Contest, ContestState, Pha
 from gateway.contests.directory import read_contest, within
 from gateway.contests.document import Document, document_of, planned
 from gateway.contests.steps import Step, stepped
-from gateway.contests.store import lock_contests, organiser_named, organiser_of, state_of, write_plan
+from gateway.contests.store import TieBreakFixed, lock_contests, organiser_named, organiser_of, state_of, write_plan
 from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidates, contests, organisers
 from gateway.values.organiser import Deed, allows
@@ -29,6 +29,10 @@ from payments.requests import ActRefused, Why
 
 class ChangedMeanwhile(ActRefused):
     """Somebody else saved the contest after it was read."""
+
+
+class Fixed(ActRefused):
+    """Votes are counted under the tie-break that would change."""
 
 
 class Taken(ActRefused):
@@ -174,7 +178,7 @@ class StaffContests:
         self, slug: str, document: Document, scope: Scope, person: str, version: int | None = None
     ) -> Contest:
         """The contest as a document has it. `version`: the one that was read; None: any. Raises ActRefused,
-        ChangedMeanwhile, Taken."""
+        ChangedMeanwhile, Fixed, Taken."""
         async with scoped(self._engine, scope) as connection:
             await lock_contests(connection)
             held = await _held(connection, slug, scope)
@@ -225,6 +229,8 @@ def _refusals() -> Iterator[None]:
     """What the rules of contests refuse, as a refusal to the person who asked."""
     try:
         yield
+    except TieBreakFixed as fixed:
+        raise Fixed(Why.IMPOSSIBLE, str(fixed)) from None
     except ChangeRefused as refused:
         raise ActRefused(Why.IMPOSSIBLE, str(refused)) from None
 

@@ -72,15 +72,12 @@ async def apply(settings: Settings, document: Document, *, actor: str, dry_run: 
         organiser_id = found[0] if found else uuid5(_SPACE, owner.slug)
         try:
             made = planned(document, organiser_id, contests, spoken=languages())
+            if made.changes and not dry_run:
+                if found is None:
+                    await add_organiser(connection, organiser_id, owner.slug, owner.name)
+                await write_plan(connection, made, actor)
         except ChangeRefused as refused:
             raise ContestFileError(str(refused)) from None
-        if made.changes and not dry_run:
-            if found is None:
-                await add_organiser(connection, organiser_id, owner.slug, owner.name)
-            try:
-                await write_plan(connection, made, actor)
-            except ChangeRefused as refused:
-                raise ContestFileError(str(refused)) from None
         return made
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.contests.candidate_rules import CATEGORIES_MAX, Column, FieldFault, field_fault
 from gateway.contests.changes import ChangeRefused, Entry, Plan, plan
-from gateway.contests.contest import CandidateStatus, Contest, ContestState
+from gateway.contests.contest import CandidateStatus, Contest, ContestState, TieBreak
 from gateway.contests.rounds import NAME_LENGTH_MAX, ROUNDS_MAX, Round, order_faults, told
 from gateway.values.money import EXPONENTS, Money
 from gateway.values.time_zones import known_zone, zone_of
@@ -102,6 +102,8 @@ class ContestPart(_Part):
     nominations: bool = False
     nominations_close_at: AwareDatetime | None = None
     rounds: list[RoundPart] = Field(default_factory=list, max_length=ROUNDS_MAX)
+    tie_break: TieBreak = TieBreak.SHARED
+    refund_days: int | None = Field(None, ge=0, le=3_650)
 
     @model_validator(mode="after")
     def _sound(self) -> "ContestPart":

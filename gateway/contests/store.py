@@ -45,6 +45,10 @@ class RoundsFixed(ChangeRefused):
     """Rounds that have begun would change."""
 
 
+class TieBreakFixed(ChangeRefused):
+    """Votes are counted under the tie-break that would change."""
+
+
 async def lock_contests(connection: AsyncConnection) -> None:
     """Take the lock for applying documents until the end of this transaction; waits for other processes."""
     await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _APPLY_LOCK})
@@ -85,7 +89,8 @@ async def write_plan(
     connection: AsyncConnection, plan: Plan, actor: str, act: str = "contest.apply", reason: str = ""
 ) -> None:
     """Write a plan, under the lock of `lock_contests`. `actor`: who requested it; `act`, `reason`: as what and why the
-    audit log has it. Raises QuotaReached, RoundsFixed, sqlalchemy.exc.IntegrityError."""
+    audit log has it. Raises QuotaReached, RoundsFixed, TieBreakFixed,
+    sqlalchemy.exc.IntegrityError."""
     contest, now = plan.contest, (await connection.execute(select(func.now()))).scalar_one()
     await _check_quotas(connection, plan)
     if plan.new:
@@ -139,12 +144,20 @@ async def _keep_rounds(connection: AsyncConnection, contest: Contest, now: datet
 
 async def keep_rules(connection: AsyncConnection, contest: Contest, actor: str) -> None:
     """Write a new version of the rules of a contest that is published, where they are others than before. `actor`: who
-    changed them."""
+    changed them. Raises TieBreakFixed."""
     document, kept = rules_document(contest), contest_rules.c
-    newest = select(kept.version, kept.sha256).where(kept.contest_id == contest.id).order_by(kept.version.desc())
+    newest = (
+        select(kept.version, kept.sha256, kept.document)
+        .where(kept.contest_id == contest.id)
+        .order_by(kept.version.desc())
+    )
     held = (await connection.execute(newest.limit(1))).one_or_none()
     if held is not None and held.sha256 == digest(document):
         return
+    if held is not None and held.document["tie_break"] != document["tie_break"]:
+        head = select(contest_heads.c.next_seq).where(contest_heads.c.contest_id == contest.id)
+        if (await connection.execute(head)).scalar_one() > 1:
+            raise TieBreakFixed("the tie-break of a contest cannot change: votes are counted already")
     version = 1 if held is None else held.version + 1
     row = {"contest_id": contest.id, "version": version, "document": document, "sha256": digest(document)}
     await connection.execute(insert(contest_rules).values(**row, valid_from=func.now(), made_by=actor))

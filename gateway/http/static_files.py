@@ -32,12 +32,15 @@ def squeeze(style: str) -> str:
 
 
 def strip(script: str) -> str:
-    """The same script without indentation and lines of comment: about eight tenths of the packed bytes.
+    """The same script without indentation, lines of comment and needless ends of lines: about eight tenths of the
+    packed bytes.
 
     For our own scripts, which have no text of several lines.
     """
     lines = (line.strip() for line in script.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
+    kept = (line for line in lines if line and not line.startswith("//"))
+    # Behind these marks a statement goes on or is over, unless they stand in a comment.
+    return "".join(line if line[-1] in ";{,([" and "//" not in line else f"{line}\n" for line in kept).rstrip()
 
 
 def accepts_gzip(request: web.Request) -> bool:

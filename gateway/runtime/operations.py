@@ -21,6 +21,11 @@ from payments.ledger import audit as money_audit
 from payments.ledger import postings as book
 
 T = TypeVar("T")
+_REACHED = text("""
+update candidate_totals t set reached_seq = e.last
+from (select candidate_id, round, max(seq) as last from tally_entries group by 1, 2) e
+where e.candidate_id = t.candidate_id and e.round = t.round and t.reached_seq < e.last
+""")
 
 
 async def migrate(settings: Settings) -> None:
@@ -103,9 +108,12 @@ async def audit_money(settings: Settings) -> list[tuple[str, list[dict[str, Any]
 
 
 async def rebuild_tally(settings: Settings) -> dict[str, int]:
-    """Refill Redis from the totals in PostgreSQL; contest → votes."""
+    """Refill Redis from the totals in PostgreSQL; contest → votes. The entries that reached them are read from the
+    tally: a release that did not know of them left them behind."""
     async with Container(settings, name="spotlight rebuild", pool_size=1) as container:
         rebuilt = {}
+        async with container.engine.begin() as connection:
+            await connection.execute(_REACHED)
         for scores in await container.scores.scores():
             await container.feed.forget(scores.contest_id)
             await container.feed.publish(scores, ())

@@ -17,14 +17,17 @@ const places = Number(board?.dataset.places) || Infinity;
 let many;
 let seen = -1;
 let polls = 0;
+let later = 0;
 
 function say(word) {
   state.dataset.state = word;
   state.textContent = board.dataset[word];
 }
 
-function sorted() {
-  return [...rows.values()].sort((a, b) => b.votes - a.votes || (a.code < b.code ? -1 : 1));
+// Where equals do not share a place, each stands behind those who had as many votes before.
+function take(row, votes) {
+  row.rating = row.votes = votes;
+  if (board.dataset.earliest && votes) row.rating -= later += 1e-6;
 }
 
 // Only rows whose place changed are touched; each then glides from where it was seen last.
@@ -59,11 +62,11 @@ function count(votes) {
 }
 
 function draw(sum) {
-  const order = sorted();
+  const order = [...rows.values()].sort((a, b) => b.rating - a.rating || (a.code < b.code ? -1 : 1));
   const most = Math.max(1, order[0].votes);
   let rank = 0;
   order.forEach((row, place) => {
-    if (place === 0 || order[place - 1].votes !== row.votes) rank = place + 1;
+    if (order[place - 1]?.rating !== row.rating) rank = place + 1;
     row.rank.textContent = row.votes ? rank : "–";
     row.line.toggleAttribute("data-leads", rank === 1 && row.votes > 0);
     row.count.textContent = figure.format(row.votes);
@@ -88,7 +91,7 @@ function whole(news) {
     return;
   }
   seen = news.version;
-  for (const entry of entries) rows.get(entry.code).votes = entry.votes;
+  for (const entry of entries) take(rows.get(entry.code), entry.votes);
   draw(news.totalVotes);
 }
 
@@ -97,7 +100,7 @@ function update(news) {
   seen = news.version;
   for (const [code, votes] of news.changed) {
     const row = rows.get(code);
-    if (row) row.votes = votes;
+    if (row) take(row, votes);
     else many?.miss(rows, votes, ask);
   }
   draw(news.totalVotes);
@@ -168,9 +171,10 @@ if (board) {
   for (const line of lines.rows) {
     const find = (selector) => line.querySelector(selector);
     rows.set(line.dataset.code, {
-      line, code: line.dataset.code, votes: Number(line.dataset.votes), name: find("th > a, th > span").textContent,
+      line, code: line.dataset.code, name: find("th > a, th > span").textContent,
       rank: find(".rank"), count: find(".count"), share: find(".share"), bar: find("rect"), gain: find(".gain"),
     });
+    take(rows.get(line.dataset.code), Number(line.dataset.votes));
   }
   // Voting opens or closes.
   const turn = Date.parse(board.dataset.turn) - Date.now();

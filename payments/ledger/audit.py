@@ -38,11 +38,12 @@ where t.kind = 'vote' and (p.settled_at is null or
 select vote_id from payments where status in ('settled','held') group by 1 having count(*) > 1""",
     "I5 one open attempt a vote": """
 select vote_id from payments where status in ('created','sent','pending') group by 1 having count(*) > 1""",
-    "I6 totals are the sum of the tally": """
+    "I6 totals are the sum of the tally, reached by its last entry": """
 select coalesce(c.candidate_id, s.candidate_id) as candidate_id from candidate_totals c
-  full join (select candidate_id, round, sum(quantity) as n, sum(amount_minor) as m from tally_entries group by 1, 2) s
-    using (candidate_id, round)
-where coalesce(c.votes, 0) <> coalesce(s.n, 0) or coalesce(c.amount_minor, 0) <> coalesce(s.m, 0)""",
+  full join (select candidate_id, round, sum(quantity) as n, sum(amount_minor) as m, max(seq) as last
+    from tally_entries group by 1, 2) s using (candidate_id, round)
+where coalesce(c.votes, 0) <> coalesce(s.n, 0) or coalesce(c.amount_minor, 0) <> coalesce(s.m, 0)
+  or coalesce(c.reached_seq, 0) <> coalesce(s.last, 0)""",
     "I7 the tally has no gap and no rewritten head": """
 select h.contest_id from contest_heads h
   left join (select contest_id, count(*) as n, max(seq) as m from tally_entries group by 1) t using (contest_id)
@@ -108,6 +109,11 @@ select p.reference from payments p where p.status = 'settled'
     "I16 what was asked is the price of what was ordered": """
 select v.id from votes v join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
 where v.amount_minor <> v.quantity * v.price_minor or p.amount_minor <> v.amount_minor or p.currency <> v.currency""",
+    "I22 what counts has the price of its version of the rules, and was confirmed by the last instant of it": """
+select p.reference from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  join contest_rules r on r.contest_id = v.contest_id and r.version = v.rules_version
+where p.status = 'settled' and r.made_by <> 'upgrade' and (cast(r.document->>'price_minor' as bigint) <> v.price_minor
+  or p.confirmed_at > v.counts_until)""",
     "I17 an adjustment cancels one whole entry, of a payment that no longer counts": """
 select t.contest_id, t.seq from tally_entries t
   left join tally_entries a on a.contest_id = t.contest_id and a.adjusts = t.seq

@@ -77,9 +77,11 @@ entered as (
     cast(:public_reason as text), seq, round
   from back, head),
 totalled as (
-  update candidate_totals t set votes = votes - s.quantity, amount_minor = t.amount_minor - s.amount_minor
-  from (select candidate_id, round, sum(quantity) as quantity, sum(amount_minor) as amount_minor
-    from back group by 1, 2) s
+  update candidate_totals t set votes = votes - s.quantity, amount_minor = t.amount_minor - s.amount_minor,
+    reached_seq = s.last
+  from (select candidate_id, round, sum(quantity) as quantity, sum(amount_minor) as amount_minor,
+      max(first + n - 1) as last
+    from back, head group by 1, 2) s
   where t.candidate_id = s.candidate_id and t.round = s.round),
 notified as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)

@@ -57,10 +57,11 @@ entered as (
     round
   from counted, head),
 totalled as (
-  insert into candidate_totals as t (candidate_id, contest_id, round, votes, amount_minor)
-  select candidate_id, cast(:contest as uuid), round, sum(quantity), sum(amount_minor) from counted group by 1, 3
-  on conflict (candidate_id, round) do update
-    set votes = t.votes + excluded.votes, amount_minor = t.amount_minor + excluded.amount_minor),
+  insert into candidate_totals as t (candidate_id, contest_id, round, votes, amount_minor, reached_seq)
+  select candidate_id, cast(:contest as uuid), round, sum(quantity), sum(amount_minor), max(first + n - 1)
+  from counted, head group by 1, 3
+  on conflict (candidate_id, round) do update set votes = t.votes + excluded.votes,
+    amount_minor = t.amount_minor + excluded.amount_minor, reached_seq = excluded.reached_seq),
 owed as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), 'receipt', f.reference::text, f.reference, {READER}, v.language, '{{}}', v.chat_id

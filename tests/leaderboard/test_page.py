@@ -11,6 +11,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, expect
 
+from gateway.contests.contest import TieBreak
 from leaderboard.feed import Boards, FeedSettings
 from tests.browser import Tabs
 from tests.leaderboard.service import application
@@ -115,6 +116,26 @@ async def test_a_tie_shares_its_place_and_its_light(show: Show) -> None:
     await expect(page.locator("tr[data-leads]")).to_have_count(2)
     assert await page.locator("tr[data-code='02'] .rank").text_content() == "1"
     assert await page.locator("tr[data-code='03'] .rank").text_content() == "3"
+
+
+async def test_where_the_earliest_leads_the_page_says_the_same_as_the_server(show: Show) -> None:
+    show.service.shown[0] = replace(show.service.shown[0], tie_break=TieBreak.EARLIEST, _by_code={})
+    show.boards.update(show.service.ranking("star"))
+    show.sell("03", 100)
+    show.sell("05", 200)
+    page = await show.open("en")
+    await expect(page.locator("#state")).to_have_text("Live")
+    assert (await codes(page))[:4] == ["01", "02", "03", "05"]
+    show.sell("05", 100)
+    show.sell("02", 100)
+    await expect(page.locator("tr[data-code='02'] .count")).to_have_text("300")
+    shown = await page.eval_on_selector_all(
+        ".ranking tbody tr", "rows => rows.map(row => [row.dataset.code, row.querySelector('.rank').textContent])"
+    )
+    entries = show.service.ranking("star").entries
+    assert shown == [[entry.code, str(entry.rank) if entry.votes else "–"] for entry in entries]
+    assert shown[:4] == [["01", "1"], ["05", "2"], ["02", "3"], ["03", "4"]]
+    await expect(page.locator("tr[data-leads]")).to_have_count(1)
 
 
 async def test_focus_stays_on_a_row_that_moves(show: Show) -> None:

@@ -7,10 +7,16 @@ from typing import Any
 import pytest
 from redis import asyncio as redis_asyncio
 
+from gateway.contests.contest import TieBreak
+from gateway.contests.store import TieBreakFixed
 from gateway.storage.redis_link import REQUEST_TIMEOUT_SECONDS, RedisPipeline, connect, connect_for_pipeline
 from gateway.storage.sessions import RedisSessions, SessionSeal
 from gateway.storage.vault import Vault
+from leaderboard.ranking import ranking_of
 from leaderboard.scores import ContestScores, ScoreFeed, ScoreListener, Scores, heal_scores, publish_scores
+from payments.lifecycle import Actor, State
+from payments.settlement.corrections import Correction, owe_refunds
+from payments.settlement.count import By
 from tests.rigs.rig import SECRET_KEY, Rig
 from tests.rigs.scripted_provider import paid
 
@@ -31,8 +37,8 @@ async def redis(redis_url: str) -> AsyncIterator["redis_asyncio.Redis"]:
     await client.aclose()
 
 
-async def counted(rig: Rig, number: str) -> None:
-    await rig.placed(number=number)
+async def counted(rig: Rig, number: str, code: str = "07") -> None:
+    await rig.placed(number=number, code=code)
     await rig.collect()
     rig.provider.query_script = [paid()]
     await rig.make_due()
@@ -91,9 +97,30 @@ async def test_an_emptied_redis_is_refilled(rig: Rig, redis: "redis_asyncio.Redi
 
 async def test_an_older_snapshot_never_overwrites_a_newer(rig: Rig, redis: "redis_asyncio.Redis") -> None:
     feed = ScoreFeed(redis)
-    await feed.publish(ContestScores(rig.contest.id, "star", 9, {"07": 90}), ())
-    await feed.publish(ContestScores(rig.contest.id, "star", 4, {"07": 40}), ())
-    assert await feed.read(rig.contest.id) == (9, {"07": 90})
+    await feed.publish(ContestScores(rig.contest.id, "star", 9, {"07": 90}, {"07": 9}), ())
+    await feed.publish(ContestScores(rig.contest.id, "star", 4, {"07": 40}, {"07": 4}), ())
+    assert await feed.read(rig.contest.id) == (9, {"07": 90}, {"07": 9})
+
+
+async def test_when_totals_were_reached_is_known_where_it_decides(rig: Rig) -> None:
+    (star,) = await Scores(rig.engine).scores([rig.contest.id])
+    assert star.reached == {}
+    await rig.new_rules(tie_break=TieBreak.EARLIEST)
+    for number, code in (("+2250501020304", "07"), ("+2250501020305", "03")):
+        await counted(rig, number, code)
+    (star,) = await Scores(rig.engine).scores([rig.contest.id])
+    assert (star.version, dict(star.reached)) == (2, {"07": 1, "03": 2})
+    assert [entry.code for entry in ranking_of(rig.contest, 2, star.votes, star.reached).entries[:2]] == ["07", "03"]
+    # Five more that are taken back: with the entry that took them.
+    await counted(rig, "+2250501020306", "07")
+    async with rig.engine.begin() as connection:
+        last = (await rig.rows("select payment_reference from tally_entries where seq = 3"))[0].payment_reference
+        why = Correction("refund", "refund", By(Actor.STAFF, "awa@house.test"))
+        await owe_refunds(connection, rig.contest.id, [last], why, states=frozenset({State.SETTLED}))
+    (star,) = await Scores(rig.engine).scores([rig.contest.id])
+    assert (star.version, star.votes["07"], dict(star.reached)) == (4, 5, {"07": 4, "03": 2})
+    with pytest.raises(TieBreakFixed):
+        await rig.new_rules(tie_break=TieBreak.SHARED)
 
 
 async def test_sessions_survive_a_redis_that_is_away(tmp_path: Any) -> None:

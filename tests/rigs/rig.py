@@ -144,11 +144,16 @@ class Rig:
         return order
 
     async def count_until(self, at: str) -> None:
-        """Every vote that was placed counts until `at`, in SQL: as the service, nobody may change that."""
+        """Every vote that is not counted yet counts until `at`, in SQL: as the service, nobody may change that."""
         owner = make_url(self._app_url).set(username=OWNER_ROLE).render_as_string(hide_password=False)
         engine = make_engine(owner, pool_size=1, as_app=False)
         async with engine.begin() as connection:
-            await connection.execute(text(f"update votes set counts_until = {at}"))
+            await connection.execute(
+                text(
+                    f"update votes v set counts_until = {at} where not exists (select 1 from payments p"
+                    " where p.vote_id = v.id and p.status in ('settled', 'held'))"
+                )
+            )
         await engine.dispose()
 
     async def new_rules(self, **values: Any) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from channels.messages.carrier import IncomingText
 from channels.messages.inbox import Talk
 from channels.messages.unfinished import Reached
-from gateway.contests.contest import Candidate, Contest
+from gateway.contests.contest import Candidate, Contest, TieBreak
 from gateway.orders.receipt import make_receipt
 from gateway.orders.routing import Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest, check_vote_request
@@ -41,6 +41,7 @@ class FakeVotingService:
         self.shown = list(contests or (demo_contest(),))
         self.rails = rails
         self.scores = {c.code: number * scores for number, c in enumerate(self.shown[0].candidates, start=1)}
+        self.last_entries: dict[str, int] = {}
         self.version = 0
         self.instant = NOON
         self.away = False
@@ -95,6 +96,7 @@ class FakeVotingService:
         """One more tally entry; the ranking after it."""
         self.scores[code] += quantity
         self.version += 1
+        self.last_entries[code] = self.version
         return self.ranking(slug)
 
     def add_candidate(self, code: str, name: str) -> None:
@@ -128,14 +130,15 @@ class FakeVotingService:
         contest = self.contest(slug)
         if contest is None:
             raise KeyError(slug)
-        return ranking_of(contest, self.version, self.scores)
+        reached = self.last_entries if contest.tie_break is TieBreak.EARLIEST else {}
+        return ranking_of(contest, self.version, self.scores, reached)
 
     def ranking_in(self, slug: str, number: int) -> Ranking | None:
         contest = self.contest(slug)
         shown = None if contest is None else contest.round_shown
         if contest is None or shown is None or not 1 <= number <= shown.number:
             return None
-        return ranking_of(contest, self.version, self.scores, number)
+        return ranking_of(contest, self.version, self.scores, number=number)
 
     def now(self) -> datetime:
         return self.instant

@@ -15,6 +15,7 @@ from payments.disbursement.refunds.rules import (
     HELD,
     REFUNDABLE,
     Ticket,
+    require_in_time,
     require_refundable,
     require_state,
     require_ticket,
@@ -41,9 +42,11 @@ _CLAIM, _REVIEW = ("claim", Adjusted.REFUND), ("review", Adjusted.REVIEW)
 _PAYMENT: Final = text("""
 select p.reference, p.contest_id, p.status, p.provider, p.placed_at, p.provisional, c.slug, v.channel, v.quantity,
   k.code, coalesce(p.received_minor, p.amount_minor) as amount_minor,
-  coalesce(p.received_currency, p.currency) as currency
+  coalesce(p.received_currency, p.currency) as currency,
+  now() - p.placed_at as age, cast(r.document->>'refund_days' as integer) as refund_days
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
+  left join contest_rules r on r.contest_id = v.contest_id and r.version = v.rules_version
 where p.reference = :reference
 """)
 _REFUND: Final = text("""
@@ -71,6 +74,7 @@ def refund_previews() -> Mapping[Act, Preview]:
 async def _preview_refund(connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
     payment = await _payment(connection, request.subject)
     require_refundable(State(payment.status), provisional=payment.provisional)
+    require_in_time(State(payment.status), days=payment.refund_days, age=payment.age)
     shown = _shown(payment)
     if (number := request.params.get("ticket")) is not None:
         row = (await connection.execute(_TICKET, {"ticket": _ticket(number)})).one_or_none()

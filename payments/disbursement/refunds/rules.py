@@ -1,6 +1,7 @@
 """What staff may do about a payment or a refund. Pure; every refusal is an ActRefused for the person who asked."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -33,6 +34,15 @@ def require_refundable(state: State, *, provisional: bool) -> None:
     require_state(state, REFUNDABLE)
     if provisional:
         raise ActRefused(Why.IMPOSSIBLE, "the payment is counted on a callback alone; wait until it is proved")
+
+
+def require_in_time(state: State, *, days: int | None, age: timedelta) -> None:
+    """Refuse to refund a counted vote on request so long after it was placed. `days`: that the rules under which it was
+    placed leave for that; None: any number. What is held counts for nobody, and may always go back."""
+    if state is State.SETTLED and days is not None and age > timedelta(days=days):
+        raise ActRefused(
+            Why.TOO_LATE, f"the rules leave {days} days to ask for a refund; the vote is {age.days} days old"
+        )
 
 
 def require_ticket(number: object, ticket: Ticket | None, *, contest: UUID, payment: UUID) -> None:

@@ -14,10 +14,10 @@ def test_what_a_browser_does_not_need_is_left_out() -> None:
 
 def test_comments_and_indentation_of_a_script_are_left_out() -> None:
     script = """// what it does
-    const place = "https://vote.example"; // stays
+    const place = "https://vote.example"; // stays,
     if (place) {
       // why
       go(`${place}/x`);
     }
     """
-    assert strip(script) == 'const place = "https://vote.example"; // stays\nif (place) {\ngo(`${place}/x`);\n}'
+    assert strip(script) == 'const place = "https://vote.example"; // stays,\nif (place) {go(`${place}/x`);}'

@@ -75,3 +75,22 @@ def test_ranking_shares_places() -> None:
     )
     assert [(e.rank, e.code) for e in board.entries] == [(1, "01"), (2, "02"), (2, "03"), (4, "04")]
     assert (board.version, board.total_votes) == (9, 17)
+
+
+@pytest.mark.parametrize(
+    ("scores", "places"),
+    [
+        # code, votes, with which entry they were reached; rank and code
+        ([("01", 5, 9), ("02", 5, 8)], [(1, "02"), (2, "01")]),
+        ([("01", 5, 8), ("02", 5, 9), ("03", 6, 10)], [(1, "03"), (2, "01"), (3, "02")]),
+        # Who has no vote has reached nothing.
+        ([("01", 0, 0), ("02", 0, 0), ("03", 1, 1)], [(1, "03"), (2, "01"), (2, "02")]),
+        ([("01", 5, 7), ("02", 5, 7)], [(1, "01"), (1, "02")]),
+        ([], []),
+    ],
+)
+def test_who_reached_their_votes_first_stands_first(
+    scores: list[tuple[str, int, int]], places: list[tuple[int, str]]
+) -> None:
+    board = ranking_from("star", 9, [Score(code, code, votes, reached) for code, votes, reached in scores])
+    assert [(entry.rank, entry.code) for entry in board.entries] == places

@@ -43,6 +43,7 @@ PLANTED = {
     "I19": """insert into refunds (reference, payment_reference, contest_id, amount_minor, currency, reason,
         next_try_at) select gen_random_uuid(), reference, contest_id, amount_minor, currency, 'planted', null
         from payments""",
+    "I22": "update votes set counts_until = now() - interval '1 day'",
     "I21": "update payments set provisional = true, confirmed_at = now() - interval '25 hours'",
 }
 

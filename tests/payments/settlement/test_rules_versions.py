@@ -8,6 +8,8 @@ import pytest
 
 from gateway.orders.rules import PlacedOrder, Refusal
 from gateway.values.money import Money
+from payments.requests import Act, ActRefused
+from tests.rigs.money_rig import ASKER, REASON, MoneyRig
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
@@ -111,6 +113,25 @@ async def test_a_later_close_saves_no_vote_before_it(rig: Rig, later: dict[str, 
     await rig.new_rules(closes_at=closes_at, late_seconds=later.get("late_seconds", 600))
     assert await paid_now(rig, order) == "failed"
     assert await rig.one("select reason_code from payments") == "closed"
+
+
+async def test_a_refund_is_asked_for_by_the_rules_of_the_vote(database: Any) -> None:
+    rig = await MoneyRig(database.app_url).open()
+    free = await rig.placed(number="+2250501020301")
+    await rig.new_rules(refund_days=0)
+    bound = await rig.placed(number="+2250501020302")
+    await rig.new_rules(refund_days=None)
+    for order in (free, bound):
+        assert await paid_now(rig, order) == "settled"
+    with pytest.raises(ActRefused, match="the rules leave 0 days"):
+        await rig.acts.ask(Act.REFUND_PAYMENT, str(bound.payment_reference), {}, REASON, ASKER)
+    assert await rig.one("select count(*) from staff_requests") == 0
+    await rig.agreed(Act.REFUND_PAYMENT, free.payment_reference)
+    assert await rig.status(free) == "refund_due"
+    # What is owed by itself is owed whatever the rules say.
+    await rig.new_rules(refund_days=0)
+    await rig.late(number="+2250501020303")
+    await rig.close()
 
 
 async def test_a_vote_of_an_older_release_goes_by_what_holds(rig: Rig) -> None:

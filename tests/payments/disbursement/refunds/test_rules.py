@@ -1,5 +1,6 @@
 """What staff may do about a payment or a refund: tables."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -8,6 +9,7 @@ from payments.disbursement.refunds.rules import (
     HELD,
     REFUNDABLE,
     Ticket,
+    require_in_time,
     require_refundable,
     require_state,
     require_ticket,
@@ -79,3 +81,23 @@ def test_a_person_ends_only_what_waits_for_one(state: OutgoingState) -> None:
 def test_a_reference_that_the_operator_ended_is_replaced(failed: bool, step: Step, after: OutgoingState) -> None:
     assert retry(failed=failed) is step
     assert next_state(REFUND_STEPS, OutgoingState.MANUAL, step, Actor.STAFF) is after
+
+
+@pytest.mark.parametrize(
+    ("state", "days", "age", "refused"),
+    [
+        (State.SETTLED, None, timedelta(days=900), False),
+        (State.SETTLED, 7, timedelta(days=7), False),
+        (State.SETTLED, 7, timedelta(days=7, seconds=1), True),
+        (State.SETTLED, 0, timedelta(seconds=1), True),
+        # It never counted: it goes back whenever somebody decides.
+        (State.HELD, 7, timedelta(days=30), False),
+    ],
+)
+def test_a_refund_is_asked_for_in_time(state: State, days: int | None, age: timedelta, refused: bool) -> None:
+    if not refused:
+        require_in_time(state, days=days, age=age)
+        return
+    with pytest.raises(ActRefused, match=f"the rules leave {days} days") as caught:
+        require_in_time(state, days=days, age=age)
+    assert caught.value.why is Why.TOO_LATE
