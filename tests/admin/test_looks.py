@@ -3,11 +3,12 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from PIL import Image
 from playwright.async_api import FilePayload, Page, Route, expect
 from pydantic import SecretStr
@@ -27,7 +28,7 @@ from tests.browser import Tabs, violations
 from tests.rigs.photos import halves, saved
 
 pytestmark = pytest.mark.browser
-AWA, YAO = "awa@house.test", "yao@house.test"
+AWA, YAO, AUDITOR = "awa@house.test", "yao@house.test", "audit@house.test"
 BYTES_MAX = 60_000
 
 
@@ -273,6 +274,54 @@ def unseen(office: Office, addresses: list[str]) -> set[str]:
 
 # What tests of invitations and passwords look at.
 SIGNING_IN = ("/admin/sign-in", "/admin/reset", "/admin/reset/x", "/admin/invitation/x")
+
+
+async def test_an_auditor_reads_every_page_and_changes_nothing(seen: Seen) -> None:
+    office, rig = seen.office, seen.office.rig
+    await furnished(office)
+    await office.hire(AUDITOR, Role.AUDITOR, "demo", "star")
+    order = await rig.counted(number="+2250501020308")
+    before: datetime = await rig.one("select clock_timestamp()")
+    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, "la votante a appelé", AWA)
+    await rig.acts.decide(asked, YAO, approve=True)
+    page = await seen.sign_in(AUDITOR, "en", 1280)
+    # One page of each kind that a link leads to, from the menu on.
+    known, left = set[str](), ["/admin"]
+    while left:
+        address = left.pop(0)
+        info = await office.app.router.resolve(make_mocked_request("GET", address.split("?")[0]))
+        assert info.route.resource is not None
+        if (kind := info.route.resource.canonical) in known or NO_PAGES.search(kind) or kind.endswith(".csv"):
+            continue
+        known.add(kind)
+        answer = await page.goto(seen.base + address)
+        assert answer is not None
+        assert answer.status == 200, address
+        sent = await page.eval_on_selector_all("form[method=post]", "all => all.map(one => one.getAttribute('action'))")
+        # On their own account alone, and to search.
+        own = address in ("/admin/me", "/admin/factor")
+        assert own or set(sent) <= {"/admin/search", "/admin/sign-out"}, (address, sent)
+        left += await page.eval_on_selector_all("a[href^='/admin']", "all => all.map(one => one.getAttribute('href'))")
+    tally = "/admin/contests/{slug}/tally"
+    assert {tally, "/admin/contests/{slug}/log", "/admin/orders/{vote_id}", "/admin/ledger", "/admin/payouts"} <= known
+    assert not {"/admin/people", "/admin/reconciliation"} & known
+    # The vote is there as of a moment before its refund, and gone after it.
+    place = f"/admin/orders/{order.vote_id}"
+    await page.goto(f"{seen.base}/admin/contests/star/tally")
+    taken = page.get_by_role("row").filter(has_text="takes back no.")
+    await expect(taken).to_have_count(1)
+    await page.get_by_text("See an earlier moment").click()
+    await page.fill("#as-of", "2020-01-01T10:00:00")
+    await page.get_by_role("button", name="Show this moment").click()
+    await expect(page.locator(".notice.past")).to_contain_text("As of 1 January 2020, 10:00 GMT.")
+    await expect(page.get_by_text("Nothing was counted.")).to_be_visible()
+    await page.goto(f"{seen.base}/admin/contests/star/tally?asOf={quote(before.isoformat())}")
+    await expect(taken).to_have_count(0)
+    await page.goto(seen.base + place)
+    await expect(page.locator("main .tag").first).to_have_text("counted")
+    await page.get_by_role("link", name="Back to now").click()
+    await expect(page.locator("main .tag").first).to_have_text("to be refunded")
+    seen.complaints.clear()
 
 
 async def test_a_page_is_light(seen: Seen) -> None:
