@@ -20,8 +20,10 @@ from admin.candidates.store import CANDIDATES, Edit
 from admin.contests.photos import PHOTOS
 from admin.people.store import NewInvitation
 from admin.videos.cloudinary import Cloudinary, CloudinarySettings
+from channels.web.nominations import CORRECTIONS, NOMINATIONS
 from gateway.contests import resizing
 from gateway.contests.contest import CandidateStatus
+from gateway.contests.nominations import Nominee
 from payments.requests import Act
 from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket
 from tests.browser import Tabs, violations
@@ -143,6 +145,7 @@ async def furnished(office: Office) -> list[str]:
             )
         )
     await nominate(office)
+    own = await its_own_page(office)
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "la votante a appelé", YAO)
     window = {"from": "2026-01-01T00:00:00+00:00", "to": "2036-01-01T00:00:00+00:00"}
     void = await rig.acts.ask(Act.VOID_WINDOW, "star", window, "un essai de la ligne", YAO)
@@ -193,6 +196,8 @@ async def furnished(office: Office) -> list[str]:
         "/admin/organisers/demo/fees",
         "/admin/contests/star/candidates/07/video",
         "/admin/contests/star/candidates/08/video",
+        "/c/star/nominate",
+        *own,
     ]
 
 
@@ -222,6 +227,26 @@ async def shown(page: Page, left: str) -> str:
     read += " copy.querySelectorAll(left).forEach(one => one.remove()); return copy.textContent }"
     text: str = await page.evaluate(read, left)
     return text
+
+
+async def its_own_page(office: Office) -> list[str]:
+    """A contest takes nominations; one waits, and a candidate asks for a change. The addresses of both."""
+    async with office.rig.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "update contests set nominations = true, nominations_close_at = closes_at - interval '1 hour'"
+                " where slug = 'star'"
+            )
+        )
+    await office.rig.directory.refresh()
+    nominee = Nominee("Zita Sow", "zita@example.org", "Chant", "Chanteuse.", consent=True)
+    token = await office.app[NOMINATIONS].nominate("star", nominee, "n" * 24, "fr")
+    link = await office.app[CANDIDATES].new_link("star", "07", None, AWA)
+    found = await office.app[NOMINATIONS].find(link.rpartition("/")[2])
+    assert found is not None
+    await office.app[CORRECTIONS].set_text(found.contest, found.candidate, "Deux albums, et bientôt trois.")
+    await office.app[CORRECTIONS].set_photo(found.contest, found.candidate, saved(halves()))
+    return [f"/nominations/{token}", link]
 
 
 @pytest.mark.parametrize(("language", "width", "dark"), [("fr", 360, False), ("en", 1280, True)])
