@@ -278,6 +278,20 @@ async def test_a_candidate_follows_their_video_on_their_own_page(studio: Studio)
     assert ("Not accepted." in shown, "Too dark" in shown) == (True, True)
     await studio.work()
     assert not await studio.held(public_id)
+    async with stranger.post("/api/upload/signature", json={"nomination": token}) as answer:
+        signed = await answer.json()
+    await studio.send(signed, mp4(12, length=51 * MIB))
+    async with stranger.post(f"{link}/video", data={"public_id": signed["fields"]["public_id"]}) as answer:
+        assert answer.status == 200
+    await studio.work()
+    assert "larger than 50 MB" in await page()
+    assert not await studio.held(signed["fields"]["public_id"])
+    # Another candidate's upload is not this one's to ask about.
+    other = await studio.upload(mp4(12))
+    before = (await studio.row(other)).ask_at
+    async with stranger.post(f"{link}/video", data={"public_id": other}) as answer:
+        assert answer.status == 200
+    assert (await studio.row(other)).ask_at == before
 
 
 async def test_an_organisers_moderator_signs_and_decides(studio: Studio) -> None:
