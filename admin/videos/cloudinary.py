@@ -3,13 +3,13 @@
 Source: "Upload API reference", "Admin API reference", Python SDK 1.46.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from gateway.contests.videos import EAGER, FORMATS, Asset, Delivery
 from gateway.values.cloudinary import Algorithm, is_genuine, signature_of
@@ -19,6 +19,9 @@ from payments.registration import BaseUrl
 from payments.token_cache import basic
 
 CODE: Final = "cloudinary"
+# What the names of our videos begin with.
+FOLDER: Final = "spotlight/"
+_LISTED_AT_ONCE: Final = 500
 WEBHOOK: Final = "/api/webhooks/cloudinary"
 # Key, secret or cloud are wrong, or the account is shut.
 _OURS_TO_MEND: Final = frozenset({401, 403})
@@ -70,6 +73,20 @@ class _Resource(BaseModel):
     is_audio: bool | None = None
 
 
+class _Listed(BaseModel):
+    """A line of a listing."""
+
+    public_id: str
+    created_at: AwareDatetime
+
+
+class _Listing(BaseModel):
+    """The Admin API's answer about assets whose names begin alike. `next_cursor`: where there are more."""
+
+    resources: list[_Listed]
+    next_cursor: str | None = None
+
+
 class Cloudinary:
     """One account. `public_url`: where it can call us, without a trailing slash."""
 
@@ -113,16 +130,7 @@ class Cloudinary:
 
     async def ask(self, public_id: str) -> Asset | None:
         """What it holds under this id; None for nothing. Raises Away."""
-        pair = basic(self._settings.api_key, self._settings.api_secret.get_secret_value())
-        outcome = await self._caller.call(
-            "GET",
-            f"{self._api}/resources/video/upload/{quote(public_id)}",
-            what="resource",
-            timeouts=STATUS,
-            reference=public_id,
-            headers={"Authorization": pair},
-        )
-        status, found = _read(outcome)
+        status, found = await self._admin(f"/{quote(public_id)}", "resource", public_id)
         # A proxy in between has a 404 of its own.
         if status == 404 and "error" in found:
             return None
@@ -142,6 +150,36 @@ class Cloudinary:
             height=resource.height,
             has_picture=not resource.is_audio and resource.width > 0 and resource.height > 0,
         )
+
+    async def names(self) -> AsyncIterator[tuple[str, datetime]]:
+        """The names of all videos that it holds under ours, and since when. Raises Away."""
+        asked = {"prefix": FOLDER, "max_results": str(_LISTED_AT_ONCE)}
+        while True:
+            status, found = await self._admin(f"?{urlencode(asked)}", "resources", FOLDER)
+            if status != 200:
+                raise Away(str(status), alarm=status in _OURS_TO_MEND)
+            try:
+                listing = _Listing.model_validate(found)
+            except ValidationError:
+                raise Away("an answer that cannot be read") from None
+            for one in listing.resources:
+                yield one.public_id, one.created_at
+            if listing.next_cursor is None:
+                return
+            asked["next_cursor"] = listing.next_cursor
+
+    async def _admin(self, what: str, call: str, reference: str) -> tuple[int, Mapping[str, Any]]:
+        """Ask the Admin API about videos. Raises Away."""
+        pair = basic(self._settings.api_key, self._settings.api_secret.get_secret_value())
+        outcome = await self._caller.call(
+            "GET",
+            f"{self._api}/resources/video/upload{what}",
+            what=call,
+            timeouts=STATUS,
+            reference=reference,
+            headers={"Authorization": pair},
+        )
+        return _read(outcome)
 
     async def destroy(self, public_id: str, now: datetime) -> None:
         """Delete what it holds under this id, in its caches too. Raises Away."""

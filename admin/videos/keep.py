@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -26,6 +26,8 @@ from gateway.values.scope import Scope
 from payments.requests import ActRefused, Why
 
 AT_ONCE: Final = 5
+# Files without a row of ours are younger than this only while a backup is being restored, or by mistake.
+STRAY_AGE: Final = timedelta(days=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -83,6 +85,22 @@ class Videos:
         claimed = await self.store.claim(AT_ONCE)
         await asyncio.gather(*(self._check(self.cloudinary, one) for one in claimed))
         return len(claimed)
+
+    async def sweep(self) -> int:
+        """Destroy files under our names that no upload knows, as a backup that was restored leaves them; how many."""
+        if self.cloudinary is None:
+            return 0
+        before = self.now() - STRAY_AGE
+        try:
+            old = [name async for name, since in self.cloudinary.names() if since < before]
+            strays = await self.store.unknown(old)
+            for name in strays:
+                await self.cloudinary.destroy(name, self.now())
+                _log.warning("stray_video_destroyed", video=name)
+        except Away as error:
+            _log.warning("cloudinary_says_nothing", why=str(error))
+            return 0
+        return len(strays)
 
     async def _check(self, cloudinary: Cloudinary, claimed: Claimed) -> None:
         try:

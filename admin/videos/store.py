@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from admin.videos.cloudinary import FOLDER
 from gateway.contests.contest import called
 from gateway.contests.quotas import Quota, check
 from gateway.contests.store import lock_organiser
@@ -67,6 +68,10 @@ update video_uploads set state = 'gone', ask_at = now() where candidate_id = :ca
 _ASK_NOW: Final = text("""
 update video_uploads set ask_at = now()
 where public_id = any(cast(:public_ids as text[])) and (cast(:candidate as uuid) is null or candidate_id = :candidate)
+""")
+_UNKNOWN: Final = text("""
+select n from unnest(cast(:public_ids as text[])) n
+where not exists (select from video_uploads where public_id = n)
 """)
 _NOTIFIED: Final = text("""
 insert into video_notifications (kind, key, body) values (:kind, :key, :body) on conflict do nothing
@@ -178,7 +183,7 @@ class VideoStore:
 
     async def issue(self, candidate: Filmed, actor: str, now: datetime, ask_at: datetime) -> str:
         """Write that an upload will be signed; its name at Cloudinary. Raises TooMany, QuotaReached, ReadOnly."""
-        public_id = f"spotlight/{candidate.slug}/{candidate.code}-{secrets.token_urlsafe(_NAME_BYTES)}"
+        public_id = f"{FOLDER}{candidate.slug}/{candidate.code}-{secrets.token_urlsafe(_NAME_BYTES)}"
         # Also for a candidate who uploads by a link of their own.
         of = {"contest": candidate.contest_id, "candidate": candidate.id}
         async with scoped(self._engine, candidate.organiser_id) as connection:
@@ -224,6 +229,11 @@ class VideoStore:
             if kept.rowcount:
                 await connection.execute(_ASK_NOW, {"public_ids": list(public_ids), "candidate": None})
         return bool(kept.rowcount)
+
+    async def unknown(self, public_ids: Sequence[str]) -> list[str]:
+        """Those of these names of which no upload was ever signed."""
+        async with self._engine.connect() as connection:
+            return list((await connection.execute(_UNKNOWN, {"public_ids": list(public_ids)})).scalars())
 
     async def claim(self, limit: int) -> list[Claimed]:
         """Take uploads that are due; they are due again when the lease is out."""

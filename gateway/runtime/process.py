@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -22,7 +23,6 @@ from channels.telegram.settings import TelegramSettings
 from channels.telegram.store import TelegramStore
 from channels.telegram.texts import write as write_in_chat
 from gateway.contests.directory import ContestDirectory
-from gateway.contests.keep_photos import Photos
 from gateway.orders.routing import Kind
 from gateway.orders.store import Orders
 from gateway.runtime.accounts import build_carriers, counted_on, rails_of, read_given, text_routes
@@ -236,9 +236,14 @@ class WorkerContainer(ProcessContainer):
         return self._closed_later(DailyReconciliation(self.settings, self.engine))
 
     @cached_property
-    def photo_sweep(self) -> "PhotoSweep":
+    def photo_sweep(self) -> "Sweep":
         """The search for files of photos that no row names."""
-        return self._closed_later(PhotoSweep(self.photos))
+        return self._closed_later(Sweep("photo_sweep", self.photos.sweep))
+
+    @cached_property
+    def video_sweep(self) -> "Sweep":
+        """The search for videos that no row names."""
+        return self._closed_later(Sweep("video_sweep", self.videos.sweep))
 
     def chores(self) -> dict[str, Chore]:
         """Those of every process, and those of workers."""
@@ -249,6 +254,7 @@ class WorkerContainer(ProcessContainer):
             "disputes": (60.0, partial(act_on_lost, self.engine)),
             "reversals": (60.0, reversals),
             "photos": (3600.0, self.photo_sweep.start),
+            "videos": (86_400.0, self.video_sweep.start),
         }
 
     async def keep_beating(self) -> None:
@@ -275,13 +281,12 @@ class DailyReconciliation(Daily):
             await container.reconciler.daily()
 
 
-class PhotoSweep(Daily):
-    """Beside the sweeper, which does not wait for a store far away."""
+class Sweep(Daily):
+    """Beside the sweeper, which does not wait for a store far away. `work`: deletes what no row names."""
 
-    name = "photo_sweep"
-
-    def __init__(self, photos: Photos) -> None:
-        self._photos = photos
+    def __init__(self, name: str, work: Callable[[], Awaitable[int]]) -> None:
+        self.name = name
+        self._work = work
 
     async def is_due(self) -> bool:
         """At every round."""
@@ -289,7 +294,7 @@ class PhotoSweep(Daily):
 
     async def run(self) -> None:
         """Sweep."""
-        await self._photos.sweep()
+        await self._work()
 
 
 def process_name(role: str) -> str:

@@ -523,6 +523,24 @@ async def test_a_video_that_was_deleted_in_the_console_is_shown_no_more(studio: 
     assert await studio.shown() is None
 
 
+async def test_files_that_no_row_knows_are_destroyed(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In pieces of one.
+    monkeypatch.setattr("admin.videos.cloudinary._LISTED_AT_ONCE", 1)
+    known = await studio.ready()
+    videos, stray = studio.office.videos, "spotlight/star/07-stray"
+    assert videos.cloudinary is not None
+    upload = videos.cloudinary.sign_upload(stray, contest="star", code="07", now=videos.now())
+    assert (await studio.send({"uploadUrl": upload.url, "fields": upload.fields}, mp4(3)))[0] == 200
+    # Its row may only be on its way.
+    assert await videos.sweep() == 0
+    studio.office.ahead += timedelta(days=1, minutes=1)
+    await studio.country.order(cloudinary={"error": 500})
+    assert await videos.sweep() == 0
+    await studio.country.order(cloudinary={"error": 0})
+    assert await videos.sweep() == 1
+    assert [await studio.held(name) for name in (known, stray)] == [True, False]
+
+
 async def test_pages(studio: Studio) -> None:
     browser, office = await studio.office.signed_in(AWA), studio.office
     async with browser.get(PAGE) as shown:
