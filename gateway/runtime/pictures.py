@@ -3,6 +3,7 @@
 from gateway.runtime.accounts import read_cloudinary, read_given
 from gateway.runtime.settings import Settings, SettingsError, adapter_settings
 from gateway.storage.cloudinary_pictures import CloudinaryAccount, CloudinaryPictures
+from gateway.storage.kept_pictures import KeptPictures
 from gateway.storage.pictures import FolderPictures, Pictures
 
 
@@ -13,7 +14,7 @@ def build_pictures(settings: Settings) -> Pictures:
             # Imported where it is used: most installations have no bucket.
             from gateway.storage.bucket_pictures import BucketPictures, BucketSettings
 
-            return BucketPictures(read_given("s3", adapter_settings("s3"), BucketSettings))
+            return KeptPictures(BucketPictures(read_given("s3", adapter_settings("s3"), BucketSettings)))
         case "cloudinary":
             return CloudinaryPictures(_cloudinary_account(settings))
     return FolderPictures(settings.data_dir / "pictures")

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from gateway.storage.bucket_pictures import BucketPictures, BucketSettings
 from gateway.storage.cloudinary_pictures import CloudinaryAccount, CloudinaryPictures
+from gateway.storage.kept_pictures import KeptPictures
 from gateway.storage.pictures import FolderPictures, Held, Pictures, PicturesUnavailable
 from gateway.values.cloudinary import Algorithm
 from tests.rigs.bucket import new_bucket, s3_server
@@ -45,7 +46,7 @@ async def country(tmp_path: Path) -> AsyncIterator[str]:
         yield str(started.client._base_url)
 
 
-@pytest.fixture(params=["folder", "bucket", "prefix", "cloudinary"])
+@pytest.fixture(params=["folder", "bucket", "prefix", "kept", "cloudinary"])
 async def pictures(request: pytest.FixtureRequest, s3: str, country: str, tmp_path: Path) -> AsyncIterator[Pictures]:
     store: Pictures
     match request.param:
@@ -53,6 +54,8 @@ async def pictures(request: pytest.FixtureRequest, s3: str, country: str, tmp_pa
             store = FolderPictures(tmp_path / "pictures")
         case "cloudinary":
             store = cloud(country)
+        case "kept":
+            store = KeptPictures(bucket(s3, new_bucket(s3)))
         case _:
             store = bucket(s3, new_bucket(s3), "spotlight/pictures" if request.param == "prefix" else "")
     yield store

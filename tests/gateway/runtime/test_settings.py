@@ -14,7 +14,7 @@ from gateway.runtime.deployment import Environment
 from gateway.runtime.discovery import discover
 from gateway.runtime.pictures import build_pictures
 from gateway.runtime.settings import SettingsError, load_settings
-from gateway.storage.bucket_pictures import BucketPictures
+from gateway.storage.kept_pictures import KeptPictures
 from gateway.storage.pictures import FolderPictures
 
 PRODUCTION = {
@@ -209,7 +209,7 @@ def test_where_pictures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match="S3_BUCKET: Field required"):
         build_pictures(load_settings())
     monkeypatch.setenv("S3_BUCKET", "star-pictures")
-    assert isinstance(build_pictures(load_settings()), BucketPictures)
+    assert isinstance(build_pictures(load_settings()), KeptPictures)
     monkeypatch.setenv("S3_BASE_URL", "http://127.0.0.1:9000")
     assert len(faults()) == 1  # production calls nobody by plain http
     monkeypatch.delenv("S3_BASE_URL")
