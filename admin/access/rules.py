@@ -136,6 +136,13 @@ def may_grant(granter: Member, role: Role, organiser_id: UUID | None) -> bool:
     )
 
 
+def may_appoint(granter: Member, organiser_id: UUID, *, has_contests: bool) -> bool:
+    """Whether a member may invite an owner of an organiser that has none. While it has no contest there is nothing to
+    take hold of; with one this takes whoever has the rights of an owner."""
+    manages = Right.MANAGE_ORGANISERS in rights_in(granter.role, granter.organiser_id)
+    return manages and (not has_contests or may_grant(granter, Role.OWNER, organiser_id))
+
+
 def rights_of(member: Member, *, factor_wanted: bool) -> frozenset[Right]:
     """The rights of a member now. `factor_wanted`: without a second factor there are none."""
     if not member.active or (factor_wanted and not member.has_factor):

@@ -73,6 +73,12 @@ class Lint(ApiModel):
     findings: list[LintFinding]
 
 
+class Discarded(ApiModel):
+    """There is no such draft any more."""
+
+    discarded: bool = True
+
+
 @staff_endpoint(Right.READ_CONTESTS, returns={200: StaffContestList})
 async def contests(request: web.Request, me: Me) -> Reply:
     """List contests, drafts too."""
@@ -185,6 +191,16 @@ def _if_match(request: web.Request) -> int | None:
     return int(read[1])
 
 
+@staff_endpoint(Right.EDIT_CONTEST, path=ContestPath, returns={200: Discarded}, problems=(404, 409))
+async def discard(request: web.Request, me: Me, *, path: ContestPath) -> Reply:
+    """Discard a draft with all that only it has.
+
+    What was published stays: whoever voted can check it.
+    """
+    await request.app[STAFF_CONTESTS].discard(path.slug, me.scope, me.email)
+    return Reply(200, Discarded())
+
+
 def setup(app: web.Application) -> None:
     """Serve them. The application needs STAFF_CONTESTS and VOTING_SERVICE."""
     router = app.router
@@ -192,6 +208,7 @@ def setup(app: web.Application) -> None:
     router.add_post(API, create)
     router.add_get(f"{API}/{{slug}}", read)
     router.add_put(f"{API}/{{slug}}", save)
+    router.add_delete(f"{API}/{{slug}}", discard)
     router.add_get(f"{API}/{{slug}}/lint", lint)
     for name, step in (("publish", publish), ("close", close), ("archive", archive)):
         router.add_post(f"{API}/{{slug}}/{name}", step)

@@ -14,7 +14,7 @@ from channels.grammar import words
 from gateway.contests.contest import Contest, TieBreak
 from gateway.contests.document import RESERVED_SLUGS, ContestPart, rounds_of
 from gateway.contests.rounds import order_faults
-from gateway.values.money import Money, parse_amount
+from gateway.values.money import CURRENCY_OF, Money, parse_amount
 from gateway.values.time_zones import known_zone, local
 
 NAME_MAX: Final = 80
@@ -154,7 +154,13 @@ def _times(reading: _Reading, values: dict[str, Any]) -> None:
 
 
 def _prices(reading: _Reading, values: dict[str, Any]) -> None:
-    currency = reading.held.price.currency
+    # Another country brings its currency. What is published keeps both, see `gateway.contests.changes`.
+    country, currency = reading.text("country"), reading.held.price.currency
+    if country != reading.held.country:
+        currency = CURRENCY_OF.get(country, currency)
+        if country not in CURRENCY_OF:
+            reading.fault("country", "choice")
+    values["country"] = country
     price = parse_amount(reading.text("price").replace(" ", ""), currency)
     if price is None or not 0 < price.amount_minor <= 10**9:
         reading.fault("price", "price")

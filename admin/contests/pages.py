@@ -199,6 +199,7 @@ def _form(
         written=written,
         spoken={code: language_name(code) for code in languages()},
         zones=[(zone, zone) for zone in _zones(held.document.contest)],
+        countries=sorted({*CURRENCY_OF, held.contest.country}),
     )
 
 
@@ -331,7 +332,7 @@ async def publish(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
 async def close(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Close an open contest now, once its name was typed."""
     held = await _held(request, me)
-    if " ".join(fields.get("name", "").split()).casefold() != held.contest.name.casefold():
+    if not _is_named(held.contest, fields):
         return say(request, 422, "name_wanted", me)
     return await _stepped(request, me, Step.CLOSE)
 
@@ -340,6 +341,20 @@ async def close(request: web.Request, me: Me, fields: Form) -> web.StreamRespons
 async def archive(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
     """Take a contest that is closed off the lists."""
     return await _stepped(request, me, Step.ARCHIVE)
+
+
+@form(Right.EDIT_CONTEST)
+async def discard(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+    """Discard a draft, once its name was typed."""
+    held = await _held(request, me)
+    if not _is_named(held.contest, fields):
+        return say(request, 422, "name_wanted", me)
+    await request.app[STAFF_CONTESTS].discard(held.contest.slug, me.scope, me.email)
+    return see_other(PAGE)
+
+
+def _is_named(contest: Contest, fields: Form) -> bool:
+    return " ".join(fields.get("name", "").split()).casefold() == contest.name.casefold()
 
 
 async def _stepped(request: web.Request, me: Me, step: Step) -> web.Response:
@@ -380,7 +395,7 @@ def setup(app: web.Application) -> None:
     router.add_get(f"{PAGE}/{{slug}}/lint", lint)
     router.add_get(f"{PAGE}/{{slug}}/preview", preview)
     router.add_post(f"{PAGE}/{{slug}}/preview", preview_unsaved)
-    for name, step in (("publish", publish), ("close", close), ("archive", archive)):
+    for name, step in (("publish", publish), ("close", close), ("archive", archive), ("discard", discard)):
         router.add_post(f"{PAGE}/{{slug}}/{name}", step)
         # Where a form leads whose sender had to sign in again.
         router.add_get(f"{PAGE}/{{slug}}/{name}", overview)

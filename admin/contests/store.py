@@ -19,7 +19,16 @@ from gateway.contests.contest import CandidateStatus, Contest, ContestState, Pha
 from gateway.contests.directory import read_contest, within
 from gateway.contests.document import Document, document_of, planned
 from gateway.contests.steps import Step, stepped
-from gateway.contests.store import TieBreakFixed, lock_contests, organiser_named, organiser_of, state_of, write_plan
+from gateway.contests.store import (
+    TieBreakFixed,
+    discard_draft,
+    lock_contests,
+    organiser_named,
+    organiser_of,
+    state_of,
+    write_plan,
+)
+from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidates, contests, organisers
 from gateway.values.organiser import Deed, allows
@@ -209,6 +218,20 @@ class StaffContests:
                 await self._write(connection, made, scope, person, f"contest.{step.value}")
         await self._changed()
         return held.contest if made is None else made.contest
+
+    async def discard(self, slug: str, scope: Scope, person: str) -> None:
+        """Delete a draft with all that only it has. Photos that no row names are swept later. Raises ActRefused."""
+        async with scoped(self._engine, scope) as connection:
+            await lock_contests(connection)
+            contest = (await _held(connection, slug, scope)).contest
+            if contest.state is not ContestState.DRAFT:
+                raise ActRefused(Why.IMPOSSIBLE, "only a draft is discarded")
+            # First, while it is this organiser's.
+            detail = {"name": contest.name, "candidates": len(contest.candidates)}
+            await note(connection, actor=person, act="contest.discard", subject=slug, detail=detail, contest=contest.id)
+            fault = await discard_draft(connection, contest.id)
+            if fault is not None:
+                raise ActRefused(Why.IMPOSSIBLE, fault)
 
     async def _write(self, connection: AsyncConnection, made: Plan, scope: Scope, person: str, act: str) -> None:
         contest = made.contest

@@ -22,7 +22,13 @@ PAGE: Final = "/admin/people"
 API: Final = "/api/admin/people"
 PEOPLE: web.AppKey[People] = web.AppKey("people", People)
 _EMAIL_LENGTH_MAX: Final = 254
-_STATUS_OF: Final = {Fault.NOT_FOUND: 404, Fault.NOT_YOURS_TO_GIVE: 403, Fault.YOURSELF: 403, Fault.LINK_OVER: 404}
+_STATUS_OF: Final = {
+    Fault.NOT_FOUND: 404,
+    Fault.NOT_YOURS_TO_GIVE: 403,
+    Fault.OWNERS_TO_GIVE: 403,
+    Fault.YOURSELF: 403,
+    Fault.LINK_OVER: 404,
+}
 _CLASHES: Final = frozenset({Fault.HAS_ACCOUNT, Fault.SLUG_TAKEN})
 T = TypeVar("T")
 

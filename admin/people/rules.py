@@ -17,6 +17,7 @@ class Fault(StrEnum):
     NO_ADDRESS = "no_address"
     HAS_ACCOUNT = "has_account"
     NOT_YOURS_TO_GIVE = "not_yours_to_give"  # a role that the granter may not give, change or end
+    OWNERS_TO_GIVE = "owners_to_give"  # the organiser has contests: a platform's owner appoints its owner
     NO_ORGANISER = "no_organiser"
     NO_CONTEST = "no_contest"
     ONE_CONTEST = "one_contest"  # only an organiser's auditor is limited to one

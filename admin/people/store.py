@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from admin.access.keep_staff import read_email
-from admin.access.rules import Member, Role, may_grant, rights_in
+from admin.access.rules import Member, Role, may_appoint, may_grant
 from admin.access.store import HAS_FACTOR, MEMBER_COLUMNS, StaffRefused, end_all_sessions, read_member
 from admin.answers import PageOnly
 from admin.mail.rules import MailKind
@@ -89,6 +89,10 @@ from organisers o where o.id = :organiser
 """)
 _HAS_OWNER: Final = text("""
 select 1 from staff where organiser_id = :organiser and role = 'owner' and active limit 1
+""")
+_HAS_CONTESTS: Final = text("select exists (select from contests where organiser_id = :organiser)")
+_PLATFORMS_OWNERS: Final = text("""
+select email from staff where organiser_id is null and role = 'owner' and active and email <> :by order by email
 """)
 _CHANGE: Final = text("""
 update staff set role = :role, contest_id = :contest, active = :active where id = :id
@@ -296,6 +300,7 @@ class People:
             except IntegrityError:
                 raise PeopleRefused(Fault.SLUG_TAKEN) from None
             await note(connection, actor=by, act="organiser.created", subject=slug, detail={"name": name})
+            await self._tell_owners(connection, by, slug, owner)
             return await self._invite(
                 connection, by, NewInvitation(owner, Role.OWNER, slug, None, language), organiser, granter.scope
             )
@@ -307,9 +312,19 @@ class People:
             organiser = await _organiser(connection, slug, granter.scope)
             if (await connection.execute(_HAS_OWNER, {"organiser": organiser})).first():
                 raise PeopleRefused(Fault.NOT_YOURS_TO_GIVE)
+            if not await _may_appoint(connection, granter, organiser):
+                raise PeopleRefused(Fault.OWNERS_TO_GIVE)
+            await self._tell_owners(connection, by, slug, owner)
             return await self._invite(
                 connection, by, NewInvitation(owner, Role.OWNER, slug, None, language), organiser, granter.scope
             )
+
+    async def _tell_owners(self, connection: AsyncConnection, by: str, organiser: str, owner: str) -> None:
+        """The platform's owners learn who was appointed, and by whom: an administrator has less rights than an
+        owner."""
+        for (email,) in (await connection.execute(_PLATFORMS_OWNERS, {"by": by})).all():
+            facts = {"organiser": organiser, "owner": owner.strip(), "inviter": by}
+            await self._mails.tell(connection, MailKind.FIRST_OWNER, email, **facts)
 
     async def invitation(self, token: str) -> InvitationLine | None:
         """The invitation of a link, while it is good."""
@@ -374,7 +389,8 @@ class People:
         row = (await connection.execute(_INVITATION, values)).one_or_none()
         if row is None:
             raise PeopleRefused(Fault.NOT_FOUND)
-        first = Right.MANAGE_ORGANISERS in rights_in(granter.role, granter.organiser_id) and row.invited_by == by
+        first = row.role == Role.OWNER and row.invited_by == by
+        first = first and await _may_appoint(connection, granter, row.organiser_id)
         if not first and not may_grant(granter, Role(row.role), row.organiser_id):
             raise PeopleRefused(Fault.NOT_YOURS_TO_GIVE)
         return row
@@ -389,6 +405,13 @@ class People:
         hours = str(int(INVITATION_LIFE.total_seconds() // 3600))
         facts = {"organiser": organiser or PLATFORM, "inviter": by, "role": role, "link": link, "hours": hours}
         await self._mails.owe(connection, MailKind.INVITATION, to, language, **facts)
+
+
+async def _may_appoint(connection: AsyncConnection, granter: Member, organiser: UUID | None) -> bool:
+    if organiser is None:
+        return False
+    has_contests = bool((await connection.execute(_HAS_CONTESTS, {"organiser": organiser})).scalar_one())
+    return may_appoint(granter, organiser, has_contests=has_contests)
 
 
 def _require_to_invite(granter: Member) -> None:

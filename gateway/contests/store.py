@@ -178,6 +178,12 @@ async def _check_quotas(connection: AsyncConnection, plan: Plan) -> None:
                 check(row.quotas, Quota.CONTESTS, row.contests + 1)
 
 
+async def discard_draft(connection: AsyncConnection, contest_id: UUID) -> str | None:
+    """Delete a draft with all that only it has; the sentence that says why not."""
+    fault: str | None = (await connection.execute(text("select discard_draft(:id)"), {"id": contest_id})).scalar_one()
+    return fault
+
+
 def _row(contest: Contest) -> dict[str, Any]:
     values = {c.name: getattr(contest, c.name) for c in contests.columns if c.name not in NOT_IN_A_CONTEST}
     values |= {"state": contest.state.value, "tie_break": contest.tie_break.value}

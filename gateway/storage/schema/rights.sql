@@ -13,9 +13,9 @@ grant usage on schema public to spotlight_app
 
 grant select on all tables in schema public to spotlight_app
 
-revoke all on function make_partitions(integer), drop_callbacks(integer) from public
+revoke all on function make_partitions(integer), drop_callbacks(integer), discard_draft(uuid) from public
 
-grant execute on function make_partitions(integer), drop_callbacks(integer) to spotlight_app
+grant execute on function make_partitions(integer), drop_callbacks(integer), discard_draft(uuid) to spotlight_app
 
 -- Rows that are added and never changed.
 grant insert on audit_log, balance_checks, candidate_changes, contest_rules, difference_requests, dispute_events,

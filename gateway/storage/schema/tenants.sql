@@ -114,3 +114,5 @@ grant insert, update (state, ask_at, reason, decided_by, decided_at) on video_up
 grant select (staff_id) on passkeys to spotlight_tenant
 
 grant select (staff_id, family, revoked_at), update (revoked_at) on staff_sessions to spotlight_tenant
+
+grant execute on function discard_draft(uuid) to spotlight_tenant

@@ -35,6 +35,7 @@ FACTS = {
     MailKind.NEW_DEVICE: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox {link}"},
     MailKind.TOKEN_REUSED: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox"},
     MailKind.PASSWORD_CHANGED: {"at": "2026-11-21 20:00 UTC"},
+    MailKind.FIRST_OWNER: {"organiser": "etoiles", "owner": "awa@etoiles.test", "inviter": "sita@platform.test"},
     MailKind.ORGANISER_STATE: {
         "organiser": "Etoiles",
         "state": "frozen",

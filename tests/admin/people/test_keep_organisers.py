@@ -10,16 +10,19 @@ from aiohttp import ClientSession
 from sqlalchemy import text
 
 from admin.access.rules import Role
-from admin.candidates.store import CANDIDATES
+from admin.candidates.store import CANDIDATES, Edit
 from admin.contests.store import STAFF_CONTESTS
 from admin.people.organisers import ORGANISERS
+from admin.people.rules import Fault, PeopleRefused
 from channels.voting_service import VOTING_SERVICE
 from channels.web.nominations import NOMINATIONS
 from gateway.contests.candidate_rules import Column
+from gateway.contests.contest import CandidateStatus
 from gateway.contests.document import document_of
 from gateway.contests.nominations import NominationsOver, Nominee
 from gateway.contests.quotas import DEFAULTS, Quota, QuotaReached
 from gateway.contests.steps import Step
+from gateway.contests.store import discard_draft
 from gateway.orders.rules import PlacedOrder, Refusal
 from gateway.storage.engine import ReadOnly, scoped
 from gateway.values.organiser import OrganiserState
@@ -247,3 +250,98 @@ async def test_quotas_are_the_platforms_to_give(office: Office) -> None:
     assert (await office.form(sita, "/admin/organisers/demo", "/admin/organisers/demo/quotas", drafts="many"))[0] == 422
     assert await office.rig.one("select quotas from organisers where slug = 'demo'") == {"drafts": 8}
     assert await office.rig.one("select count(*) from audit_log where act = 'organiser.quotas'") == 2
+
+
+async def test_a_draft_is_discarded_with_all_that_only_it_has(office: Office) -> None:
+    await draft(office, "second")
+    rig, demo, candidates = office.rig, office.rig.contest.organiser_id, office.app[CANDIDATES]
+    await candidates.import_file("second", demo, b"name,status\nAya,\nBinta,waiting\n", None, YAO)
+    code = await rig.one(
+        "select min(k.code) from candidates k join contests c on c.id = k.contest_id where slug = 'second'"
+    )
+    await candidates.edit("second", code, demo, Edit(status=CandidateStatus.REJECTED, reason="too late"), YAO)
+    await candidates.new_link("second", code, demo, YAO)
+    await candidates.preview_file("second", demo, b"name\nZie\n", None, YAO, keep=True)
+    yao = await office.signed_in(YAO)
+    status, _ = await office.form(yao, "/admin/contests/second", "/admin/contests/second/discard", name="another")
+    assert status == 422
+    status, page = await office.form(
+        yao, "/admin/contests/second", "/admin/contests/second/discard", name=rig.contest.name.upper()
+    )
+    assert (status, "/admin/contests/second" in page) == (200, False)
+    assert await rig.one("select count(*) from contests where slug = 'second'") == 0
+    (line,) = await office.audit("contest.discard")
+    assert (line.actor, line.subject, line.detail["candidates"]) == (YAO, "second", 2)
+    # Its slug is free again, and what is published stays.
+    await draft(office, "second")
+    status, body = await call(yao, "DELETE", "contests/star")
+    assert (status, body["type"]) == (409, "/problems/impossible")
+    assert await rig.one("select count(*) from candidates where contest_id = :id", id=rig.contest.id) == 12
+    assert (await call(yao, "DELETE", "contests/second"))[0] == 200
+    assert (await call(yao, "DELETE", "contests/second"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        "insert into video_uploads (public_id, contest_id, candidate_id, issued_by)"
+        " select 'v', c.id, k.id, 'x' from contests c join candidates k on k.contest_id = c.id where c.slug = 'second'",
+        "update staff set contest_id = (select id from contests where slug = 'second'), role = 'auditor'"
+        " where email = 'moussa@demo.test'",
+        "insert into staff_requests (id, act, subject, reason, requested_by, contest_id) select gen_random_uuid(),"
+        " 'void_window', slug, 'a test of it', 'x', id from contests where slug = 'second'",
+    ],
+)
+async def test_a_draft_that_something_else_is_about_stays(office: Office, used: str) -> None:
+    await draft(office, "second")
+    demo = office.rig.contest.organiser_id
+    await office.app[CANDIDATES].import_file("second", demo, b"name\nAya\n", None, YAO)
+    async with office.rig.engine.begin() as connection:
+        await connection.execute(text(used))
+    with pytest.raises(ActRefused) as refused:
+        await office.app[STAFF_CONTESTS].discard("second", demo, YAO)
+    assert refused.value.why is Why.IMPOSSIBLE
+    assert (
+        await office.rig.one(
+            "select count(*) from candidates k join contests c on c.id = k.contest_id and slug = 'second'"
+        )
+        == 1
+    )
+
+
+async def test_the_database_discards_no_draft_of_another_organiser(office: Office) -> None:
+    await draft(office, "second")
+    contest = await office.rig.one("select id from contests where slug = 'second'")
+    async with scoped(office.rig.engine, contest) as connection:  # the id of no organiser
+        assert await discard_draft(connection, contest) is not None
+    assert await office.rig.one("select count(*) from contests where slug = 'second'") == 1
+
+
+async def test_a_draft_moves_to_another_country_and_what_is_published_does_not(office: Office) -> None:
+    await draft(office, "second")
+    yao = await office.signed_in(YAO)
+    status, _ = await office.form(yao, "/admin/contests/second/edit", country="CM", version="1")
+    assert status == 200
+    row = (await office.rig.rows("select country, currency from contests where slug = 'second'"))[0]
+    assert tuple(row) == ("CM", "XAF")
+    assert (await office.form(yao, "/admin/contests/second/edit", country="XX", version="2"))[0] == 422
+    version = str(office.rig.contest.version)
+    assert (await office.form(yao, "/admin/contests/star/edit", country="CM", version=version))[0] == 409
+    assert await office.rig.one("select country from contests where slug = 'star'") == "CI"
+
+
+async def test_an_owner_of_an_organiser_with_contests_is_appointed_by_an_owner(office: Office) -> None:
+    """An administrator lacks an owner's rights about money, so takes hold of none."""
+    rig, people = office.rig, office.people
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("update staff set active = false where email = :email"), {"email": YAO})
+    with pytest.raises(PeopleRefused) as refused:
+        await people.invite_first_owner(SITA, "demo", "new@house.test", "fr")
+    assert refused.value.fault is Fault.OWNERS_TO_GIVE
+    assert await office.mails() == []
+    await people.invite_first_owner(AWA, "demo", "new@house.test", "fr")
+    assert [mail.kind for mail in await office.mails()] == ["invitation"], "who appoints needs no notice"
+    made = await people.open_organiser(SITA, "etoiles", "Etoiles", "first@house.test", "fr")
+    (notice,) = await office.mails(AWA)
+    assert (notice.kind, notice.params["owner"], notice.params["inviter"]) == ("first_owner", "first@house.test", SITA)
+    await people.send_again(SITA, made.invitation)
