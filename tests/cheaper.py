@@ -1,7 +1,7 @@
 """What every test would do again at great cost is done once a process, or with less work.
 
-Templates are compiled, phrases read and schemas of models made once, and passwords are hashed with weak parameters;
-tests of hashing itself ask for `real_passwords`.
+Templates are compiled, phrases read and schemas of models made once, connections to a database are kept, and passwords
+are hashed with weak parameters; tests of hashing itself ask for `real_passwords`.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from functools import cache
 from types import CodeType
 from typing import Final
 
+import asyncpg
 import jinja2
 import pytest
 from argon2 import PasswordHasher
@@ -18,6 +19,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 
 from admin.access import passwords
 from gateway.http import openapi, pages, phrases
+from tests.kept import KEPT
 
 _STRONG: Final = passwords._HASHER
 _WEAK: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -47,9 +49,11 @@ def cheaper() -> Iterator[None]:
         patch.setattr(openapi, "_fields", cache(openapi._fields))
         patch.setattr(pages, "load", cache(phrases.load))
         patch.setattr(passwords, "_HASHER", _WEAK)
+        patch.setattr(asyncpg, "connect", KEPT.connect)
         # Coloured tracebacks with the values of all variables take half a second each; production has plain ones.
         patch.setattr(ConsoleRenderer.get_active(), "exception_formatter", plain_traceback)
         yield
+    KEPT.close()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import httpx
 
 import payments.providers
 from gateway.cli.configuration import prefixes
+from gateway.cli.staff.api import SESSION_FILE
 from gateway.runtime.discovery import codes
 from tests.free_port import free_port
 
@@ -91,9 +92,18 @@ class Country:
         return held
 
     def login(self, email: str, password: str) -> None:
-        """Sign a person in, for the commands that follow."""
+        """Sign a person in, for the commands that follow. Whoever was signed in before comes back to their session."""
+        session = self.home / SESSION_FILE
+        if session.exists():
+            session.rename(self._session_of(json.loads(session.read_text())["email"]))
+        if (mine := self._session_of(email)).exists():
+            mine.rename(session)
+            return
         done = self.run("login", "--email", email, SPOTLIGHT_PASSWORD=password, SPOTLIGHT_CODE="")
         assert done.returncode == 0, done.stderr
+
+    def _session_of(self, email: str) -> Path:
+        return self.home.parent / f"{email}.json"
 
     def run(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         """A command of the console script, in the same data directory. `more`: of its environment."""

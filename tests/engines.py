@@ -4,7 +4,7 @@ between tests, which costs a tenth of a clone."""
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from gateway.runtime import operations
 from gateway.runtime.embedded.postgres import APP_ROLE, OWNER_ROLE, SUPERUSER, Postgres, prepare_database
 from gateway.runtime.embedded.valkey import Valkey
 from gateway.runtime.settings import Settings
+from tests.kept import KEPT
 
 TEMPLATE: Final = "spotlight_template"
 SECRET_KEY: Final = "a key for tests only, of the right length"
@@ -45,6 +46,7 @@ _ALTERED: Final = f"""
 _END_OTHERS: Final = """
     select pg_terminate_backend(pid, 10000) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+    and pid <> all($1::int[])
 """
 # A table that has grown beyond this is slow to read, though it is empty.
 _TABLE_BYTES_MAX: Final = 1 << 20
@@ -142,9 +144,10 @@ async def _read(connection: "asyncpg.Connection[Any]") -> _Template:
     return _Template(catalogs, "; ".join([*seeds, await connection.fetchval(_SEQUENCES)]))
 
 
-async def _emptied(connection: "asyncpg.Connection[Any]", template: _Template) -> bool:
-    """Whether a database is as the template again; not where more than rows and sequences changed, or much grew."""
-    await connection.execute(_END_OTHERS)
+async def _emptied(connection: "asyncpg.Connection[Any]", template: _Template, kept: Collection[int]) -> bool:
+    """Whether a database is as the template again; not where more than rows and sequences changed, or much grew.
+    `kept`: processes that need not end."""
+    await connection.execute(_END_OTHERS, kept)
     if await connection.fetchval(f"select {_GROWN} or {_ALTERED} <> $1", template.catalogs):
         return False
     await connection.execute(_EMPTY + template.seed)
@@ -198,6 +201,7 @@ class Engines:
     def drop_database(self, name: str) -> None:
         """Delete a database, ending its connections."""
         self._superuser.leave(name)
+        KEPT.forget(name)
         self._execute(f"drop database {name} with (force)")
 
     def lend_database(self) -> Database:
@@ -213,7 +217,8 @@ class Engines:
         template = self._template
         assert template is not None
         shutil.rmtree(self._files / database.name, ignore_errors=True)
-        if self._superuser.run(database.name, lambda connection: _emptied(connection, template)):
+        kept = KEPT.pids(database.name)
+        if self._superuser.run(database.name, lambda connection: _emptied(connection, template, kept)):
             self._empty.append(database)
         else:
             self.drop_database(database.name)

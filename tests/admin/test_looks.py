@@ -413,33 +413,6 @@ async def test_photos_are_sent_together(seen: Seen, script: bool) -> None:
     seen.complaints[:] = [complaint for complaint in seen.complaints if "422" not in complaint]
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-async def test_a_colour_is_tried_before_it_is_saved(seen: Seen, script: bool) -> None:
-    page = await seen.sign_in(AWA, "en", script=script)
-    await page.goto(f"{seen.base}/admin/contests/star/brand")
-    await expect(page.locator("[data-picks]:visible")).to_have_count(2 * script)
-    await page.fill("#accent", "#ffc83d")
-    if not script:
-        await page.get_by_role("button", name="Try without saving").click()
-    await expect(page.locator("#accent-verdict .error")).to_contain_text("hard to read")
-    assert await page.locator("#sketches [fill='#ffc83d']").count() > 2
-    assert await seen.office.rig.rows("select id from brands where accent <> ''") == []
-    offer = page.locator(".offer")
-    colour = await offer.get_attribute("value")
-    await offer.click()
-    await expect(page.locator("#accent")).to_have_value(colour or "")
-    await expect(page.locator("#accent_dark")).to_have_value("#ffc83d")
-    await expect(page.locator(".error")).to_have_count(0)
-    if script:
-        await page.locator("[data-picks=accent]").fill("#0a6b43")
-        await expect(page.locator("#sketches [fill='#0a6b43']").first).to_be_visible()
-        await expect(page.locator("#accent")).to_have_value("#0a6b43")
-    await page.set_input_files("#banner-file", FilePayload(name="b.jpg", mimeType="", buffer=saved(halves(1500, 500))))
-    await page.locator("[action$='/banner'] button").click()
-    await expect(page.get_by_alt_text("Banner of Star d'Abidjan")).to_be_visible()
-    await expect(page.locator("#accent")).to_have_value(colour or "")
-
-
 async def with_authenticator(page: Page) -> None:
     """The browser has passkeys of its own."""
     session = await page.context.new_cdp_session(page)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -34,7 +35,8 @@ def case_files() -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
 
 
-def read_file(code: str) -> dict[str, Any]:
+@cache
+def read_file(code: str) -> Mapping[str, Any]:
     """The case file of a provider."""
     found: dict[str, Any] = json.loads(case_files()[code].read_text())
     return found
