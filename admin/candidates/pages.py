@@ -13,6 +13,7 @@ from admin.access.guard import Form, Me, ServePage, form, page, query_of, say, s
 from admin.candidates.api import CandidateListing, chosen, sayer
 from admin.candidates.corrections import waiting as changes_asked_for
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
+from admin.videos.pages import VIDEOS
 from gateway.contests.candidate_import import Fault
 from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike
 from gateway.contests.contest import Candidate, CandidateStatus
@@ -84,7 +85,9 @@ async def _list(
         votes=standing.votes,
         people=found[(current - 1) * PAGE_LINES : current * PAGE_LINES],
         found=len(found),
-        waiting=_waiting(standing) + len(await changes_asked_for(request, me, standing.contest)),
+        waiting=_waiting(standing)
+        + len(await changes_asked_for(request, me, standing.contest))
+        + len(await request.app[VIDEOS].store.waiting(me.scope, standing.contest.slug)),
         listing=listing,
         statuses=list(CandidateStatus),
         current=current,
@@ -361,6 +364,7 @@ async def queue_page(request: web.Request, me: Me) -> web.StreamResponse:
         lines=lines,
         waiting=len(waiting),
         asked=asked,
+        filmed=await request.app[VIDEOS].store.waiting(me.scope, contest.slug),
     )
 
 

@@ -54,6 +54,14 @@ select public_id, state, issued_at, issued_by, version, bytes, milliseconds, wid
   decided_at
 from video_uploads where candidate_id = :candidate order by issued_at desc, public_id limit :limit
 """)
+_WAITING: Final = text("""
+select distinct d.id, d.contest_id, c.organiser_id, c.slug, c.name as contest, d.code, d.name
+from video_uploads u join candidates d on d.id = u.candidate_id join contests c on c.id = u.contest_id
+where c.slug = :slug and u.state = 'ready' and d.status in ('submitted', 'approved')
+  and (cast(:organiser as uuid) is null or c.organiser_id = :organiser)
+  and (cast(:only as uuid) is null or c.id = :only)
+order by d.code
+""")
 _ONE: Final = text("""
 select state from video_uploads where public_id = :public_id and candidate_id = :candidate for update
 """)
@@ -181,6 +189,12 @@ class VideoStore:
             rows = await connection.execute(_LISTED, {"candidate": candidate.id, "limit": LISTED_MAX})
             return candidate, [read_as(UploadLine, row) for row in rows]
 
+    async def waiting(self, scope: Scope, slug: str) -> list[Filmed]:
+        """Candidates of a contest of whom a video waits for a person, by code."""
+        async with scoped(self._engine, scope) as connection:
+            rows = await connection.execute(_WAITING, {"slug": slug, **_within(scope)})
+            return [read_as(Filmed, row) for row in rows]
+
     async def issue(self, candidate: Filmed, actor: str, now: datetime, ask_at: datetime) -> str:
         """Write that an upload will be signed; its name at Cloudinary. Raises TooMany, QuotaReached, ReadOnly."""
         public_id = f"{FOLDER}{candidate.slug}/{candidate.code}-{secrets.token_urlsafe(_NAME_BYTES)}"
@@ -275,9 +289,13 @@ class VideoStore:
             await connection.execute(_LATER, {**which, "ask_at": ask_at})
 
 
+def _within(scope: Scope) -> dict[str, object]:
+    """A scope as a statement asks for it."""
+    return {"organiser": scope, "only": scope.contest if isinstance(scope, OneContest) else None}
+
+
 async def _candidate(connection: AsyncConnection, scope: Scope, slug: str, code: str) -> Filmed:
-    only = scope.contest if isinstance(scope, OneContest) else None
-    which = {"slug": slug, "code": code, "organiser": scope, "only": only}
+    which = {"slug": slug, "code": code, **_within(scope)}
     row = (await connection.execute(_CANDIDATE, which)).one_or_none()
     if row is None:
         raise ActRefused(Why.UNKNOWN, f"there is no candidate {code!r} in {slug!r}")

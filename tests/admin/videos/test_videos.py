@@ -269,6 +269,9 @@ async def test_a_candidate_follows_their_video_on_their_own_page(studio: Studio)
     await studio.work()
     shown = await page()
     assert ("Waits for the team." in shown, "/mp4" in shown or ".mp4" in shown) == (True, True)
+    staff = await studio.office.signed_in(AWA)
+    async with staff.get("/admin/contests/star/moderation") as answer:
+        assert "/candidates/000001/video" in await answer.text()
     headers = {"Authorization": studio.client.headers["Authorization"]}
     address = "/api/admin/contests/star/candidates/000001/video"
     decision = {"publicId": public_id, "status": "rejected", "reason": "Too dark"}

@@ -157,3 +157,49 @@ def test_every_fault_is_reported_at_once() -> None:
 def test_a_full_contest_takes_no_more_candidates() -> None:
     contest = held(*((f"{n:02d}", f"N{n}") for n in range(1, 100)))
     assert "no code of 2 digits is left" in refused(contest, wanted(), Entry("Zoé", APPROVED))
+
+
+def nominated(**changes: Any) -> Contest:
+    """A contest in which two proposed themselves."""
+    people = (("01", "Awa"), ("000001", "Léa"), ("000002", "Zita"))
+    contest = held(*people, **changes)
+    waits = [replace(one, status=CandidateStatus.SUBMITTED) if not one.has_code else one for one in contest.candidates]
+    return replace(contest, candidates=tuple(waits), _by_code={})
+
+
+def test_a_nomination_gets_a_code_when_it_is_approved_and_no_earlier() -> None:
+    contest = nominated()
+    rejected = entry(contest, "000001", status=CandidateStatus.REJECTED, reason="Too young")
+    approved = entry(contest, "000002", status=APPROVED)
+    made = plan(contest, wanted(), [rejected, approved])
+    assert [(one.code, one.name) for one in made.contest.candidates] == [
+        ("000001", "Léa"),
+        ("01", "Awa"),
+        ("02", "Zita"),
+    ]
+    assert ("candidate 000002 code", "none", "02") in changes_of(made)
+    assert [one.id for one in made.changed] == [candidate_id(2), candidate_id(3)]
+    withdrawn = plan(contest, wanted(), [entry(contest, "000001", status=WITHDRAWN)]).changed[0]
+    assert (withdrawn.code, withdrawn.public) == ("000001", False)
+
+
+def test_codes_that_a_document_names_go_before_those_of_nominations() -> None:
+    contest = nominated()
+    both = [entry(contest, code, status=APPROVED) for code in ("000001", "000002")]
+    made = plan(contest, wanted(), [*both, Entry("Yao", APPROVED, code="02"), Entry("Binta", APPROVED)])
+    assert {one.name: one.code for one in made.contest.candidates if one.name != "Awa"} == {
+        "Yao": "02",
+        "Binta": "03",
+        "Léa": "04",
+        "Zita": "05",
+    }
+
+
+def test_numbers_of_nominations_are_no_codes() -> None:
+    contest = nominated()
+    same = plan(contest, wanted(), [entry(contest, one.code) for one in contest.candidates])
+    assert same.changes == ()
+    with_digits = replace(contest, candidates=contest.candidates[1:], check_digits=True, _by_code={})
+    made = plan(with_digits, wanted(check_digits=True), [entry(contest, "000001", status=APPROVED)])
+    assert (len(made.changed[0].code), holds(made.changed[0].code)) == (3, True)
+    assert "begins with 00" in refused(contest, wanted(), Entry("Yao", APPROVED, code="000009"))
