@@ -1,7 +1,6 @@
 """Accounts of staff: made, shut and opened again by the operator of the service."""
 
 import re
-import secrets
 from typing import Final
 
 from admin.access.passwords import Passwords
@@ -9,20 +8,12 @@ from admin.access.rules import Member, PasswordFault, Role, password_fault
 from admin.access.store import StaffAccounts, StaffRefused
 
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}", re.ASCII)
-# Letters and digits that do not look alike; four times five of them are 99 bits.
-_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
-_GROUPS, _GROUP_LENGTH = 4, 5
 
 FAULTS: Final = {
     PasswordFault.TOO_SHORT: "a password has at least 12 characters",
     PasswordFault.TOO_LONG: "a password has at most 128 characters",
     PasswordFault.COMMON: "this password is one of those that are tried first; choose another",
 }
-
-
-def drawn_password() -> str:
-    """A random password: `k7f2m-…`."""
-    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
 
 
 def read_email(typed: str) -> str:

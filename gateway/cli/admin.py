@@ -12,6 +12,7 @@ from admin.access.rules import Role
 from gateway.cli.commands import AsJson, command, group
 from gateway.cli.failures import MISUSED
 from gateway.cli.formats import Columns, print_json, print_rows
+from gateway.cli.passwords import drawn_password
 from gateway.cli.running import running_settings
 
 if TYPE_CHECKING:
@@ -59,8 +60,6 @@ def create(
     The password is asked for twice and never stands on the command line; without a terminal, or with --generate, it
     is drawn and printed this once. Outside the demo a second factor is set up at the first sign-in.
     """
-    from admin.access.keep_staff import drawn_password
-
     settings = running_settings()
     asked = sys.stdin.isatty() and not generate
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if asked else drawn_password()

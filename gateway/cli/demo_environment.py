@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.passwords import drawn_password
 from gateway.runtime.settings import Settings, environment
 
 
@@ -81,7 +82,6 @@ MADE: Final = "made the demo's administrator"
 
 def ensure_demo_admin(settings: Settings) -> Iterable[str]:
     """Make the administrator of a demo unless it is there; what to print."""
-    from admin.access.keep_staff import drawn_password
     from gateway.runtime import operations
     from gateway.runtime.demo import ADMIN_EMAIL
 

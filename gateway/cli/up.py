@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from admin.access.keep_staff import drawn_password
 from gateway.cli import running
 from gateway.cli.demo_environment import DRAWN, MADE, PASSWORD, Place, demo_environment
+from gateway.cli.passwords import drawn_password
 from gateway.cli.supervisor import Child, EngineKeeper, Program, end_marked
 from gateway.runtime.demo import ADMIN_EMAIL
 from gateway.runtime.embedded.engine import Engine, EngineError, file_system_errors, hold
