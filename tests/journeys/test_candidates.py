@@ -4,12 +4,13 @@ herself, is approved and voted for."""
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
 from admin.access.rules import Role
 from tests.country import Country
 from tests.engines import run_apart
 from tests.gateway.cli.staff import PASSWORD, hire
+from tests.movies import mp4
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 AWA = "awa@candidates.test"
@@ -58,7 +59,7 @@ async def sign_in(page: Page, country: Country, path: str) -> None:
     await page.click("main form button")
 
 
-async def test_candidates_come_by_a_file_and_by_themselves(country: Country, page: Page) -> None:
+async def test_candidates_come_by_a_file_and_by_themselves(country: Country, browser: Browser, page: Page) -> None:
     make_contest(country)
     path = "/admin/contests/casting/candidates"
     await sign_in(page, country, f"{path}/import")
@@ -80,16 +81,35 @@ async def test_candidates_come_by_a_file_and_by_themselves(country: Country, pag
     await page.wait_for_url("**/nominations/*")
     link = page.url
     await expect(page.locator(".lead")).to_contain_text("attend la décision")
+    assert country.phone("+2250544440031").wait_for_text("votre page").endswith(link)
+    film = FilePayload(name="moi.mov", mimeType="video/quicktime", buffer=mp4(3, brand=b"qt  "))
+    # Without the header that names an address: to another origin, a page may send none of its own.
+    own = await browser.new_page(viewport={"width": 360, "height": 740}, locale="fr-FR")
+    await own.goto(link)
+    await own.set_input_files("#film", film)
+    await own.get_by_role("button", name="Envoyer la vidéo").click()
+    await expect(own.get_by_text("Attend l'équipe.")).to_be_visible(timeout=20_000)
+    await own.close()
 
     await page.goto(f"{country.gateway_url}/admin/contests/casting/moderation")
     await page.keyboard.press("j")
     await page.keyboard.press("a")
-    await expect(page.locator(".notice.good")).to_have_text("Personne n'attend.")
+    await expect(page.locator(".queued")).to_have_count(0)
+    await expect(page.get_by_role("link", name="Léa Bony")).to_be_visible()
 
     await page.goto(link)
     await expect(page.locator(".lead")).to_contain_text("Vous êtes candidat")
+    await page.fill("#text", "Je chante et je danse.")
+    await page.get_by_role("button", name="Enregistrer la présentation").click()
+    await expect(page.locator(".notice")).to_contain_text("Ce changement attend l'équipe.")
     await page.get_by_role("link", name="Ma page publique").click()
-    await expect(page.locator("main")).to_contain_text("Je chante.")
+    await expect(page.locator("main")).not_to_contain_text("danse")
+    await page.goto(f"{country.gateway_url}/admin/contests/casting/moderation")
+    await page.keyboard.press("a")
+    await expect(page.locator(".queued")).to_have_count(0)
+    await page.goto(link)
+    await page.get_by_role("link", name="Ma page publique").click()
+    await expect(page.locator("main")).to_contain_text("Je chante et je danse.")
     await page.fill('input[name="quantity"]', "4")
     await page.fill('input[name="phone"]', "0544440031")
     await page.locator("main form button").first.click()

@@ -179,7 +179,7 @@ async def test_a_video_is_uploaded_approved_and_played(country: Country, browser
     await page.goto(f"{country.gateway_url}/admin/contests/star/candidates/03/video")
     send, said = page.locator(".film-upload button"), page.locator("[role=status]")
     for name, film, text in (
-        ("film.mov", mp4(3), "pas une vidéo MP4"),
+        ("film.avi", mp4(3), "ni une vidéo MP4"),
         ("large.mp4", mp4(3, length=51 * 1024 * 1024), "dépasse 50 Mo"),
     ):
         (tmp_path / name).write_bytes(film)
