@@ -36,7 +36,9 @@ BANNER_WIDTHS: Final = (480, 960, 1440)
 BANNER_RATIO: Final = 3
 BANNER_BYTES: Final = (20_000, 55_000, 100_000)
 """At most, of each width: a banner costs voters their data. The quality gives way."""
-_QUALITIES: Final = (80, 65, 50, 35, 20)
+_QUALITIES: Final = (80, 55, 30)
+# Of the effort that WebP takes from 0 to 6: a banner is written several times.
+_QUICK: Final = 4
 _SMALLEST_BANNER: Final = (BANNER_WIDTHS[0], BANNER_WIDTHS[0] // BANNER_RATIO)
 # Orientations in which width and height change places.
 _LYING: Final = (5, 6, 7, 8)
@@ -134,7 +136,7 @@ def _strips(image: Image.Image) -> Resized:
     made: dict[int, bytes] = {}
     for wanted, bytes_max in zip(BANNER_WIDTHS, BANNER_BYTES, strict=True):
         wide = min(wanted, most)
-        tries = (_webp(large, (wide, wide // BANNER_RATIO), quality) for quality in _QUALITIES)
+        tries = (_webp(large, (wide, wide // BANNER_RATIO), quality, method=_QUICK) for quality in _QUALITIES)
         fitting = next((body for body in tries if len(body) <= bytes_max), b"")
         if fitting and wide not in made:
             made[wide] = fitting
@@ -209,10 +211,10 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _webp(image: Image.Image, size: tuple[int, int], quality: int, *, lossless: bool = False) -> bytes:
+def _webp(image: Image.Image, size: tuple[int, int], quality: int, *, lossless: bool = False, method: int = 6) -> bytes:
     out, resized = io.BytesIO(), image.resize(size, Image.Resampling.LANCZOS)
     resized.info.clear()
-    resized.save(out, "WEBP", quality=quality, method=6, lossless=lossless)
+    resized.save(out, "WEBP", quality=quality, method=method, lossless=lossless)
     return out.getvalue()
 
 

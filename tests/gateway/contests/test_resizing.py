@@ -12,7 +12,19 @@ from PIL import ExifTags, Image, PngImagePlugin
 
 from gateway.contests import resizing
 from gateway.contests.resize_apart import AT_ONCE, WAITING_MAX, Resizer, TooManyWait
-from gateway.contests.resizing import BLUR_BYTES_MAX, BYTES_MAX, SIDES, PhotoFault, PhotoRefused, pack, resize, unpack
+from gateway.contests.resizing import (
+    BANNER_BYTES,
+    BANNER_WIDTHS,
+    BLUR_BYTES_MAX,
+    BYTES_MAX,
+    SIDES,
+    PhotoFault,
+    PhotoRefused,
+    Shape,
+    pack,
+    resize,
+    unpack,
+)
 from tests.rigs.photos import GREEN, RED, halves, saved
 
 PLACE = {1: "N", 2: (5.0, 20.0, 11.0), 3: "W", 4: (4.0, 1.0, 36.0)}
@@ -253,3 +265,119 @@ async def test_a_program_that_crashes_or_hangs_takes_nothing_with_it(monkeypatch
     with pytest.raises(PhotoRefused) as refused:
         await Resizer().resize(saved(halves()))
     assert refused.value.fault is PhotoFault.BROKEN
+
+
+def star(colour: tuple[int, int, int], width: int = 900) -> Image.Image:
+    """A square of this colour on the left of nothing."""
+    image = Image.new("RGBA", (width, width // 3), (0, 0, 0, 0))
+    image.paste((*colour, 255), (0, 0, width // 3, width // 3))
+    return image
+
+
+SHAPES = [Shape.LOGO, Shape.BANNER]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", [name for name in REFUSED if name not in ("too small", "one byte too long")])
+def test_what_is_no_photo_is_no_logo_and_no_banner(name: str, shape: Shape) -> None:
+    make, fault = REFUSED[name]
+    with pytest.raises(PhotoRefused) as refused:
+        resize(make(), shape)
+    # A bomb of a text or a profile is found when it is opened, or when what is too small is not even decoded.
+    assert refused.value.fault in (fault, PhotoFault.TOO_SMALL)
+
+
+@pytest.mark.parametrize(
+    ("shape", "width", "height", "taken"),
+    [
+        (Shape.LOGO, 96, 24, True),
+        (Shape.LOGO, 24, 96, True),
+        (Shape.LOGO, 96, 23, False),
+        (Shape.LOGO, 95, 95, False),
+        (Shape.BANNER, 480, 160, True),
+        (Shape.BANNER, 479, 160, False),
+        (Shape.BANNER, 480, 159, False),
+        (Shape.BANNER, 480, 3000, True),
+    ],
+)
+def test_a_logo_or_banner_has_a_least_size(shape: Shape, width: int, height: int, taken: bool) -> None:
+    data = saved(halves(width, height))
+    if taken:
+        assert resize(data, shape).by_width
+        return
+    with pytest.raises(PhotoRefused) as refused:
+        resize(data, shape)
+    assert refused.value.fault is PhotoFault.TOO_SMALL
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nothing_but_pixels_is_left_of_a_logo_or_banner(shape: Shape) -> None:
+    made = resize(with_place(), shape)
+    for width, body in made.by_width.items():
+        image = opened(body)
+        assert (image.width, dict(image.getexif())) == (width, {})
+        assert not {"exif", "xmp", "icc_profile"} & image.info.keys()
+        assert not any(mark in body for mark in (b"Tecno", b"taken at home", b"Cocody"))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "widths"),
+    [(2000, 1000, (480, 960, 1440)), (1200, 300, (480, 900)), (480, 160, (480,)), (700, 2000, (480, 700))],
+)
+def test_a_banner_is_three_times_as_wide_as_high(width: int, height: int, widths: tuple[int, ...]) -> None:
+    made = resize(saved(halves(width, height)), Shape.BANNER)
+    assert tuple(made.by_width) == widths
+    assert made.height == widths[-1] // 3
+    for wide, body in made.by_width.items():
+        image = opened(body)
+        assert image.size == (wide, wide // 3)
+        assert near(image.convert("RGB").getpixel((5, 5)), RED)
+        assert near(image.convert("RGB").getpixel((wide - 5, 5)), GREEN)
+
+
+def test_a_banner_that_was_taken_upright_stands_so() -> None:
+    made = resize(turned(), Shape.BANNER)  # 800 wide, red above green
+    assert tuple(made.by_width) == (480, 800)
+    image = opened(made.by_width[480]).convert("RGB")
+    assert near(image.getpixel((240, 5)), RED)
+
+
+def test_a_banner_costs_little_data() -> None:
+    for noise in (40, 255):
+        made = resize(saved(Image.effect_noise((1440, 480), noise).convert("RGB"), quality=60), Shape.BANNER)
+        limits = dict(zip(BANNER_WIDTHS, BANNER_BYTES, strict=True))
+        assert made.by_width
+        assert all(len(body) <= limits[width] for width, body in made.by_width.items())
+
+
+@pytest.mark.parametrize(
+    ("colour", "needs_white"), [((10, 10, 40), True), ((200, 0, 0), True), ((250, 220, 60), False)]
+)
+def test_a_logo_keeps_its_shape_and_what_is_transparent(colour: tuple[int, int, int], needs_white: bool) -> None:
+    made = resize(saved(star(colour), "PNG"), Shape.LOGO)
+    assert (tuple(made.by_width), made.height, made.needs_white) == ((320, 640), 213, needs_white)
+    for width, body in made.by_width.items():
+        image = opened(body)
+        assert (image.mode, image.width) == ("RGBA", width)
+        assert abs(image.height - width / 3) < 1
+        inside, outside = image.getpixel((width // 6, 20)), image.getpixel((width - 5, 20))
+        assert isinstance(inside, tuple)
+        assert isinstance(outside, tuple)
+        assert near(inside[:3], colour)
+        assert (inside[3], outside[3]) == (255, 0)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK", "LA", "RGBA", "I;16"])
+def test_a_logo_of_any_mode_is_taken(mode: str) -> None:
+    image = Image.new("I;16", (300, 100), 40_000) if mode == "I;16" else halves(300, 100, mode)
+    made = resize(saved(image, "JPEG" if mode == "CMYK" else "PNG"), Shape.LOGO)
+    assert (tuple(made.by_width), made.height, made.needs_white) == ((150, 300), 100, False)
+
+
+def test_a_logo_of_nothing_is_taken_as_it_is() -> None:
+    assert resize(saved(Image.new("RGBA", (300, 100), (0, 0, 0, 0)), "PNG"), Shape.LOGO).needs_white is False
+
+
+async def test_a_logo_is_made_apart() -> None:
+    data = saved(star((10, 10, 40)), "PNG")
+    assert await Resizer().resize(data, Shape.LOGO) == resize(data, Shape.LOGO)
