@@ -5,11 +5,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.contests.rounds import Round
 from leaderboard.feed import Board, Boards, FeedSettings, read_event_id, viewers_by_default
 from leaderboard.ranking import Score, ranking_from
 from tests.leaderboard.service import application
@@ -91,6 +93,26 @@ async def test_a_change_is_sent_as_difference_with_its_applause() -> None:
         assert (change.name, change.id) == ("leaderboard:update", "1")
         assert change.data == {"version": 1, "totalVotes": 5, "changed": [["07", 5]]}
         assert (applause.name, applause.data) == ("vote:success", {"version": 1, "votes": [["07", 5]]})
+
+
+async def test_a_new_round_is_a_new_board() -> None:
+    async with country() as here:
+        now, hour = here.service.now(), timedelta(hours=1)
+        rounds = (Round(1, "One", now - hour, now), Round(2, "Two", now, now + hour))
+        contest = here.service.shown[0]
+        here.service.shown[0] = replace(contest, rounds=rounds, reopens_at=now, _by_code={})
+        here.service.scores["1:07"] = 5
+        here.boards.update(here.service.ranking("star"))
+        response = await here.watch()
+        first = await next_event(response)
+        here.service.shown[0] = replace(contest, rounds=rounds, _by_code={})
+        here.boards.update(here.service.ranking("star"))
+        second = await next_event(response)
+        assert [one.name for one in (first, second)] == ["leaderboard:initial"] * 2
+        assert isinstance(first.data, dict)
+        assert isinstance(second.data, dict)
+        found = [(one["round"]["name"], one["totalVotes"], one["version"]) for one in (first.data, second.data)]
+        assert found == [("One", 5, 0), ("Two", 0, 0)]
 
 
 async def test_many_changes_become_few_frames() -> None:

@@ -2,13 +2,14 @@ import gzip
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.contests.contest import Candidate, CandidateStatus, ContestState
+from gateway.contests.rounds import Round
 from gateway.http.pages import CONTENT_SECURITY_POLICY, preferred
 from leaderboard.feed import Boards, FeedSettings
 from tests.demo import demo_contest
@@ -293,6 +294,64 @@ async def test_who_was_evicted_is_below_the_ranking_and_stays_in_the_total(here:
     text = await here.text("/c/star", Accept_Language="en")
     assert text.index("Evicted") < text.index('href="/c/star/02"')
     assert "evicted 1 June 2026, 20:00" in text
+
+
+def with_rounds(here: Here, *, reopens_at: datetime | None = None) -> None:
+    """A first round that is over, and a second one; the second begins at `reopens_at`, or has begun."""
+    now, hour = here.service.now(), timedelta(hours=1)
+    second = (now - hour, now + hour) if reopens_at is None else (reopens_at, reopens_at + hour)
+    rounds = (Round(1, "Demi-finale", now - 3 * hour, now - 2 * hour), Round(2, "Finale", *second))
+    here.service.shown[0] = replace(here.service.shown[0], rounds=rounds, reopens_at=reopens_at, _by_code={})
+    here.service.scores |= {"07": 100, "1:07": 5, "1:08": 2, "2:03": 1}
+
+
+async def test_the_ranking_is_that_of_the_round_and_earlier_ones_stay(here: Here) -> None:
+    with_rounds(here)
+    now = await (await here.client.get(API)).json()
+    assert (now["round"], now["totalVotes"]) == ({"number": 2, "name": "Finale"}, 1)
+    answer = await here.client.get(API, params={"round": "1", "limit": "2"})
+    before = await answer.json()
+    assert (before["round"], before["totalVotes"]) == ({"number": 1, "name": "Demi-finale"}, 7)
+    assert [(one["code"], one["votes"]) for one in before["entries"]] == [("07", 5), ("08", 2)]
+    assert await (await here.client.get(API, params={"round": "2"})).json() == now
+    known = {"If-None-Match": answer.headers["ETag"]}
+    assert (await here.client.get(API, params={"round": "1", "limit": "2"}, headers=known)).status == 304
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [("3", 404), ("20", 404), ("21", 422), ("0", 422), ("x", 422), ("", 422)]
+)
+async def test_a_round_that_has_not_begun_has_no_ranking(here: Here, number: str, status: int) -> None:
+    with_rounds(here)
+    answer = await here.client.get(API, params={"round": number})
+    assert (answer.status, (await problem_of(answer))["status"]) == (status, status)
+    assert (await here.client.get("/c/star", params={"round": number})).status == 404
+
+
+async def test_a_contest_without_rounds_has_none_to_read(here: Here) -> None:
+    assert (await here.client.get(API, params={"round": "1"})).status == 404
+    assert (await here.client.get("/c/star", params={"round": "1"})).status == 404
+
+
+async def test_the_page_of_an_earlier_round_leads_to_the_present_one(here: Here) -> None:
+    with_rounds(here)
+    text = await here.text("/c/star", Accept_Language="en")
+    assert 'href="/c/star?round=1"' in text
+    past = await here.text("/c/star?round=1", Accept_Language="en")
+    assert "Final ranking of the round" in past
+    assert 'href="/c/star"' in past
+    assert "Fatou" in past
+    answer = await here.client.get("/c/star?round=2", allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (302, "/c/star")
+
+
+async def test_between_rounds_the_page_says_when_the_next_one_opens(here: Here) -> None:
+    opens = here.service.now() + timedelta(hours=5)
+    with_rounds(here, reopens_at=opens)
+    text = await here.text("/c/star", Accept_Language="en")
+    assert f'datetime="{opens.isoformat()}">Opens' in text
+    assert "Demi-finale" in text
+    assert "Finale</" not in text.replace("Demi-finale", "")
 
 
 async def test_the_bot_stands_under_how_to_vote_once_its_name_is_known() -> None:

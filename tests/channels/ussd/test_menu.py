@@ -9,10 +9,12 @@ from channels import gsm
 from channels.ussd.menu.machine import advance, start
 from channels.ussd.menu.session import Buy, MenuView, Node, Session, Turn, Wants
 from gateway.contests.contest import CandidateStatus
+from gateway.contests.rounds import Round
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import ON_PHONES, PaymentMethod
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
+from gateway.values.time_zones import digits
 from tests.channels.ussd.service import MOOV, MTN, NEW, ORANGE, view
 from tests.demo import demo_contest
 from tests.rails import PUSH, RAILS
@@ -351,6 +353,24 @@ def test_a_contest_that_is_over_still_answers_who_was_debited(language: str) -> 
     Call(late).type("2").shows("1. ").type("0").shows("vote clos").type("6", "2").shows("Fin du vote")
     Call(late).type("2", "07").shows("est clos")
     Call(late).type("8").shows("Choix inconnu.", "vote clos").type("00").shows("vote clos")
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "wes"])
+def test_between_two_rounds_a_dialler_reads_when_the_next_one_opens(language: str) -> None:
+    hour = timedelta(hours=1)
+    rounds = (Round(1, "Un", NOON - 3 * hour, NOON - hour), Round(2, "Deux", NOON + hour, NOON + 2 * hour))
+    contest = replace(demo_contest(), time_zone="Africa/Douala", rounds=rounds, reopens_at=NOON + hour, _by_code={})
+    between = view(contest=contest)
+    opens = digits(NOON + hour, "Africa/Douala")
+    shown = Call(between, language).shows(opens).turn.screen
+    assert [line[0] for line in shown.splitlines()[1:]] == ["2", "3", "4", "5", "6"]
+    assert gsm.fits(shown, 160)
+    Call(between, language).type("2").shows("1. ").type("0").shows(opens)
+    for typed in ("07", "1", "aya"):
+        call = Call(between, language).type(typed).shows(opens)
+        assert (call.turn.session, call.turn.buy) == (None, None)
+    in_second = replace(view(contest=replace(contest, reopens_at=None, _by_code={})), now=NOON + hour)
+    assert Call(in_second, language).type("07", "5", "1").turn.buy is not None
 
 
 def test_a_contest_that_closes_on_the_way_ends_the_dialogue() -> None:

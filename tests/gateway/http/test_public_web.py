@@ -13,7 +13,8 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from gateway.contests.brand import Brand, BrandPicture
-from gateway.contests.contest import Candidate
+from gateway.contests.contest import Candidate, CandidateStatus
+from gateway.contests.rounds import Round
 from gateway.orders.rules import Channel, VoteRequest
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
@@ -109,6 +110,30 @@ async def test_everybody_can_use_every_page(
         assert await page.locator("html").get_attribute("lang") == language
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
         found += await violations(page, rules)
+    assert found == []
+
+
+@pytest.mark.parametrize(("language", "width", "dark"), [("fr", 360, False), ("en", 1280, True)])
+async def test_everybody_can_use_the_pages_of_rounds_and_of_who_was_evicted(
+    seen: Seen, language: str, width: int, dark: bool
+) -> None:
+    contest, now = seen.service.shown[0], seen.service.now()
+    hour = timedelta(hours=1)
+    rounds = (Round(1, "Demi-finale", now - 3 * hour, now - 2 * hour), Round(2, "Finale", now - hour, now + hour))
+    people = [
+        replace(one, status=CandidateStatus.EVICTED, evicted_at=now - hour) if one.code == "08" else one
+        for one in contest.candidates
+    ]
+    seen.service.shown[0] = replace(contest, rounds=rounds, candidates=tuple(people), _by_code={})
+    seen.service.scores |= {"1:07": 12, "1:08": 9, "2:07": 3}
+    page = await seen.open("/docs", language, width, dark=dark)
+    found: list[tuple[str, str, str]] = []
+    for path, total in (("/c/star", 3), ("/c/star?round=1", 21), ("/c/star/08", None)):
+        await page.goto(seen.base + path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+        if total is not None:
+            assert await page.locator(".total span").inner_text() == str(total)
+        found += await violations(page, SEEN)
     assert found == []
 
 
