@@ -195,8 +195,14 @@ def collected_and_sold(country: Country) -> tuple[int, int]:
     sold = 0
     for contest in contests:
         if contest["price"]["currency"] == "XOF":
-            board = country.gateway.get(f"/api/contests/{contest['slug']}/leaderboard").raise_for_status().json()
-            sold += int(board["totalVotes"]) * int(contest["price"]["amount"])
+            path = f"/api/contests/{contest['slug']}/leaderboard"
+            board = country.gateway.get(path).raise_for_status().json()
+            # Each round of these contests begins at zero.
+            earlier = range(1, board["round"]["number"]) if "round" in board else ()
+            boards = [
+                country.gateway.get(path, params={"round": number}).raise_for_status().json() for number in earlier
+            ]
+            sold += sum(int(one["totalVotes"]) for one in (board, *boards)) * int(contest["price"]["amount"])
     return collected, sold
 
 
