@@ -20,6 +20,7 @@ from admin.contests import file as contest_file
 from admin.contests import pages as contests_pages
 from admin.contests import photos as candidate_photos
 from admin.contests import rounds as contest_rounds
+from admin.contests import rules as contest_rules
 from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
 from admin.money import beneficiaries, fees, ledger, payouts, reconciliation, refunds
@@ -94,6 +95,7 @@ def setup(
         fees,
         contest_file,
         contest_rounds,
+        contest_rules,
         candidate_photos,
         people_pages,
         organisers,

@@ -28,6 +28,7 @@ from gateway.contests.store import (
     state_of,
     write_plan,
 )
+from gateway.contests.versions import RulesVersion, counted_versions
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidates, contests, organisers
@@ -153,6 +154,12 @@ class StaffContests:
         """One contest. Raises ActRefused."""
         async with scoped(self._engine, scope) as connection:
             return await _held(connection, slug, scope)
+
+    async def rules(self, slug: str, scope: Scope) -> tuple[Contest, list[RulesVersion]]:
+        """A contest and the versions of its rules, the newest first. Raises ActRefused."""
+        async with scoped(self._engine, scope) as connection:
+            held = await _held(connection, slug, scope)
+            return held.contest, await counted_versions(connection, held.contest.id)
 
     async def organisers(self, scope: Scope) -> list[tuple[str, str]]:
         """Slug and name of those for whom a person may make a contest."""

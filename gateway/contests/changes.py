@@ -18,7 +18,19 @@ from gateway.values.money import Money
 # What money was already taken for.
 _FIXED: Final = {"organiser_id": "organiser", "country": "country", "currency": "currency"}
 _NOT_COMPARED: Final = frozenset(
-    {"id", "version", "brand", "candidates", "_by_code", "organiser_id", "country", "slug", "suspended", "reopens_at"}
+    {
+        "id",
+        "version",
+        "brand",
+        "candidates",
+        "_by_code",
+        "rules_version",
+        "organiser_id",
+        "country",
+        "slug",
+        "suspended",
+        "reopens_at",
+    }
 )
 
 

@@ -138,9 +138,10 @@ class Contest:
     is chosen behind its service code, None while nothing has to be chosen. `confirm_above`: an order by text
     of more votes is asked about; None: see `asks_above`. `time_zone`: by its IANA name, in which its times
     are read. `categories`: in which candidates stand, empty where they all stand together. `nominations`: people may
-    propose themselves, until `nominations_close_at` or the contest's own close. `refund_days`: for how many days after
-    a vote its refund may be asked for; None: for ever. `brand`: how its pages look, by itself and its organiser.
-    `suspended`: its organiser is frozen, and no votes are sold.
+    propose themselves, until `nominations_close_at` or the contest's own close. `rules_version`: of what
+    `gateway.contests.rules` says. `refund_days`: for how many days after a vote its refund may be asked for; None: for
+    ever. `brand`: how its pages look, by itself and its organiser. `suspended`: its organiser is frozen, and no votes
+    are sold.
     `rounds`: in which alone votes are sold, by their numbers; empty where the contest is one. `reopens_at`: when the
     next of them begins, as of this snapshot; None where none is to come.
     """
@@ -170,6 +171,7 @@ class Contest:
     time_zone: str = "Africa/Abidjan"
     categories: tuple[str, ...] = ()
     nominations: bool = False
+    rules_version: int = 1
     tie_break: TieBreak = TieBreak.SHARED
     refund_days: int | None = None
     nominations_close_at: datetime | None = None

@@ -30,6 +30,8 @@ from gateway.values.organiser import OrganiserState
 
 # Any number: two documents are applied one after the other.
 _APPLY_LOCK = 0x5907_11_A9
+# Whose value `keep_rules` knows.
+_NOT_WRITTEN = NOT_IN_A_CONTEST | {"rules_version"}
 _PERSON = ("code", "name", "status", "photo_url", "category", "text", "reason")
 # What an organiser has besides one contest, and what that one is so far.
 _HELD = text("""
@@ -185,7 +187,7 @@ async def discard_draft(connection: AsyncConnection, contest_id: UUID) -> str | 
 
 
 def _row(contest: Contest) -> dict[str, Any]:
-    values = {c.name: getattr(contest, c.name) for c in contests.columns if c.name not in NOT_IN_A_CONTEST}
+    values = {c.name: getattr(contest, c.name) for c in contests.columns if c.name not in _NOT_WRITTEN}
     values |= {"state": contest.state.value, "tie_break": contest.tie_break.value}
     price, lists = contest.price, {"packs": list(contest.packs), "categories": list(contest.categories)}
     return {**values, "price_minor": price.amount_minor, "currency": price.currency, **lists}

@@ -19,6 +19,7 @@ import channels.ussd.routes
 import channels.web.api
 import channels.web.nominations
 import channels.web.pages
+import channels.web.rules
 import leaderboard.routes
 import payments.routes
 from admin.access.guard import Access
@@ -31,6 +32,7 @@ from admin.services import Payments
 from channels.session_store import SESSIONS
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.directory import ContestDirectory
+from gateway.contests.versions import RulesVersions
 from gateway.http import health, media, middleware, openapi
 from gateway.http.callers import DEVICES, PUBLIC_URL, Devices, ForwardedByProxies
 from gateway.http.health import Concern
@@ -105,6 +107,7 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     pages.add_pictures(container.pictures.address(""))
     nominations = container.nominations(container.rankings.directory.refresh)
     channels.web.nominations.setup(app, nominations, container.photos)
+    channels.web.rules.setup(app, RulesVersions(container.engine))
 
 
 def _mount_back_office(app: web.Application, container: Container, directory: ContestDirectory, pages: Pages) -> None:

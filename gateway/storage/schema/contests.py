@@ -269,6 +269,7 @@ votes = table(
     timestamps("counts_until", null=True),
     small_integers("round", default="0"),
     checks("amount_minor = quantity * price_minor", "(voter_index is null) = (voter_cipher is null)", "quantity > 0"),
+    index("votes_of_rules", "contest_id", "rules_version", where="rules_version > 1"),
     index("votes_of_chat", "chat_id", "placed_at desc", where="chat_id is not null"),
     index("votes_of_voter", "voter_index", "placed_at desc", where="voter_index is not null"),
     partition_by="placed_at",
