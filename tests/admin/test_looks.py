@@ -178,6 +178,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/log",
         "/admin/contests/star/file",
         "/admin/contests/star/rounds",
+        "/admin/contests/star/rules",
         "/admin/contests/star/candidates",
         "/admin/contests/star/candidates/new",
         "/admin/contests/star/candidates/import",

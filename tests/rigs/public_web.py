@@ -1,12 +1,34 @@
 """The whole public web over one service in memory: voters' pages, ranking, API and its document."""
 
+from uuid import UUID
+
 from aiohttp import web
 
+from channels.web import rules
+from gateway.contests.rules import digest, rules_document
+from gateway.contests.versions import RulesVersion, RulesVersions, told
 from gateway.http.limits import StreamCap
 from leaderboard import routes
 from leaderboard.feed import Boards, FeedSettings
 from tests.channels.web.service import application as voting
-from tests.rigs.voting_service import FakeVotingService
+from tests.rigs.voting_service import NOON, FakeVotingService
+
+
+class KnownVersions(RulesVersions):
+    """The rules of contests in memory: as they are, and how they were before with half the price."""
+
+    def __init__(self, service: FakeVotingService) -> None:
+        self._service = service
+
+    async def of(self, contest: UUID) -> list[RulesVersion]:
+        known = self._service.contest_by_id(contest)
+        assert known is not None
+        after = rules_document(known)
+        before = {**after, "price_minor": after["price_minor"] // 2, "closes_at": after["opens_at"]}
+        return [
+            RulesVersion(2, after, digest(after), NOON, "awa@house.test", told(after, before)),
+            RulesVersion(1, before, digest(before), NOON, "awa@house.test", told(before, None)),
+        ]
 
 
 def application(
@@ -16,4 +38,5 @@ def application(
     app = voting(service, cap=cap)
     app[routes.PUBLISHED] = service
     routes.setup(app, boards or Boards(FeedSettings(tick=0.05)), cap)
+    rules.setup(app, KnownVersions(service))
     return app

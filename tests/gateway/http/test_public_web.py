@@ -31,7 +31,17 @@ pytestmark = pytest.mark.browser
 BYTES_MAX, REQUESTS_MAX, SCRIPT_MAX, STYLE_MAX, HEADERS = 14_000, 5, 4_000, 5_000, 500
 WHITE = "rgb(255, 255, 255)"
 PAYER = Msisdn("+2250501020304", "CI")
-PAGES = ["/", "/c/star", "/c/star/07", "/votes/pending", "/votes/redirect", "/votes/counted", "/verify", "/docs"]
+PAGES = [
+    "/",
+    "/c/star",
+    "/c/star/07",
+    "/votes/pending",
+    "/votes/redirect",
+    "/votes/counted",
+    "/verify",
+    "/c/star/rules",
+    "/docs",
+]
 
 
 @dataclass

@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
+from gateway.contests.rules import canonical
+from gateway.contests.versions import RuleLine, RulesVersions, counted_versions
 from gateway.orders.rules import PlacedOrder, Refusal
 from gateway.values.money import Money
 from payments.requests import Act, ActRefused
@@ -144,3 +147,26 @@ async def test_nobody_changes_a_version(rig: Rig) -> None:
     for statement in ("update contest_rules set version = 2", "delete from contest_rules"):
         with pytest.raises(Exception, match="permission denied"):
             await rig.change(statement)
+
+
+async def test_versions_are_read_with_the_votes_that_count_under_them(rig: Rig) -> None:
+    assert await paid_now(rig, await rig.placed(number="+2250501020301", quantity=5)) == "settled"
+    await rig.new_rules(price=Money(150, "XOF"), packs=(1, 5))
+    assert await paid_now(rig, await rig.placed(number="+2250501020302", quantity=7)) == "settled"
+    await rig.placed(number="+2250501020303", quantity=9)
+    await rig.new_rules(refund_days=3)
+    async with rig.engine.connect() as connection:
+        found = await counted_versions(connection, rig.contest.id)
+    assert [(one.version, one.made_by, one.votes) for one in found] == [
+        (3, "awa@house.test", 0), (2, "awa@house.test", 7), (1, "demo", 5)
+    ]  # fmt: skip
+    assert [line.name for line in found[2].lines][:2] == ["price_minor", "quantity_max"]
+    assert found[1].lines == (
+        RuleLine("price_minor", Money(150, "XOF"), Money(100, "XOF")),
+        RuleLine("packs", [1, 5], None),
+    )
+    assert found[0].lines == (RuleLine("refund_days", 3, None),)
+    public = await RulesVersions(rig.engine).of(rig.contest.id)
+    assert [(one.version, one.votes, sha256(canonical(dict(one.document))).digest()) for one in public] == [
+        (one.version, 0, one.sha256) for one in found
+    ]

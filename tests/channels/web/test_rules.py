@@ -1,0 +1,42 @@
+"""The rules of a contest, for everybody who votes."""
+
+import json
+from collections.abc import AsyncIterator
+from hashlib import sha256
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from tests.rigs.public_web import application
+from tests.rigs.voting_service import FakeVotingService
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[TestClient]:  # type: ignore[type-arg] # of any request
+    async with TestClient(TestServer(application(FakeVotingService()))) as client:
+        yield client
+
+
+async def test_versions_in_words(web: TestClient) -> None:  # type: ignore[type-arg]
+    async with web.get("/c/star/rules", headers={"Accept-Language": "en"}) as answer:
+        text = await answer.text()
+    assert answer.status == 200
+    assert text.index("Version 2") < text.index("Version 1")
+    assert "<b>100\u00a0FCFA</b>" in text
+    assert "(before: 50\u00a0FCFA)" in text
+    assert "Candidates share the place" in text
+    async with web.get("/c/nowhere/rules") as answer:
+        assert answer.status == 404
+
+
+async def test_a_version_is_a_document_whose_hash_is_its_mark(web: TestClient) -> None:  # type: ignore[type-arg]
+    async with web.get("/c/star/log/rules/2.json") as answer:
+        body = await answer.read()
+    assert answer.status == 200
+    assert answer.headers["ETag"] == f'"{sha256(body).hexdigest()}"'
+    assert json.loads(body)["price_minor"] == 100
+    for address in ("/c/star/log/rules/3.json", "/c/nowhere/log/rules/1.json"):
+        async with web.get(address) as answer:
+            assert (answer.status, answer.content_type) == (404, "application/problem+json")
+    async with web.get("/c/star/log/rules/0.json") as answer:
+        assert answer.status == 404
