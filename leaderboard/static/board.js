@@ -91,7 +91,7 @@ function whole(news) {
     return;
   }
   seen = news.version;
-  for (const entry of entries) take(rows.get(entry.code), entry.votes);
+  for (const { code, votes } of entries) take(rows.get(code), votes);
   draw(news.totalVotes);
 }
 
@@ -140,7 +140,7 @@ async function follow() {
     const limit = many ? `?limit=${places}` : "";
     const stop = stream.follow(`${board.dataset.api}/events${limit}`, Object.keys(takes), (event, data) => {
       if (event in takes) takes[event](JSON.parse(data));
-      else if (event === "delayed") say("delayed");
+      else if (event === "delayed") say(event);
       else if (event === "refused") {
         stop();
         poll();
