@@ -26,8 +26,8 @@ function say(word) {
 
 // Where equals do not share a place, each stands behind those who had as many votes before.
 function take(row, votes) {
-  row.rating = row.votes = votes;
-  if (board.dataset.earliest && votes) row.rating -= later += 1e-6;
+  row.place = row.votes = votes;
+  if (board.dataset.tie && votes) row.place -= later += 1e-6;
 }
 
 // Only rows whose place changed are touched; each then glides from where it was seen last.
@@ -62,11 +62,11 @@ function count(votes) {
 }
 
 function draw(sum) {
-  const order = [...rows.values()].sort((a, b) => b.rating - a.rating || (a.code < b.code ? -1 : 1));
+  const order = [...rows.values()].sort((a, b) => b.place - a.place || (a.code < b.code ? -1 : 1));
   const most = Math.max(1, order[0].votes);
   let rank = 0;
   order.forEach((row, place) => {
-    if (order[place - 1]?.rating !== row.rating) rank = place + 1;
+    if (order[place - 1]?.place !== row.place) rank = place + 1;
     row.rank.textContent = row.votes ? rank : "–";
     row.line.toggleAttribute("data-leads", rank === 1 && row.votes > 0);
     row.count.textContent = figure.format(row.votes);

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "m0022"
-down_revision = "m0021"
+revision = "m0023"
+down_revision = "m0022"
 
 
 def upgrade() -> None:
