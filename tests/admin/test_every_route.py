@@ -382,6 +382,25 @@ def may(member: tuple[str, Role, str | None], route: Route) -> bool:
     return route.right in held and (route.path != "/admin/acts" or Right.REFUND in held)
 
 
+async def test_people_of_a_frozen_organiser_read_at_every_address_and_change_at_none(
+    world: World, database: Database
+) -> None:
+    async with world.office.rig.engine.begin() as connection:
+        await connection.execute(text("update organisers set state = 'frozen' where slug = 'demo'"))
+    before, wrong = await snapshot(world, database), []
+    for address, role, organiser in members():
+        if organiser != "demo":
+            continue
+        for route in routes_of(world.office):
+            if route.path in OWN or (route.method, route.path) in PUBLIC:
+                continue
+            reads = route.method == "GET" and route.right in rights_in(role, UUID(int=1))
+            status, _ = await world.send(address, route, world.names)
+            wrong += [] if (status < 400 if reads else status == 403) else [(address, route.method, route.path, status)]
+    assert wrong == [], "\n".join(map(str, wrong))
+    assert await snapshot(world, database) == before
+
+
 async def judged(
     world: World, address: str, route: Route, organiser: str | None, *, may: bool
 ) -> tuple[object, ...] | None:

@@ -31,14 +31,15 @@ def password_hash() -> str:
     return passwords._HASHER.hash(PASSWORD)
 
 
-async def hire(database_url: str, *emails: str, role: Role = Role.FINANCE) -> None:
-    """Accounts with PASSWORD, active and in this role from now on."""
+async def hire(database_url: str, *emails: str, role: Role = Role.FINANCE, organiser: str | None = None) -> None:
+    """Accounts with PASSWORD, active and in this role from now on. `organiser`: slug; None: the platform."""
     connection = await asyncpg.connect(database_url)
     try:
         await connection.executemany(
-            "insert into staff (id, email, password_hash, role) values (gen_random_uuid(), $1, $2, $3)"
+            "insert into staff (id, email, password_hash, role, organiser_id) values (gen_random_uuid(), $1, $2, $3,"
+            " (select id from organisers where slug = $4))"
             " on conflict (email) do update set password_hash = excluded.password_hash, role = excluded.role",
-            [(email, password_hash(), role.value) for email in emails],
+            [(email, password_hash(), role.value, organiser) for email in emails],
         )
     finally:
         await connection.close()
