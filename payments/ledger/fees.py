@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.audit_log import note
-from gateway.values.money import EXPONENTS
+from gateway.values.money import EXPONENTS, Money
 from payments.ledger.book import UnknownName, organiser_id
 from payments.ledger.postings import FeePlan
 from payments.request_store import carry_out_once
@@ -52,7 +52,9 @@ async def preview_fees(connection: AsyncConnection, request: NewRequest) -> Mapp
         "organiser": request.subject,
         "currency_of_orders": currency,
         "method": method,
-        **asdict(plan),
+        "percent": f"{plan.percent_bp // 100}.{plan.percent_bp % 100:02d} %",
+        "fixed": f"{Money(plan.fixed_minor, currency).plain()} {currency}",
+        "minimum": f"{Money(plan.minimum_minor, currency).plain()} {currency}",
         "valid_from": None if valid_from is None else f"{valid_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
     }
 

@@ -200,7 +200,12 @@ async def test_our_share_is_changed_by_two_of_the_platform(office: Office) -> No
     plan = {"currency": "XOF", "percentBp": 750, "minimumMinor": 5, "reason": REASON}
     assert (await sita("POST", path, plan))[0] == 403
     status, asked = await yao("POST", path, plan | {"method": "CARD"})
-    assert (status, asked["act"], asked["status"], asked["preview"]["percent_bp"]) == (201, "fees", "waiting", 750)
+    assert (status, asked["act"], asked["status"], asked["preview"]["percent"]) == (
+        201,
+        "fees",
+        "waiting",
+        "7.50 %",
+    )
     decision = f"requests/{asked['id']}/decision"
     assert (await yao("POST", decision, {"approve": True}))[1]["type"] == "/problems/own_request"
     assert (await sita("POST", decision, {"approve": True}))[0] == 404
