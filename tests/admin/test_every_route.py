@@ -346,6 +346,8 @@ async def no_wall(_: AsyncConnection, __: Scope) -> None:
     """Row-level security taken away: the transaction stays the service's own."""
 
 
+# Some thousand requests, and more with each address.
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("walls", ["both", "scope in the statement alone"])
 async def test_every_role_at_every_address(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch, walls: str
