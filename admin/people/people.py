@@ -123,7 +123,9 @@ async def invite(request: web.Request, me: Me, *, body: Invitation) -> Reply:
     return Reply(201, made_of(await answered(request.app[PEOPLE].invite(me.email, new))))
 
 
-@staff_endpoint(Right.MANAGE_STAFF, proof=True, path=InvitationPath, returns={200: InvitationMade}, problems=(404, 422))
+@staff_endpoint(
+    Right.MANAGE_STAFF, proof=True, path=InvitationPath, returns={200: InvitationMade}, problems=(404, 409, 422)
+)
 async def send_again(request: web.Request, me: Me, *, path: InvitationPath) -> Reply:
     """Send an invitation again.
 
