@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from admin.access.guard import HOME, Form, Me, form, menu_of, page, say, see_other, show
+from admin.access.moment import contests_of
 from admin.access.pages import MY_PAGE
 from admin.answers import read_id
 from admin.orders.store import ORDERS
@@ -38,7 +39,8 @@ async def home(request: web.Request, me: Me) -> web.StreamResponse:
         for held in balances
         if held.currency != VOTES and held.account not in _TURNOVER
     ]
-    return show(request, me, "admin_home.html", waiting=waiting, balances=rows)
+    begins = me.may(Right.EDIT_CONTEST) and not contests_of(request, me.scope)
+    return show(request, me, "admin_home.html", waiting=waiting, balances=rows, begins=begins)
 
 
 @page(Right.READ_ORDERS)

@@ -11,6 +11,7 @@ from tests.country import Country
 from tests.engines import run_apart
 from tests.gateway.cli.staff import PASSWORD, hire
 from tests.movies import mp4
+from tests.rigs.photos import halves, saved
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 AWA = "awa@candidates.test"
@@ -70,6 +71,16 @@ async def test_candidates_come_by_a_file_and_by_themselves(country: Country, bro
     await expect(found).to_have_text(["9", "17", "25"])
     await page.get_by_role("button", name="Importer les 27 lignes sans faute").click()
     await expect(page.locator(".notice.good")).to_contain_text("27 candidats ajoutés")
+
+    # Two photos at once, which the public pages show.
+    await page.goto(f"{country.gateway_url}/admin/contests/casting/photos")
+    photos = [FilePayload(name=f"{code}.jpg", mimeType="image/jpeg", buffer=saved(halves())) for code in (12, 13)]
+    await page.set_input_files("#files", photos)
+    await page.get_by_role("button", name="Envoyer").click()
+    await expect(page.locator(".photos img")).to_have_count(2, timeout=20_000)
+    await page.goto(f"{country.gateway_url}/c/casting/12")
+    await expect(page.get_by_role("img", name="Photo de Candidate 2")).to_have_js_property("complete", True)
+    assert await page.get_by_role("img", name="Photo de Candidate 2").evaluate("one => one.naturalWidth") > 0
 
     await page.goto(f"{country.gateway_url}/c/casting")
     await page.get_by_role("link", name="Proposer ma candidature").click()

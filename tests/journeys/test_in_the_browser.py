@@ -142,6 +142,7 @@ async def test_somebody_invited_by_mail_signs_in_with_the_code_of_a_phone(countr
     await page.fill("#password", PASSWORD)
     await page.fill("#code", pyotp.TOTP(secret).now())
     await page.click("main form button")
+    await page.get_by_text("Menu", exact=True).click()
     await page.get_by_role("link", name="Personnes").click()
     await expect(page.locator("main")).to_contain_text(invited)
     assert owner not in await page.content(), "the platform's people are not the organiser's"

@@ -267,3 +267,17 @@ async def test_others_contests_are_unknown_and_readers_change_nothing(office: Of
             assert answer.status == status, path
     async with reader.get("/admin/contests/new") as answer:
         assert answer.status == 403
+
+
+async def test_the_way_to_a_first_contest_is_on_every_page(office: Office) -> None:
+    await other_organiser(office.rig)
+    await office.hire("new@other.test", Role.OWNER, "other")
+    client = await office.signed_in("new@other.test")
+    async with client.get("/admin") as shown:
+        assert 'href="/admin/contests/new"' in await shown.text()
+    address = await drafted(office, client)
+    async with client.get(address) as shown:
+        assert f"{address}/candidates/import" in await shown.text()
+    # Who has a contest that is published begins with what waits.
+    async with (await office.signed_in(AWA)).get("/admin") as shown:
+        assert 'href="/admin/contests/new"' not in await shown.text()
