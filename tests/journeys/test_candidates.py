@@ -78,9 +78,12 @@ async def test_candidates_come_by_a_file_and_by_themselves(country: Country, bro
     await page.set_input_files("#files", photos)
     await page.get_by_role("button", name="Envoyer").click()
     await expect(page.locator(".photos img")).to_have_count(2, timeout=20_000)
+    photo = page.get_by_role("img", name="Photo de Candidate 2")
     await page.goto(f"{country.gateway_url}/c/casting/12")
-    await expect(page.get_by_role("img", name="Photo de Candidate 2")).to_have_js_property("complete", True)
-    assert await page.get_by_role("img", name="Photo de Candidate 2").evaluate("one => one.naturalWidth") > 0
+    while not await photo.count():
+        await page.reload()
+    await expect(photo).to_have_js_property("complete", True)
+    assert await photo.evaluate("one => one.naturalWidth") > 0
 
     await page.goto(f"{country.gateway_url}/c/casting")
     await page.get_by_role("link", name="Proposer ma candidature").click()
