@@ -75,7 +75,7 @@ def _value(document: Mapping[str, Any], name: str) -> object:
             return document[name] // 60
         case "rounds":
             return [
-                (datetime.fromisoformat(one["opens_at"]), datetime.fromisoformat(one["closes_at"]))
+                (datetime.fromisoformat(one["opens_at"]), datetime.fromisoformat(one["closes_at"]), one["fresh"])
                 for one in value or ()
             ]
     return value
