@@ -11,7 +11,7 @@ from typing import Final
 from channels import gsm
 from channels.phrases import say
 from gateway.contests.codes import CodeFault, code_fault, phrase_of
-from gateway.contests.contest import Candidate, Contest
+from gateway.contests.contest import Candidate, Contest, TieBreak
 from gateway.orders.rules import Refusal, check_quantity
 from gateway.orders.wallet import ON_PHONES, PaymentMethod, example_number, not_taken_yet
 from gateway.values.msisdn import Msisdn, NumberFault, read_msisdn
@@ -183,3 +183,13 @@ def why_taken_back(language: str, reason: str) -> str:
     except ValueError:
         return reason
     return say(language, f"adjusted.{known.name.lower()}")
+
+
+def rule_terms(contest: Contest) -> list[tuple[str, dict[str, int]]]:
+    """Rules that not every contest has, as the last word of their phrase and what fills it."""
+    terms: list[tuple[str, dict[str, int]]] = []
+    if contest.tie_break is TieBreak.EARLIEST:
+        terms.append(("earliest", {}))
+    if contest.refund_days is not None:
+        terms.append(("refund", {"days": contest.refund_days}) if contest.refund_days else ("no_refund", {}))
+    return terms

@@ -12,6 +12,7 @@ from channels.buying import (
     asked_first,
     phone_wallets,
     refusal_words,
+    rule_terms,
     votes_in_words,
     ways_to_pay,
     why_no_wallet,
@@ -203,7 +204,8 @@ def info(contest: Contest, sharing: Sequence[Contest], language: str) -> str:
         language, "sms.info_codes_by_name", word=first_word(contest, sharing)
     )
     rules = say(language, "sms.info_rules", minutes=contest.late_seconds // 60)
-    text = joined((main, codes), (*_contact(contest, language), rules), TEXT_SEPTETS)
+    terms = [say(language, f"ussd.rules_{word}", **facts) for word, facts in rule_terms(contest)]
+    text = joined((main, codes), (*_contact(contest, language), rules, *terms), TEXT_SEPTETS)
     own = gsm.fold(contest.rules_in(language) or next(iter(contest.rules.values()), ""))
     limit = TEXT_SEPTETS - gsm.septets(text) - 1
     if gsm.fits(own, limit):

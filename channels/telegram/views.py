@@ -6,7 +6,7 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
-from channels.buying import opening, why_taken_back
+from channels.buying import opening, rule_terms, why_taken_back
 from channels.phrases import language_name
 from channels.telegram.buttons import (
     Button,
@@ -236,6 +236,7 @@ def rules(language: str, contest: Contest) -> View:
             minutes=round(contest.late_seconds / 60),
         )
     )
+    lines += [say(language, f"rules.{word}", **facts) for word, facts in rule_terms(contest)]
     if contest.contact:
         lines.append(say(language, "rules.contact", contact=contest.contact))
     back = tap(language, "back", OpenContest(contest=tag(contest)))

@@ -1,6 +1,7 @@
 """What every channel decides alike about an order."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,14 @@ from channels.buying import (
     read_count,
     read_payer,
     refusal_words,
+    rule_terms,
     votes_in_words,
     why_taken_back,
 )
 from channels.gsm import fold
-from channels.phrases import languages
-from gateway.contests.contest import Contest
+from channels.phrases import languages, say
+from channels.ussd.menu.helping import rules_pages
+from gateway.contests.contest import Contest, TieBreak
 from gateway.orders.rules import Refusal
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
@@ -147,3 +150,20 @@ def test_our_own_reasons_have_words_in_every_language(language: str, reason: Adj
 @pytest.mark.parametrize("reason", ["Panne du 12 mars", "", "refunds"])
 def test_what_a_person_wrote_stays_as_it_was_written(reason: str) -> None:
     assert why_taken_back("fr", reason) == reason
+
+
+@pytest.mark.parametrize(
+    ("rules", "terms"),
+    [
+        ({}, []),
+        ({"tie_break": TieBreak.EARLIEST}, [("earliest", {})]),
+        ({"refund_days": 7}, [("refund", {"days": 7})]),
+        ({"refund_days": 0, "tie_break": TieBreak.EARLIEST}, [("earliest", {}), ("no_refund", {})]),
+    ],
+)
+def test_rules_that_not_every_contest_has(rules: dict[str, Any], terms: list[tuple[str, dict[str, int]]]) -> None:
+    contest = replace(demo_contest(), **rules, _by_code={})
+    assert rule_terms(contest) == terms
+    for language in languages():
+        told = " ".join(rules_pages(contest, language))
+        assert all(fold(say(language, f"ussd.rules_{word}", **facts)) in told for word, facts in terms)

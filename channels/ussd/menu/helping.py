@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from channels import gsm
-from channels.buying import votes_in_words, why_taken_back
+from channels.buying import rule_terms, votes_in_words, why_taken_back
 from channels.phrases import language_name, languages_for, say
 from channels.ussd.menu.lists import home, ranking
 from channels.ussd.menu.screen import around_name, fitted, last_line, shown, turned, with_foot, wrong
@@ -256,6 +256,7 @@ def rules_pages(contest: Contest, language: str, limit: int = SEPTETS_MAX) -> tu
             closes=digits(contest.closes_at, contest.time_zone),
             minutes=contest.late_seconds // 60,
         ),
+        *(say(language, f"ussd.rules_{word}", **facts) for word, facts in rule_terms(contest)),
         contest.rules_in(language),
         say(language, "ussd.contact", contact=contest.contact) if contest.contact else "",
     ]

@@ -188,7 +188,8 @@ def confirm(session: Session, view: MenuView, notice: str = "") -> Turn:
         notice or payer.notice(language),
         view.limit,
     )
-    return shown(screen.replace(_NUMBER * len(number), number), session.at(Node.CONFIRM), notice)
+    asked = session.confirming(view.contest.price.amount_minor)
+    return shown(screen.replace(_NUMBER * len(number), number), asked, notice)
 
 
 @lru_cache(maxsize=256)
@@ -248,7 +249,8 @@ def check(session: Session, view: MenuView, key: str) -> Turn:
         return "\n".join([head, say(language, "ussd.confirm_again", digits=key), say(language, "ussd.back")])
 
     screen = around_name(make, candidate.name, "", view.limit)
-    return shown(screen, session._replace(node=Node.CONFIRM, typed=f"{CHECKING}{key}"))
+    asked = session.confirming(view.contest.price.amount_minor)
+    return shown(screen, asked._replace(typed=f"{CHECKING}{key}"))
 
 
 def at_confirm(session: Session, text: str, view: MenuView) -> Turn:
@@ -277,6 +279,9 @@ def _buy(
     candidate = check_candidate(view.contest, session.code or "")
     if isinstance(candidate, Refusal):
         return ended(candidate, session, view)
+    if session.price not in (0, view.contest.price.amount_minor):
+        # Nobody pays another amount than the one that they confirmed.
+        return confirm(session, view, say(session.language, "ussd.price_changed"))
     number, country, language = payer.number, view.contest.country, session.language
     amount = price_of(view.contest, session.votes)
     if payment_code is None:

@@ -60,7 +60,8 @@ class Session(NamedTuple):
     0 elsewhere, except that the quantity screen keeps the page it was reached from, and that 1 at the offer
     to resume leads to the question for the payment code. `typed`: letters
     of a name, a receipt, or at the confirmation what must be typed before it. `payer`: E.164 of a typed
-    number; None means the number that dials. `method` None: guessed from the number.
+    number; None means the number that dials. `method` None: guessed from the number. `price`: of a vote, as the
+    confirmation showed it, in minor units; 0: none was shown.
     """
 
     node: Node = Node.HOME
@@ -72,12 +73,17 @@ class Session(NamedTuple):
     votes: int = 0
     payer: str | None = None
     method: str | None = None
+    price: int = 0
 
     # Every hop does one of these three, and `_replace` takes twice as long (`tests/bench`, P1).
 
     def at(self, node: Node) -> "Session":
         """The same at another place."""
         return Session._make((node, *self[1:]))
+
+    def confirming(self, price: int) -> "Session":
+        """The same at the confirmation, which shows this price."""
+        return Session._make((Node.CONFIRM, *self[1:9], price))
 
     def at_home(self, contest: str) -> "Session":
         """The same on the first screen of a contest."""
@@ -90,8 +96,8 @@ class Session(NamedTuple):
     @classmethod
     def unpacked(cls, stored: Iterable[Any]) -> "Session":
         """The session of such a list. Raises ValueError or TypeError for anything else."""
-        node, language, contest, page, typed, code, votes, payer, method = stored
-        return cls(Node(node), language, contest, int(page), typed, code, int(votes), payer, method)
+        node, language, contest, page, typed, code, votes, payer, method, *price = stored
+        return cls(Node(node), language, contest, int(page), typed, code, int(votes), payer, method, *map(int, price))
 
 
 @record

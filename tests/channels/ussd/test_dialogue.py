@@ -11,6 +11,7 @@ from channels.ussd.dialogue import SESSION_SECONDS, Dialogue
 from channels.ussd.history import Shown
 from channels.ussd.playing import INPUTS_MAX, typed
 from gateway.orders.rules import Channel
+from gateway.values.money import Money
 from payments.lifecycle import PublicStatus
 from tests.channels.ussd.service import MTN, NEW, ORANGE, MemorySessions, demo_service, line
 from tests.demo import demo_contest
@@ -365,3 +366,19 @@ async def test_a_contest_that_is_not_open_ends() -> None:
 )
 def test_an_input_as_meant(text: str, meant: str) -> None:
     assert typed(text) == meant
+
+
+async def test_who_confirms_while_the_price_changes_is_asked_again() -> None:
+    phone = Phone()
+    shown = await phone.types("07", "5")
+    assert "500 FCFA" in shown.text
+    (contest,) = phone.service.shown
+    phone.service.shown = [replace(contest, price=Money(150, "XOF"), _by_code={})]
+    shown = await phone.sends("07*5*1")
+    assert shown.more
+    assert shown.text.startswith("Le prix a changé.\n")
+    assert "750 FCFA" in shown.text
+    assert phone.service.vote_requests == []
+    assert not (await phone.sends("07*5*1*1")).more
+    (bought,) = phone.service.vote_requests
+    assert (bought.quantity, bought.contest.price.amount_minor) == (5, 150)
