@@ -16,7 +16,7 @@ from channels.phrases import languages
 from gateway.contests.brand_store import copy_brand
 from gateway.contests.changes import ChangeRefused, Plan
 from gateway.contests.contest import CandidateStatus, Contest, ContestState, Phase, phase_of
-from gateway.contests.directory import read_contest, within
+from gateway.contests.directory import read_contest, read_rounds, within
 from gateway.contests.document import Document, document_of, planned
 from gateway.contests.steps import Step, stepped
 from gateway.contests.store import (
@@ -58,7 +58,7 @@ _TAKEN: Final = {
     "keyword": "another contest has this keyword at this short code",
     "service_code": "another organiser's contest has this service code",
 }
-_LISTED: Final = ("slug", "name", "state", "opens_at", "closes_at", "time_zone", "rules", "contact")
+_LISTED: Final = ("id", "slug", "name", "state", "opens_at", "closes_at", "time_zone", "rules", "contact")
 _HOLDS: Final = {"candidates": "approved"}
 # An organiser's contest has an id made of its slug.
 _UNIQUE: Final = {"contests_slug_key": "slug", "contests_pkey": "slug", "contests_keyword": "keyword"}
@@ -134,12 +134,13 @@ class StaffContests:
         )
         async with scoped(self._engine, scope) as connection:
             rows = (await connection.execute(asked)).all()
+            parts = await read_rounds(connection, [row.id for row in rows])
         return [
             Line(
                 row.slug,
                 row.name,
                 row.organiser,
-                phase_of(ContestState(row.state), row.opens_at, row.closes_at, row.now),
+                phase_of(ContestState(row.state), row.opens_at, row.closes_at, row.now, parts[row.id]),
                 row.opens_at,
                 row.closes_at,
                 row.time_zone,

@@ -1,6 +1,6 @@
 """A contest and its candidates, as one frozen snapshot that rules and screens read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -38,13 +38,19 @@ class Phase(StrEnum):
     ARCHIVED = "archived"
 
 
-def phase_of(state: ContestState, opens_at: datetime, closes_at: datetime, now: datetime) -> Phase:
-    """Where a contest of this state and these times stands."""
+def phase_of(
+    state: ContestState, opens_at: datetime, closes_at: datetime, now: datetime, rounds: Sequence[Round] = ()
+) -> Phase:
+    """Where a contest of this state and these times stands. Between two rounds it is to come."""
     if state is not ContestState.PUBLISHED:
         return Phase(state.value)
     if now < opens_at:
         return Phase.COMING
-    return Phase.OPEN if now < closes_at else Phase.CLOSED
+    if now >= closes_at:
+        return Phase.CLOSED
+    if not rounds or open_round(rounds, now) is not None:
+        return Phase.OPEN
+    return Phase.CLOSED if next_round(rounds, now) is None else Phase.COMING
 
 
 class CandidateStatus(StrEnum):
@@ -231,11 +237,8 @@ class Contest:
         return self.state is not ContestState.DRAFT
 
     def phase_at(self, now: datetime) -> Phase:
-        """Where it stands at this instant. Between two rounds it is to come."""
-        phase = phase_of(self.state, self.opens_at, self.closes_at, now)
-        if phase is not Phase.OPEN or not self.rounds or open_round(self.rounds, now) is not None:
-            return phase
-        return Phase.CLOSED if next_round(self.rounds, now) is None else Phase.COMING
+        """Where it stands at this instant."""
+        return phase_of(self.state, self.opens_at, self.closes_at, now, self.rounds)
 
     def window_at(self, now: datetime) -> tuple[datetime, datetime]:
         """From when to when votes are sold: around this instant, else next, else last."""

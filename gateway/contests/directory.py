@@ -157,13 +157,8 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
             )
         )
     brands = await read_brands(connection, None if not conditions else [row.organiser_id for row in rows])
-    sold = select(rounds, func.now().label("now")).order_by(rounds.c.contest_id, rounds.c.number)
-    if conditions:
-        sold = sold.where(rounds.c.contest_id.in_([row.id for row in rows]))
-    parts, now = defaultdict(list), None
-    for row in (await connection.execute(sold)).all():
-        parts[row.contest_id].append(Round(row.number, row.name, row.opens_at, row.closes_at, row.fresh))
-        now = row.now
+    parts = await read_rounds(connection, [row.id for row in rows] if conditions else None)
+    now = (await connection.execute(select(func.now()))).scalar_one() if parts else None
     found = (_contest(row, by_contest[row.id], brands) for row in rows)
     if now is None:
         return tuple(found)
@@ -173,6 +168,17 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
         else one
         for one in found
     )
+
+
+async def read_rounds(connection: AsyncConnection, ids: Sequence[UUID] | None) -> defaultdict[UUID, list[Round]]:
+    """Rounds by contest, of these contests or of all."""
+    asked = select(rounds).order_by(rounds.c.contest_id, rounds.c.number)
+    if ids is not None:
+        asked = asked.where(rounds.c.contest_id.in_(ids))
+    parts: defaultdict[UUID, list[Round]] = defaultdict(list)
+    for row in (await connection.execute(asked)).all():
+        parts[row.contest_id].append(Round(row.number, row.name, row.opens_at, row.closes_at, row.fresh))
+    return parts
 
 
 def _opens(parts: Sequence[Round], now: datetime) -> datetime | None:

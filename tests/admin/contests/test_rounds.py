@@ -10,6 +10,9 @@ from aiohttp import ClientSession
 from sqlalchemy import text
 
 from admin.access.rules import Role
+from admin.contests.store import STAFF_CONTESTS
+from gateway.contests.contest import Phase
+from gateway.contests.rounds import Round
 from tests.admin.back_office import Office, open_office
 
 AWA = "awa@house.test"
@@ -112,3 +115,18 @@ async def test_a_round_that_has_begun_stays_by_page_and_by_api(office: Office) -
         async with client.put(API, json=document) as answer:
             assert answer.status == status, await answer.text()
     assert await kept(office) == [(1, "Tour 1", True)]
+
+
+async def test_the_list_tells_between_two_rounds_that_nothing_is_sold(office: Office) -> None:
+    now, store = await office.rig.now(), office.app[STAFF_CONTESTS]
+
+    async def phase() -> Phase:
+        return next(line.phase for line in await store.listed(None) if line.slug == "star")
+
+    assert await phase() is Phase.OPEN
+    first = Round(1, "Un", now + timedelta(hours=1), now + timedelta(hours=2))
+    await office.rig.new_rules(rounds=(first,))
+    assert await phase() is Phase.COMING
+    await office.rig.new_rules(rounds=())
+    await begun(office)
+    assert await phase() is Phase.OPEN
