@@ -1,6 +1,6 @@
 """The tally and the audit log of a contest, now or as of an earlier moment."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -21,7 +21,7 @@ from gateway.storage.engine import scoped
 from gateway.storage.vault import Vault, masked_number
 from gateway.values.csv_text import csv_line
 from gateway.values.scope import Scope
-from leaderboard.ranking import ranking_of
+from leaderboard.ranking import Ranked, Score, ranking_from
 from payments.requests import ActRefused, Why
 
 PAGE_ROWS: Final = 100
@@ -29,8 +29,8 @@ _STREAMED_ROWS: Final = 2_000
 _LATER: Final = 2**62
 _UNTIL: Final = "coalesce(cast(:at as timestamptz), 'infinity')"
 _TOTALS: Final = text("""
-select k.code, t.votes, t.amount_minor, 0 as seq from candidate_totals t join candidates k on k.id = t.candidate_id
-where t.contest_id = :contest
+select k.code, sum(t.votes)::bigint as votes, sum(t.amount_minor)::bigint as amount_minor, 0 as seq
+from candidate_totals t join candidates k on k.id = t.candidate_id where t.contest_id = :contest group by 1
 union all select null, 0, 0, next_seq - 1 from contest_heads where contest_id = :contest
 """)
 # The same, counted again: what the totals were is kept nowhere else.
@@ -71,7 +71,8 @@ where contest_id = :contest and id < :before and at <= {_UNTIL} order by id desc
 
 
 class TallyPlace(ApiModel):
-    """A candidate's place by what was counted."""
+    """A candidate's place by all that was counted, of every round together, whoever was evicted among them; equal votes
+    share a place."""
 
     rank: int
     code: str
@@ -180,7 +181,7 @@ class Audits:
                     votes=one.votes,
                     amount=Amount(amount_minor=money.get(one.code, 0), currency=currency),
                 )
-                for one in ranking_of(contest, last, votes).entries
+                for one in _ranked(contest, votes)
             ],
             entries=[
                 read_row(TallyEntry, row, payer=masked_number(self._vault, row.payer_cipher, payer_place(row.payment)))
@@ -210,6 +211,12 @@ class Audits:
             for row in rows[:PAGE_ROWS]
         ]
         return contest, Log(lines=lines, cursor=lines[-1].id if len(rows) > PAGE_ROWS else None)
+
+
+def _ranked(contest: Contest, votes: Mapping[str, int]) -> tuple[Ranked, ...]:
+    """Whoever may have votes or has some. `votes`: by code."""
+    listed = [one for one in contest.candidates if one.eligible or votes.get(one.code)]
+    return ranking_from(contest.slug, 0, [Score(one.code, one.name, votes.get(one.code, 0)) for one in listed]).entries
 
 
 def _known(contest: Contest | None, slug: str) -> Contest:

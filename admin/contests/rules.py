@@ -1,5 +1,6 @@
 """The versions of a contest's rules, by page and by API."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -7,12 +8,13 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Me, page, show
-from admin.answers import staff_endpoint
+from admin.answers import AsOf, staff_endpoint
 from admin.contests.api import API as CONTESTS_API
 from admin.contests.api import ContestPath
 from admin.contests.pages import PAGE as CONTESTS_PAGE
 from admin.contests.store import STAFF_CONTESTS
 from channels.voting_service import VOTING_SERVICE
+from gateway.contests.versions import RulesVersion
 from gateway.http.endpoint import ApiModel, Reply
 from payments.requests import Right
 
@@ -37,13 +39,14 @@ class RulesVersionList(ApiModel):
     versions: list[RulesVersionView]
 
 
-@staff_endpoint(Right.READ_CONTESTS, path=ContestPath, returns={200: RulesVersionList}, problems=(404,))
-async def versions(request: web.Request, me: Me, *, path: ContestPath) -> Reply:
+@staff_endpoint(Right.READ_CONTESTS, path=ContestPath, query=AsOf, returns={200: RulesVersionList}, problems=(404,))
+async def versions(request: web.Request, me: Me, *, path: ContestPath, query: AsOf) -> Reply:
     """List the versions of a contest's rules.
 
     Each change of a rule of a published contest makes one; a vote goes by the one under which it was placed.
     """
     _, found = await request.app[STAFF_CONTESTS].rules(path.slug, me.scope)
+    found = _by(found, query.as_of)
     shown = [
         RulesVersionView(
             version=one.version,
@@ -63,7 +66,13 @@ async def versions_page(request: web.Request, me: Me) -> web.StreamResponse:
     """The versions, one under the other, in words. 404."""
     contest, found = await request.app[STAFF_CONTESTS].rules(request.match_info["slug"], me.scope)
     phase = contest.phase_at(request.app[VOTING_SERVICE].now())
-    return show(request, me, "contests/contest_rules.html", contest=contest, phase=phase, versions=found)
+    held = _by(found, me.as_of)
+    return show(request, me, "contests/contest_rules.html", contest=contest, phase=phase, versions=held)
+
+
+def _by(versions: Sequence[RulesVersion], at: datetime | None) -> list[RulesVersion]:
+    """The versions that there were at an instant; None: now."""
+    return [one for one in versions if at is None or one.valid_from <= at]
 
 
 def setup(app: web.Application) -> None:

@@ -154,6 +154,20 @@ async def test_the_tally_is_read_entry_by_entry_as_of_any_moment(office: Office)
         assert (tally["entriesCounted"], tally["votes"], len(tally["entries"])) == (entries, votes, entries)
         first = tally["ranking"][0]
         assert (first["rank"], first["votes"], first["amount"]["amount"]) == (1, votes, votes * 100)
+    assert [one["version"] for one in (await read(audit, "contests/star/rules"))["versions"]] == [1]
+    assert await read(audit, "contests/star/rules", "2020-01-01T00:00:00Z") == {"versions": []}
+    # Votes of rounds are added up, and whoever is evicted keeps theirs here.
+    async with rig.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "insert into candidate_totals (candidate_id, round, contest_id, votes, amount_minor) select id, n,"
+                " contest_id, 3, 300 from candidates, generate_series(1, 2) n where code = '08' and contest_id = :star"
+            ),
+            {"star": rig.contest.id},
+        )
+        await connection.execute(text("update candidates set status = 'evicted', evicted_at = now() where code = '08'"))
+    places = (await read(audit, "contests/star/tally"))["ranking"]
+    assert [(one["rank"], one["code"], one["votes"]) for one in places[:2]] == [(1, "08", 6), (2, "07", 5)]
     back, *_, vote = tally["entries"]
     assert (back["seq"], back["kind"], back["votes"], back["adjusts"]) == (3, "adjustment", -5, 1)
     assert (vote["seq"], vote["voteId"], vote["payer"][:4]) == (1, str(order.vote_id), "+225")
