@@ -111,8 +111,10 @@ async def _sell(request: web.Request, contest: Contest, candidate: Candidate, fo
     if not form.again and (same := await own_orders.like_one_waiting(request, vote_request)):
         # Who left the page and came back, and sends the same once more, has ordered already.
         raise web.HTTPSeeOther(f"/votes/{same.vote_id}")
+    if form.price not in ("", str(contest.price.amount_minor)):
+        return _show_candidate(request, contest, candidate, _ready(form), check="price_changed")
     if not form.nonce:
-        return _show_candidate(request, contest, candidate, _ready(form), check=True)
+        return _show_candidate(request, contest, candidate, _ready(form), check="check")
     placed = await request.app[VOTING_SERVICE].place_order(vote_request)
     if isinstance(placed, Refusal):
         least = least_votes(contest, vote_request.method, request.app[VOTING_SERVICE].rails)
@@ -184,11 +186,11 @@ def _show_candidate(
     refusal: Refusal | None = None,
     least: int | None = None,
     earlier: str | None = None,
-    check: bool = False,
+    check: str = "",
     waiting: OrderView | None = None,
 ) -> web.Response:
     """The candidate's page. `refusal`, `least`: what was wrong with the form; `earlier`: the address of the
-    other order that this form has placed before; `check`: ask to look at it and send it again;
+    other order that this form has placed before; `check`: why to look at it and send it again;
     `waiting`: an order of this reader that waits for its payment."""
     service, language = request.app[VOTING_SERVICE], request.app[PAGES].language_of(request, contest.language)
     methods = service.rails.open_methods(contest.country)

@@ -156,6 +156,7 @@ class Form:
     whose script did not run. `pack`: the number of votes that was chosen from the offered ones;
     `quantity`: the one that was typed. `code`: the candidate, where the page is not a candidate's.
     `again`: it was shown with a notice about an order that waits, so sending it means another one.
+    `price`: of a vote, as the page showed it, in minor units; empty from a page that says none.
     """
 
     nonce: str
@@ -165,6 +166,7 @@ class Form:
     pack: str = ""
     code: str = ""
     again: bool = False
+    price: str = ""
 
     @property
     def votes(self) -> str:
@@ -204,6 +206,7 @@ def read_form(body: bytes) -> Form:
         pack=fields.get("pack", "").strip()[:20],
         code=fields.get("code", "").strip()[:16],
         again=fields.get("again") == "1",
+        price=fields.get("price", "")[:20],
     )
 
 

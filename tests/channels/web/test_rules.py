@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.values.money import Money
+from tests.channels.web.browsing import PAGE, Here
+from tests.channels.web.browsing import here as here
 from tests.rigs.public_web import application
 from tests.rigs.voting_service import FakeVotingService
 
@@ -40,3 +44,15 @@ async def test_a_version_is_a_document_whose_hash_is_its_mark(web: TestClient) -
             assert (answer.status, answer.content_type) == (404, "application/problem+json")
     async with web.get("/c/star/log/rules/0.json") as answer:
         assert answer.status == 404
+
+
+async def test_who_read_another_price_looks_at_the_new_one_first(here: Here) -> None:
+    (contest,) = here.service.shown
+    assert 'name="price" value="100"' in await here.read(PAGE)
+    here.service.shown = [replace(contest, price=Money(150, "XOF"), _by_code={})]
+    answer = await here.send({"Accept-Language": "en"}, price="100")
+    text = await answer.text()
+    assert (answer.status, "The price has changed." in text, "150\u00a0FCFA" in text) == (200, True, True)
+    assert here.service.vote_requests == []
+    assert (await here.send(price="150")).status == 303
+    assert here.service.vote_requests[0].contest.price.amount_minor == 150
