@@ -48,6 +48,26 @@ def test_fields_that_are_not_sent_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "held", "faulty"),
+    [
+        ({"tie_break": "earliest", "refund_days": "7"}, ("earliest", 7), []),
+        ({"refund_days": "0"}, ("shared", 0), []),
+        ({"refund_days": ""}, ("shared", None), []),
+        ({"tie_break": "age"}, ("shared", None), ["tie_break"]),
+        ({"refund_days": "-1"}, ("shared", None), ["refund_days"]),
+        ({"refund_days": "3651"}, ("shared", None), ["refund_days"]),
+    ],
+)
+def test_the_tie_break_and_the_time_for_refunds_are_typed(
+    typed: dict[str, str], held: tuple[str, int | None], faulty: list[str]
+) -> None:
+    part = document_of(demo_contest(), ("house", "The house")).contest
+    read, faults = read_fields(typed, part, languages())
+    assert [fault.name for fault in faults] == faulty
+    assert (read.tie_break.value, read.refund_days) == held
+
+
+@pytest.mark.parametrize(
     ("name", "slug"),
     [("Star d'Abidjan", "star-d-abidjan"), ("  Été & Hiver!", "ete-hiver"), ("السلام", "contest"), ("New", "new-2")],
 )
