@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.answers import PageOnly, read_row
-from gateway.contests.contest import Contest
+from gateway.contests.contest import Contest, TieBreak
 from gateway.contests.directory import read_contest
 from gateway.http.amount import Amount
 from gateway.http.endpoint import ApiModel
@@ -29,7 +29,7 @@ _STREAMED_ROWS: Final = 2_000
 _LATER: Final = 2**62
 _UNTIL: Final = "coalesce(cast(:at as timestamptz), 'infinity')"
 _TOTALS: Final = text("""
-select k.code, sum(t.votes)::bigint as votes, sum(t.amount_minor)::bigint as amount_minor, 0 as seq
+select k.code, sum(t.votes)::bigint as votes, sum(t.amount_minor)::bigint as amount_minor, max(t.reached_seq) as seq
 from candidate_totals t join candidates k on k.id = t.candidate_id where t.contest_id = :contest group by 1
 union all select null, 0, 0, next_seq - 1 from contest_heads where contest_id = :contest
 """)
@@ -181,7 +181,7 @@ class Audits:
                     votes=one.votes,
                     amount=Amount(amount_minor=money.get(one.code, 0), currency=currency),
                 )
-                for one in _ranked(contest, votes)
+                for one in _ranked(contest, votes, {row.code: row.seq for row in totals if row.votes})
             ],
             entries=[
                 read_row(TallyEntry, row, payer=masked_number(self._vault, row.payer_cipher, payer_place(row.payment)))
@@ -213,10 +213,12 @@ class Audits:
         return contest, Log(lines=lines, cursor=lines[-1].id if len(rows) > PAGE_ROWS else None)
 
 
-def _ranked(contest: Contest, votes: Mapping[str, int]) -> tuple[Ranked, ...]:
-    """Whoever may have votes or has some. `votes`: by code."""
+def _ranked(contest: Contest, votes: Mapping[str, int], reached: Mapping[str, int]) -> tuple[Ranked, ...]:
+    """Whoever may have votes or has some. `votes`, and the entries that reached them: by code."""
+    first = reached if contest.tie_break is TieBreak.EARLIEST else {}
     listed = [one for one in contest.candidates if one.eligible or votes.get(one.code)]
-    return ranking_from(contest.slug, 0, [Score(one.code, one.name, votes.get(one.code, 0)) for one in listed]).entries
+    scores = [Score(one.code, one.name, votes.get(one.code, 0), first.get(one.code, 0)) for one in listed]
+    return ranking_from(contest.slug, 0, scores).entries
 
 
 def _known(contest: Contest | None, slug: str) -> Contest:
