@@ -19,8 +19,6 @@ from payments.registration import BaseUrl
 from payments.token_cache import basic
 
 CODE: Final = "cloudinary"
-# What the names of our videos begin with.
-FOLDER: Final = "spotlight/"
 _LISTED_AT_ONCE: Final = 500
 WEBHOOK: Final = "/api/webhooks/cloudinary"
 # Key, secret or cloud are wrong, or the account is shut.
@@ -31,7 +29,8 @@ class CloudinarySettings(BaseModel):
     """`CLOUDINARY_*`: videos of candidates are uploaded there.
 
     `cloud_name`, `api_key`, `api_secret`: from the console. `signature_algorithm`: sha256 where the account is set to
-    it. `base_url`, `delivery_base_url`: of the API, and of what is shown.
+    it. `base_url`, `delivery_base_url`: of the API, and of what is shown. `folder`: what the names of our videos begin
+    with; videos in it that we do not know are deleted, so two servers with one account have two folders.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +39,7 @@ class CloudinarySettings(BaseModel):
     api_key: Annotated[str, Field(pattern=r"^[0-9]{1,40}$")]
     api_secret: SecretStr = Field(min_length=4)
     signature_algorithm: Algorithm = Algorithm.SHA1
+    folder: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] = "spotlight"
     base_url: BaseUrl = "https://api.cloudinary.com"
     delivery_base_url: BaseUrl = "https://res.cloudinary.com"
 
@@ -95,6 +95,7 @@ class Cloudinary:
         self._notification_url = public_url + WEBHOOK
         self._api = f"{settings.base_url}/v1_1/{settings.cloud_name}"
         self._caller = HttpCaller(CODE)
+        self.folder: Final = settings.folder
         self.delivery: Final = Delivery(settings.delivery_base_url, settings.cloud_name)
 
     @property
@@ -153,9 +154,9 @@ class Cloudinary:
 
     async def names(self) -> AsyncIterator[tuple[str, datetime]]:
         """The names of all videos that it holds under ours, and since when. Raises Away."""
-        asked = {"prefix": FOLDER, "max_results": str(_LISTED_AT_ONCE)}
+        asked = {"prefix": f"{self.folder}/", "max_results": str(_LISTED_AT_ONCE)}
         while True:
-            status, found = await self._admin(f"?{urlencode(asked)}", "resources", FOLDER)
+            status, found = await self._admin(f"?{urlencode(asked)}", "resources", self.folder)
             if status != 200:
                 raise Away(str(status), alarm=status in _OURS_TO_MEND)
             try:

@@ -18,7 +18,6 @@ from gateway.contests.videos import (
     VideoState,
     after_asking,
     after_destroying,
-    first_question,
     pause,
 )
 from gateway.storage.doorbell import Doorbell, Work
@@ -57,7 +56,7 @@ class Videos:
         if self.cloudinary is None:
             raise ActRefused(Why.IMPOSSIBLE, "videos are not set up: CLOUDINARY_CLOUD_NAME, _API_KEY and _API_SECRET")
         now = self.now()
-        public_id = await self.store.issue(candidate, actor, now, first_question(now))
+        public_id = await self.store.issue(candidate, actor, self.cloudinary.folder, now)
         upload = self.cloudinary.sign_upload(public_id, contest=candidate.slug, code=candidate.code, now=now)
         return Issued(public_id, upload, now + SIGNED_FOR)
 

@@ -11,11 +11,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from admin.videos.cloudinary import FOLDER
 from gateway.contests.contest import called
 from gateway.contests.quotas import Quota, check
 from gateway.contests.store import lock_organiser
-from gateway.contests.videos import Asset, Next, Upload, VideoState
+from gateway.contests.videos import Asset, Next, Upload, VideoState, first_question
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.rows import read_as
@@ -195,9 +194,10 @@ class VideoStore:
             rows = await connection.execute(_WAITING, {"slug": slug, **_within(scope)})
             return [read_as(Filmed, row) for row in rows]
 
-    async def issue(self, candidate: Filmed, actor: str, now: datetime, ask_at: datetime) -> str:
-        """Write that an upload will be signed; its name at Cloudinary. Raises TooMany, QuotaReached, ReadOnly."""
-        public_id = f"{FOLDER}{candidate.slug}/{candidate.code}-{secrets.token_urlsafe(_NAME_BYTES)}"
+    async def issue(self, candidate: Filmed, actor: str, folder: str, now: datetime) -> str:
+        """Write that an upload will be signed; its name at Cloudinary, in this folder. Raises TooMany,
+        QuotaReached, ReadOnly."""
+        public_id = f"{folder}/{candidate.slug}/{candidate.code}-{secrets.token_urlsafe(_NAME_BYTES)}"
         # Also for a candidate who uploads by a link of their own.
         of = {"contest": candidate.contest_id, "candidate": candidate.id}
         async with scoped(self._engine, candidate.organiser_id) as connection:
@@ -207,7 +207,7 @@ class VideoStore:
             await lock_organiser(connection, candidate.organiser_id)
             held = (await connection.execute(_KEPT, {"organiser": candidate.organiser_id})).one()
             check(held.quotas, Quota.VIDEOS, held.videos + 1)
-            given = {"public_id": public_id, "actor": actor, "now": now, "ask_at": ask_at}
+            given = {"public_id": public_id, "actor": actor, "now": now, "ask_at": first_question(now)}
             await connection.execute(_ISSUE, {**of, **given})
             await _note(connection, actor, "issued", candidate, public_id)
         return public_id

@@ -31,4 +31,5 @@ def _cloudinary_account(settings: Settings) -> CloudinaryAccount:
         found.signature_algorithm,
         found.base_url,
         found.delivery_base_url,
+        found.folder,
     )

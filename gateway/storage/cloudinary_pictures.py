@@ -17,7 +17,6 @@ from gateway.storage.pictures import CONTENT_TYPE, Held, PicturesUnavailable
 from gateway.values.cloudinary import Algorithm, signature_of
 
 # What all our pictures there begin with.
-_FOLDER: Final = "spotlight-photos/"
 _ENDING: Final = ".webp"
 _SECONDS: Final = 15.0
 _LISTED_AT_ONCE: Final = "500"
@@ -25,7 +24,8 @@ _LISTED_AT_ONCE: Final = "500"
 
 @dataclass(frozen=True, slots=True)
 class CloudinaryAccount:
-    """Where and as whom. `base_url`, `delivery_base_url`: of the API, and of what is shown."""
+    """Where and as whom. `base_url`, `delivery_base_url`: of the API, and of what is shown; `folder`: what the names of
+    our videos begin with, of which that of pictures is made."""
 
     cloud_name: str
     api_key: str
@@ -33,6 +33,7 @@ class CloudinaryAccount:
     algorithm: Algorithm
     base_url: str
     delivery_base_url: str
+    folder: str
 
 
 class CloudinaryPictures:
@@ -41,8 +42,9 @@ class CloudinaryPictures:
     def __init__(self, account: CloudinaryAccount) -> None:
         self._account = account
         self._api = f"{account.base_url}/v1_1/{account.cloud_name}"
+        self._folder = f"{account.folder}-photos/"
         # A version is wanted where a name has a folder; it is not looked at.
-        self._delivery = f"{account.delivery_base_url}/{account.cloud_name}/image/upload/v1/{_FOLDER}"
+        self._delivery = f"{account.delivery_base_url}/{account.cloud_name}/image/upload/v1/{self._folder}"
         self._client = httpx.AsyncClient(timeout=_SECONDS)
 
     def address(self, stem: str) -> str:
@@ -55,7 +57,7 @@ class CloudinaryPictures:
 
     async def put(self, key: str, body: bytes) -> None:
         """Upload it under its name."""
-        fields = self._signed(public_id=_id_of(key))
+        fields = self._signed(public_id=self._id_of(key))
         await self._call("POST", f"{self._api}/image/upload", data=fields, files={"file": (key, body, CONTENT_TYPE)})
 
     async def get(self, key: str) -> bytes | None:
@@ -68,20 +70,20 @@ class CloudinaryPictures:
     async def delete(self, keys: Iterable[str]) -> None:
         """Destroy them one by one, in its caches too."""
         for key in keys:
-            fields = self._signed(public_id=_id_of(key), invalidate="true")
+            fields = self._signed(public_id=self._id_of(key), invalidate="true")
             found = await self._call("POST", f"{self._api}/image/destroy", data=fields)
             if found.get("result") not in ("ok", "not found"):
                 raise PicturesUnavailable(f"destroy: {found.get('result')}")
 
     async def held(self) -> AsyncIterator[Held]:
         """List what begins with our folder."""
-        asked = {"prefix": _FOLDER, "max_results": _LISTED_AT_ONCE}
+        asked = {"prefix": self._folder, "max_results": _LISTED_AT_ONCE}
         pair = (self._account.api_key, self._account.api_secret.get_secret_value())
         while True:
             found = await self._call("GET", f"{self._api}/resources/image/upload", params=asked, auth=pair)
             for one in found.get("resources", []):
                 since = datetime.fromisoformat(one["created_at"])
-                yield Held(one["public_id"].removeprefix(_FOLDER) + _ENDING, since)
+                yield Held(one["public_id"].removeprefix(self._folder) + _ENDING, since)
             if not (cursor := found.get("next_cursor")):
                 return
             asked["next_cursor"] = cursor
@@ -89,6 +91,9 @@ class CloudinaryPictures:
     async def aclose(self) -> None:
         """Close connections."""
         await self._client.aclose()
+
+    def _id_of(self, key: str) -> str:
+        return self._folder + key.removesuffix(_ENDING)
 
     def _signed(self, **fields: str) -> dict[str, str]:
         stamped = {**fields, "timestamp": str(int(time.time()))}
@@ -115,7 +120,3 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     if answer.status_code != httpx.codes.OK:
         raise PicturesUnavailable(f"Cloudinary: {answer.status_code}")
     return answer
-
-
-def _id_of(key: str) -> str:
-    return _FOLDER + key.removesuffix(_ENDING)

@@ -36,7 +36,9 @@ CLOUD = {"cloud_name": "cloud", "api_key": "42", "api_secret": "abcd", "delivery
 
 def cloud(address: str, secret: str = "abcd") -> CloudinaryPictures:
     base = f"{address.rstrip('/')}/cloudinary"
-    return CloudinaryPictures(CloudinaryAccount("cloud", "42", SecretStr(secret), Algorithm.SHA1, base, base))
+    return CloudinaryPictures(
+        CloudinaryAccount("cloud", "42", SecretStr(secret), Algorithm.SHA1, base, base, "spotlight")
+    )
 
 
 @pytest.fixture

@@ -530,10 +530,11 @@ async def test_files_that_no_row_knows_are_destroyed(studio: Studio, monkeypatch
     # In pieces of one.
     monkeypatch.setattr("admin.videos.cloudinary._LISTED_AT_ONCE", 1)
     known = await studio.ready()
-    videos, stray = studio.office.videos, "spotlight/star/07-stray"
+    videos, stray, others = studio.office.videos, "spotlight/star/07-stray", "spotlight-two/star/07-theirs"
     assert videos.cloudinary is not None
-    upload = videos.cloudinary.sign_upload(stray, contest="star", code="07", now=videos.now())
-    assert (await studio.send({"uploadUrl": upload.url, "fields": upload.fields}, mp4(3)))[0] == 200
+    for name in (stray, others):
+        upload = videos.cloudinary.sign_upload(name, contest="star", code="07", now=videos.now())
+        assert (await studio.send({"uploadUrl": upload.url, "fields": upload.fields}, mp4(3)))[0] == 200
     # Its row may only be on its way.
     assert await videos.sweep() == 0
     studio.office.ahead += timedelta(days=1, minutes=1)
@@ -541,7 +542,7 @@ async def test_files_that_no_row_knows_are_destroyed(studio: Studio, monkeypatch
     assert await videos.sweep() == 0
     await studio.country.order(cloudinary={"error": 0})
     assert await videos.sweep() == 1
-    assert [await studio.held(name) for name in (known, stray)] == [True, False]
+    assert [await studio.held(name) for name in (known, stray, others)] == [True, False, True]
 
 
 async def test_pages(studio: Studio) -> None:
