@@ -83,3 +83,5 @@ def test_two_rounds_with_an_eviction_between_them(country: Country) -> None:
     page = gateway.get("/c/duel", headers={"Accept-Language": "fr"}).text
     assert "Éliminés" in page
     assert "Yao Brou" in page
+    # An aggregator that does not tell what was dialled leads to the one contest that is open.
+    gateway.post(f"{ADDRESS}/duel/close", headers=bearer).raise_for_status()

@@ -38,7 +38,8 @@ APPROVED = replace(READY, state=VideoState.APPROVED)
         ({"bytes": 50 * 1024 * 1024 + 1}, VideoFault.TOO_LARGE),
         ({"seconds": 60.5}, VideoFault.TOO_LONG),
         ({"seconds": None}, None),
-        ({"format": "mov"}, VideoFault.WRONG_FORMAT),
+        ({"format": "mov"}, None),
+        ({"format": "avi"}, VideoFault.WRONG_FORMAT),
         ({"has_picture": False}, VideoFault.NO_PICTURE),
     ],
 )
