@@ -157,6 +157,7 @@ class Board:
         self.ranking = ranking
         self.viewers: set[Viewer] = set()
         self._sent = ranking
+        self._restated: int | None = None
         self._sales: Counter[str] = Counter()
         self._answers: dict[int, Answer] = {}
         self._wholes: dict[int, bytes] = {}
@@ -168,6 +169,8 @@ class Board:
         version may carry another name or candidate. Corrections downward are not sales.
         """
         if ranking.version >= self.ranking.version and ranking != self.ranking:
+            if ranking.version == self.ranking.version:
+                self._restated = ranking.version
             self.ranking = ranking
             self._answers.clear()
             self._wholes.clear()
@@ -193,6 +196,11 @@ class Board:
         kept = (hdrs.ETAG, hdrs.CACHE_CONTROL, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN, hdrs.SERVER)
         unchanged = CIMultiDict({name: headers[name] for name in kept})
         return Answer(body, etag, CIMultiDictProxy(headers), CIMultiDictProxy(unchanged))
+
+    def is_known_to(self, last_event_id: str | None) -> bool:
+        """Whether a viewer who received this event last has all. Of a version that was another before, nobody knows."""
+        version = self.ranking.version
+        return read_event_id(last_event_id) == version != self._restated
 
     def whole(self, places: int = ENTRIES_MAX) -> bytes:
         """The frame that needs no frame before it, with so many places."""
@@ -270,7 +278,7 @@ class Boards:
                 endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.settings.socket_buffer)
             try:
                 first = b"retry: %d\n\n" % self.settings.reconnect_ms
-                if read_event_id(response.last_event_id) != board.ranking.version:
+                if not board.is_known_to(response.last_event_id):
                     first += board.whole(places)
                 await viewer.send(first, board.whole)
                 board.viewers.add(viewer)

@@ -119,7 +119,9 @@ function applaud(news) {
 async function ask() {
   try {
     const answer = await fetch(`${board.dataset.api}?limit=${rows.size}`);
-    if (answer.ok) whole(await answer.json());
+    const news = answer.ok && await answer.json();
+    // The stream may have brought newer ones meanwhile.
+    if (news.version >= seen) whole(news);
     return answer.ok;
   } catch (offline) {
     console.info(offline);

@@ -177,6 +177,18 @@ async def test_last_event_id(last: str, whole: bool) -> None:
         assert event.name == ("leaderboard:initial" if whole else "leaderboard:update")
 
 
+async def test_a_returning_viewer_gets_the_whole_of_a_version_that_was_another_before() -> None:
+    async with country() as here:
+        here.sell("01", 1)
+        now = here.service.ranking("star")
+        # Somebody is evicted, and no vote was counted.
+        here.boards.update(ranking_from("star", now.version, [Score(e.code, e.name, e.votes) for e in now.entries[1:]]))
+        event = await next_event(await here.watch("1"))
+        assert event.name == "leaderboard:initial"
+        assert isinstance(event.data, dict)
+        assert len(event.data["entries"]) == 11
+
+
 async def test_a_returning_viewer_goes_on_after_a_restart_at_the_same_version() -> None:
     async with country() as here:
         here.sell("01", 4)

@@ -332,12 +332,26 @@ async def test_eight_tabs_load_and_move_over_shared_connections(seen: Seen) -> N
         await expect(tab.locator("h1")).to_have_text("Vote counted")
     await boards[0].close()
     late = await context.new_page()  # what the others received before is not sent again: it asks once
+    asked, overtaken = asyncio.Event(), asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        answer = await route.fetch()
+        asked.set()
+        await overtaken.wait()
+        await route.fulfill(response=answer)
+
+    await late.route("**/leaderboard?limit=*", slowly)
     await late.goto(f"{seen.base}/c/star", timeout=10_000)
     await expect(late.locator("#state")).to_have_text("Live")
+    await asked.wait()
     seen.boards.update(seen.service.count("07", 55), [("07", 55)])
     for tab in (*boards[1:], late):
         await expect(tab.locator("#total")).to_have_text("2,400")
     assert seen.boards.viewers == 1
+    async with late.expect_event("requestfinished", lambda request: "limit=" in request.url):
+        overtaken.set()
+    await late.evaluate("() => new Promise((done) => setTimeout(done, 50))")
+    assert await late.locator("#total").get_attribute("data-votes") == "2400"
 
 
 async def test_more_streams_than_a_browser_has_connections_are_asked_for_now_and_then(seen: Seen) -> None:
