@@ -33,13 +33,13 @@ def setup(app: web.Application, videos: Videos, film: Callable[[Videos, UploadLi
         """The form, and the latest uploads with their states in words."""
         _, lines = await videos.store.listed(found.contest.organiser_id, found.contest.slug, found.candidate.code)
         # What is issued and was never uploaded says nothing to a person once it is over.
-        told = [(line, film(videos, line)) for line in lines if line.state != VideoState.GONE][:_SHOWN_MAX]
+        shown = [(line, film(videos, line)) for line in lines if line.state != VideoState.GONE][:_SHOWN_MAX]
         cloudinary = videos.cloudinary
         html = request.app[PAGES].fragment(
             "contests/own_video.html",
             language,
             {
-                "uploads": told,
+                "uploads": shown,
                 "possible": cloudinary is not None,
                 "waiting": any(line.state in (VideoState.ISSUED, VideoState.UPLOADED) for line in lines[:1]),
                 "token": request.match_info["token"],
@@ -48,7 +48,7 @@ def setup(app: web.Application, videos: Videos, film: Callable[[Videos, UploadLi
                 "seconds_max": SECONDS_MAX,
             },
         )
-        delivered = {one.origin for _, one in told if one is not None}
+        delivered = {one.origin for _, one in shown if one is not None}
         calls = () if cloudinary is None else (origin_of(cloudinary.upload_url),)
         # A file that was chosen is measured in the browser before it is sent.
         return OwnPart(html, pictures=delivered, videos={"blob:", *delivered}, calls=calls)

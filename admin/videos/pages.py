@@ -188,10 +188,10 @@ async def video_page(request: web.Request, me: Me) -> web.StreamResponse:
 def _video_page(request: web.Request, me: Me, candidate: Filmed, lines: Sequence[UploadLine]) -> web.Response:
     cloudinary = request.app[VIDEOS].cloudinary
     # What is issued and was never uploaded says nothing to a person once it is over.
-    told = [
+    filmed = [
         (line, film_of(request.app[VIDEOS], line)) for line in lines if line.state != VideoState.GONE or line.version
     ]
-    delivered = {film.origin for _, film in told if film is not None}
+    delivered = {film.origin for _, film in filmed if film is not None}
     return show(
         request,
         me,
@@ -201,7 +201,7 @@ def _video_page(request: web.Request, me: Me, candidate: Filmed, lines: Sequence
         videos={"blob:", *delivered},
         calls=() if cloudinary is None else (origin_of(cloudinary.upload_url),),
         candidate=candidate,
-        uploads=told,
+        uploads=filmed,
         waiting=any(line.state in (VideoState.ISSUED, VideoState.UPLOADED) for line in lines[:1]),
         possible=cloudinary is not None,
         bytes_max=BYTES_MAX,

@@ -97,7 +97,7 @@ def move_fault(held: CandidateStatus, wanted: CandidateStatus, reason: str, *, h
         return MoveFault.HAS_VOTES
     if wanted is CandidateStatus.EVICTED and held is not CandidateStatus.APPROVED:
         return MoveFault.NOT_IN_THE_CONTEST
-    told = wanted in (CandidateStatus.REJECTED, CandidateStatus.EVICTED) or held is CandidateStatus.EVICTED
-    if told and not reason:
+    wants_reason = wanted in (CandidateStatus.REJECTED, CandidateStatus.EVICTED) or held is CandidateStatus.EVICTED
+    if wants_reason and not reason:
         return MoveFault.NO_REASON
     return None

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from gateway.contests.candidate_rules import CATEGORIES_MAX, Column, FieldFault, field_fault
 from gateway.contests.changes import ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import CandidateStatus, Contest, ContestState, TieBreak
-from gateway.contests.rounds import NAME_LENGTH_MAX, ROUNDS_MAX, Round, order_faults, told
+from gateway.contests.rounds import NAME_LENGTH_MAX, ROUNDS_MAX, Round, order_faults, sentence_of
 from gateway.values.money import EXPONENTS, Money
 from gateway.values.time_zones import known_zone, zone_of
 
@@ -110,7 +110,7 @@ class ContestPart(_Part):
         if self.opens_at >= self.closes_at:
             raise ValueError("it opens after it closes")
         for fault, number in order_faults(rounds_of(self), self.opens_at, self.closes_at):
-            raise ValueError(told(fault, number))
+            raise ValueError(sentence_of(fault, number))
         if self.slug in RESERVED_SLUGS:
             raise ValueError(f"{self.slug!r} is an address of ours")
         if self.time_zone and not known_zone(self.time_zone):

@@ -69,7 +69,7 @@ _TEXTS: Final = {
 }
 
 
-def told(fault: RoundFault, number: int) -> str:
+def sentence_of(fault: RoundFault, number: int) -> str:
     """A fault of a round as a sentence for operators."""
     return _TEXTS[fault].format(number)
 

@@ -13,7 +13,7 @@ from gateway.contests.changes import ChangeRefused, Plan
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
 from gateway.contests.directory import NOT_IN_A_CONTEST
 from gateway.contests.quotas import Quota, check
-from gateway.contests.rounds import Round, change_faults, told
+from gateway.contests.rounds import Round, change_faults, sentence_of
 from gateway.contests.rules import digest, rules_document
 from gateway.storage.audit_log import note
 from gateway.storage.schema.contests import (
@@ -137,7 +137,7 @@ async def _keep_rounds(connection: AsyncConnection, contest: Contest, now: datet
         return
     if contest.public:
         for fault, number in change_faults(held, contest.rounds, now):
-            raise RoundsFixed(told(fault, number))
+            raise RoundsFixed(sentence_of(fault, number))
     await connection.execute(delete(rounds).where(kept.contest_id == contest.id))
     if contest.rounds:
         values = [{"contest_id": contest.id, **asdict(one)} for one in contest.rounds]

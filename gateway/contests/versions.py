@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.schema.contests import contest_rules
 from gateway.values.money import Money
 
-# In the order in which they are told. `currency` is part of the price.
-_TOLD: Final = (
+# In the order in which they are shown. `currency` is part of the price.
+_IN_ORDER: Final = (
     *("price_minor", "packs", "quantity_max", "confirm_above", "opens_at", "closes_at", "rounds", "late_seconds"),
     *("tie_break", "refund_days"),
 )
@@ -53,13 +53,13 @@ class RulesVersion:
     votes: int = 0
 
 
-def told(document: Mapping[str, Any], before: Mapping[str, Any] | None) -> tuple[RuleLine, ...]:
+def lines_of(document: Mapping[str, Any], before: Mapping[str, Any] | None) -> tuple[RuleLine, ...]:
     """The rules of a document that others than those `before` it has; None: all of them."""
     if before is None:
-        return tuple(RuleLine(name, _value(document, name)) for name in _TOLD if name in document)
+        return tuple(RuleLine(name, _value(document, name)) for name in _IN_ORDER if name in document)
     return tuple(
         RuleLine(name, _value(document, name), _value(before, name))
-        for name in _TOLD
+        for name in _IN_ORDER
         if _value(document, name) != _value(before, name)
     )
 
@@ -90,7 +90,7 @@ def _versions(rows: Sequence[Row[Any]], votes: Mapping[int, int]) -> list[RulesV
             row.sha256,
             row.valid_from,
             row.made_by,
-            told(row.document, before),
+            lines_of(row.document, before),
             votes.get(row.version, 0),
         )
         for row, before in zip(rows, befores, strict=False)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from channels.web import rules
 from gateway.contests.rules import digest, rules_document
-from gateway.contests.versions import RulesVersion, RulesVersions, told
+from gateway.contests.versions import RulesVersion, RulesVersions, lines_of
 from gateway.http.limits import StreamCap
 from leaderboard import routes
 from leaderboard.feed import Boards, FeedSettings
@@ -26,8 +26,8 @@ class KnownVersions(RulesVersions):
         after = rules_document(known)
         before = {**after, "price_minor": after["price_minor"] // 2, "closes_at": after["opens_at"]}
         return [
-            RulesVersion(2, after, digest(after), NOON, "awa@house.test", told(after, before)),
-            RulesVersion(1, before, digest(before), NOON, "awa@house.test", told(before, None)),
+            RulesVersion(2, after, digest(after), NOON, "awa@house.test", lines_of(after, before)),
+            RulesVersion(1, before, digest(before), NOON, "awa@house.test", lines_of(before, None)),
         ]
 
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application, Request
 
 from gateway.values.money import Money
 from tests.channels.web.browsing import PAGE, Here
@@ -14,14 +15,16 @@ from tests.channels.web.browsing import here as here
 from tests.rigs.public_web import application
 from tests.rigs.voting_service import FakeVotingService
 
+Client = TestClient[Request, Application]
+
 
 @pytest.fixture
-async def web() -> AsyncIterator[TestClient]:  # type: ignore[type-arg] # of any request
+async def web() -> AsyncIterator[Client]:
     async with TestClient(TestServer(application(FakeVotingService()))) as client:
         yield client
 
 
-async def test_versions_in_words(web: TestClient) -> None:  # type: ignore[type-arg]
+async def test_versions_in_words(web: Client) -> None:
     async with web.get("/c/star/rules", headers={"Accept-Language": "en"}) as answer:
         text = await answer.text()
     assert answer.status == 200
@@ -33,7 +36,7 @@ async def test_versions_in_words(web: TestClient) -> None:  # type: ignore[type-
         assert answer.status == 404
 
 
-async def test_a_version_is_a_document_whose_hash_is_its_mark(web: TestClient) -> None:  # type: ignore[type-arg]
+async def test_a_version_is_a_document_whose_hash_is_its_mark(web: Client) -> None:
     async with web.get("/c/star/log/rules/2.json") as answer:
         body = await answer.read()
     assert answer.status == 200

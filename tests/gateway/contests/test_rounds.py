@@ -14,8 +14,8 @@ from gateway.contests.rounds import (
     next_round,
     open_round,
     order_faults,
+    sentence_of,
     shown_in,
-    told,
 )
 from gateway.contests.steps import Step, stepped
 from gateway.orders.rules import Refusal, check_window
@@ -98,7 +98,7 @@ def test_which_votes_a_ranking_shows(fresh: tuple[bool, ...], number: int, shown
 )
 def test_rounds_are_in_order_within_the_contest(rounds: list[Round], faults: list[tuple[RoundFault, int]]) -> None:
     assert list(order_faults(rounds, at(0), at(10))) == faults
-    assert all(told(*fault) for fault in faults)
+    assert all(sentence_of(*fault) for fault in faults)
 
 
 @pytest.mark.parametrize(
