@@ -103,13 +103,23 @@ class MoneyMachine(RuleBasedStateMachine):
         silent=st.integers(0, 2),
         claims=_some(st.tuples(_numbers, _claims), 0, 3),
         words=_some(st.tuples(_numbers, _disputes), 0, 2),
+        crashes=_some(_crashes, 0, 1),
     )
-    def work(self, kinds: list[str], silent: int, claims: list[tuple[int, str]], words: list[tuple[int, str]]) -> None:
+    def work(
+        self,
+        kinds: list[str],
+        silent: int,
+        claims: list[tuple[int, str]],
+        words: list[tuple[int, str]],
+        crashes: list[tuple[str, int]],
+    ) -> None:
         self.world.operator.silent = silent
         self.run(self.world.claim_paid(claims, behind=True))
         self.run(self.world.dispute(words))
         self.run(self.world.tell(list(range(len(words)))))
         self.run(self.world.do(kinds))
+        for kind, at in crashes:
+            self.run(self.world.crash(kind, at))
 
     @rule(kinds=_some(_works, 2, 5))
     def work_at_once(self, kinds: list[str]) -> None:
