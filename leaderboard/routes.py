@@ -12,7 +12,7 @@ from pydantic import Field, RootModel
 from yarl import URL
 
 from gateway.contests.brand import style_of
-from gateway.contests.contest import Contest, Phase
+from gateway.contests.contest import Contest, ContestState, Phase
 from gateway.contests.photos import photos_of
 from gateway.contests.rounds import ROUNDS_MAX
 from gateway.contests.sharing import share_of
@@ -241,12 +241,20 @@ class Leaderboard:
         return pages.answer(request, pages.compose("round.html", language, values, address), cache=PAGE_CACHE)
 
     async def categories(self, request: web.Request) -> web.Response:
-        """The boards of a contest's categories, one below the other. 404 where there are none."""
+        """The boards of a contest's categories, one below the other; of an earlier round where one is asked for. 404
+        where there are none."""
         published, slug = request.app[PUBLISHED], request.match_info["slug"]
         contest, board = published.contest(slug), self._board(published, slug)
         if contest is None or board is None or not contest.categories:
             return not_found(request)
-        boards = view_model.by_category(board.ranking, contest, _phase(contest, published))
+        ranking, phase = board.ranking, _phase(contest, published)
+        if "round" in request.query:
+            number = _read_round(request)
+            found = None if number is None else published.ranking_in(slug, number)
+            if found is None:
+                return not_found(request)
+            if found.round != ranking.round:
+                ranking, phase = found, Phase.CLOSED
         faces = photos_of(contest)
         return render(
             request,
@@ -255,8 +263,11 @@ class Leaderboard:
             default_language=contest.language,
             pictures={face.origin for face in faces.values()},
             contest=contest,
-            boards=boards,
-            evicted=board.ranking.evicted,
+            ranking=ranking,
+            boards=view_model.by_category(ranking, contest, phase),
+            rounds=view_model.rounds_of(contest),
+            whole=f"/c/{slug}" + (f"?round={ranking.round}" if ranking.round != board.ranking.round else ""),
+            evicted=ranking.evicted,
             faces=faces,
             percent=view_model.percent,
         )
@@ -273,6 +284,7 @@ class Leaderboard:
             "ranking": ranking,
             "phase": phase,
             "nominations": contest.nominated_at(request.app[PUBLISHED].now()),
+            "called_off": contest.state is ContestState.ARCHIVED and request.app[PUBLISHED].now() < contest.closes_at,
             "suspended": contest.suspended and phase is not Phase.CLOSED,
             "how": view_model.how_to_vote(contest, "VOTE" if alone else contest.keyword, EXAMPLE_QUANTITY),
             "example_amount": contest.price.times(EXAMPLE_QUANTITY),

@@ -156,7 +156,7 @@ async def publish(request: web.Request, me: Me, *, path: ContestPath) -> Reply:
 
 @staff_endpoint(Right.EDIT_CONTEST, path=ContestPath, returns={200: ContestSaved}, problems=(404, 409))
 async def close(request: web.Request, me: Me, *, path: ContestPath) -> Reply:
-    """Close an open contest now.
+    """Close a contest that has opened now, between two rounds too.
 
     Votes that were ordered before still count when they are paid in time.
     """
@@ -165,7 +165,7 @@ async def close(request: web.Request, me: Me, *, path: ContestPath) -> Reply:
 
 @staff_endpoint(Right.EDIT_CONTEST, path=ContestPath, returns={200: ContestSaved}, problems=(404, 409))
 async def archive(request: web.Request, me: Me, *, path: ContestPath) -> Reply:
-    """Take a contest that is closed off the lists.
+    """Take a contest that is closed, or has not opened, off the lists.
 
     Its page, its result and its receipts stay.
     """

@@ -131,7 +131,15 @@ async def overview(request: web.Request, me: Me) -> web.StreamResponse:
 async def _overview(request: web.Request, me: Me, held: Held) -> web.Response:
     found = await checked(request, held.contest)
     errors = [finding for finding in found if finding.level is Level.ERROR]
-    return _show(request, me, "contests/contest.html", held, errors=len(errors), warnings=len(found) - len(errors))
+    return _show(
+        request,
+        me,
+        "contests/contest.html",
+        held,
+        errors=len(errors),
+        warnings=len(found) - len(errors),
+        has_opened=held.contest.opens_at < request.app[VOTING_SERVICE].now(),
+    )
 
 
 @page(Right.EDIT_CONTEST)
@@ -339,7 +347,7 @@ async def close(request: web.Request, me: Me, fields: Form) -> web.StreamRespons
 
 @form(Right.EDIT_CONTEST)
 async def archive(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
-    """Take a contest that is closed off the lists."""
+    """Take a contest that is closed, or has not opened, off the lists."""
     return await _stepped(request, me, Step.ARCHIVE)
 
 

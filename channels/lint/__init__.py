@@ -41,6 +41,7 @@ def lint(
     chosen = tuple(in_languages) or languages_for(contest)
     found = [
         *contests.times(contest, now),
+        *contests.rounds(contest, now),
         *contests.codes(contest),
         *contests.dialling(contest, others),
         *contests.texts(contest, others),

@@ -13,7 +13,7 @@ from channels.lint.findings import Finding, error, warning
 from channels.phrases import files, languages, languages_for
 from gateway.contests.codes import form_fault, one_slip_apart
 from gateway.contests.contest import Contest
-from gateway.contests.rounds import next_round, open_round
+from gateway.contests.rounds import next_round, open_round, order_faults, sentence_of
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import PaymentMethod, network_wallets
 from gateway.values.money import Money
@@ -63,6 +63,24 @@ def codes(contest: Contest) -> Iterator[Finding]:
     for name, count in Counter(" ".join(c.name.split()).casefold() for c in contest.eligible).items():
         if count > 1:
             yield warning("candidates", f"{count} candidates are called {name!r}", "same_name", count=count, name=name)
+
+
+def rounds(contest: Contest, now: datetime) -> Iterator[Finding]:
+    """Rounds with impossible times, and those to come for which nobody is left, or one alone of several who stood."""
+    for fault, number in order_faults(contest.rounds, contest.opens_at, contest.closes_at):
+        name = contest.rounds[number - 1].name
+        yield error("times", sentence_of(fault, number), f"round_{fault.value}", name=name)
+    left = contest.eligible
+    if len(left) > 1 or len(left) == len(contest.candidates):
+        return
+    for one in contest.rounds:
+        if now >= one.closes_at:
+            continue
+        if left:
+            text = f"{left[0].name} alone is left in round {one.number} {one.name}"
+            yield warning("candidates", text, "round_of_one", round=one.name, name=left[0].name)
+        else:
+            yield error("candidates", f"nobody is left in round {one.number} {one.name}", "round_empty", name=one.name)
 
 
 def texts(contest: Contest, others: Sequence[Contest]) -> Iterator[Finding]:

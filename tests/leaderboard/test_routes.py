@@ -458,3 +458,26 @@ async def test_candidates_are_shown_by_category(here: Here) -> None:
     titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
     assert titles[:2] == ["Chant", "Without a category"]
     assert page.index("Aya Koné") < page.index("Without a category") < page.index("Adjoua Brou")
+
+
+async def test_an_earlier_round_is_shown_by_category(here: Here) -> None:
+    with_rounds(here)
+    (contest,) = here.service.shown
+    people = tuple(replace(c, category="Chant" if c.code == "05" else "Danse") for c in contest.candidates)
+    here.service.shown = [replace(contest, candidates=people, categories=("Chant", "Danse"), _by_code={})]
+    assert 'href="/c/star/categories?round=1"' in await here.text("/c/star?round=1")
+    now = await here.text("/c/star/categories", Accept_Language="en")
+    assert 'href="/c/star/categories?round=1"' in now
+    past = await here.text("/c/star/categories?round=1", Accept_Language="en")
+    assert 'href="/c/star?round=1">' in past
+    assert [int(votes) for votes in re.findall(r'class="count">(\d+)', past)] != [
+        int(votes) for votes in re.findall(r'class="count">(\d+)', now)
+    ]
+    for number in ("9", "x"):
+        assert (await here.client.get("/c/star/categories", params={"round": number})).status == 404
+
+
+async def test_a_contest_that_was_called_off_says_so(here: Here) -> None:
+    (contest,) = here.service.shown
+    here.service.shown = [replace(contest, state=ContestState.ARCHIVED, _by_code={})]
+    assert "was called off" in await here.text("/c/star", Accept_Language="en")

@@ -75,6 +75,14 @@ def named(*names: str, codes: tuple[str, ...] = ()) -> tuple[Candidate, ...]:
     )
 
 
+def left(standing: int) -> tuple[Candidate, ...]:
+    """Two of whom so many still stand."""
+    return tuple(
+        person if place < standing else replace(person, status=CandidateStatus.EVICTED)
+        for place, person in enumerate(named("A", "B"))
+    )
+
+
 REVIEW = "the phrases in wes are for review by a speaker"
 
 
@@ -160,6 +168,11 @@ def test_names_as_phones_show_them() -> None:
         ({"closes_at": NOW - timedelta(minutes=1)}, "times: it closed on 31/05/2026 23:59 GMT"),
         ({"closes_at": datetime(2025, 1, 1, tzinfo=UTC)}, "times: it opens"),
         ({"rounds": (Round(1, "Finale", LONG_AGO, NOW),)}, "times: all rounds are over"),
+        ({"rounds": (Round(1, "Finale", NOW, CLOSES + timedelta(days=1)),)}, "times: round 1 is not between"),
+        (
+            {"rounds": (Round(1, "Finale", TOMORROW, CLOSES),), "candidates": left(0)},
+            "candidates: nobody is left in round 1 Finale",
+        ),
         ({"candidates": ()}, "candidates: no candidate can be voted for"),
         ({"candidates": named("A", "B", codes=("001", "013"))}, "codes: 001 (A) begins with 00"),
         ({"candidates": named("A", "B", codes=("7", "013"))}, "codes: 7 (A) has one digit"),
@@ -189,6 +202,10 @@ def test_a_planted_error_is_found(changes: dict[str, Any], fault: str) -> None:
         ({"name": "Le très grand concours de beauté et de talent de la sous-région"}, "names: the contest's name"),
         ({"rounds": (Round(1, "Finale", NOW, CLOSES),)}, "times: no round sells votes from 01/01/2026"),
         ({"rounds": (Round(1, "Finale", NOW, TOMORROW),)}, "times: no round sells votes from 02/06/2026 00:00 GMT"),
+        (
+            {"rounds": (Round(1, "Finale", TOMORROW, CLOSES),), "candidates": left(1)},
+            "candidates: A alone is left in round 1 Finale",
+        ),
         ({"opens_at": NOW + timedelta(days=1)}, "times: it opens on 02/06/2026 00:00 GMT only"),
         ({"rules": {"en": "x"}}, "rules: there are no rules in fr"),
         ({"contact": " "}, "contact: a voter in trouble finds no one"),

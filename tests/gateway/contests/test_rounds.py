@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.contests.changes import ChangeRefused
 from gateway.contests.contest import Contest, ContestState, Phase
 from gateway.contests.rounds import (
     Round,
@@ -127,6 +128,18 @@ def test_a_contest_that_is_closed_ends_its_round_and_has_no_later_one() -> None:
     assert made is not None
     assert made.contest.rounds == (replace(TWO[0], closes_at=at(2)),)
     assert made.contest.phase_at(at(2)) is Phase.CLOSED
+
+
+def test_a_contest_is_closed_between_two_rounds_and_before_its_first_one() -> None:
+    for day, rounds in ((4, TWO[:1]), (0.5, ())):
+        contest = replace(CONTEST, state=ContestState.PUBLISHED, _by_code={})
+        assert contest.phase_at(at(day)) is Phase.COMING
+        made = stepped(contest, Step.CLOSE, at(day))
+        assert made is not None
+        assert made.contest.rounds == rounds
+        assert made.contest.closes_at == at(day)
+        with pytest.raises(ChangeRefused):
+            stepped(contest, Step.ARCHIVE, at(day))
 
 
 def shown(contest: Contest) -> int:
