@@ -25,6 +25,7 @@ Tag = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 Code = Annotated[str, Field(pattern=r"^[0-9]{2,12}$")]
 Votes = Annotated[int, Field(ge=1, le=9_999_999)]
 Wallet = Annotated[str, Field(pattern=f"^[{''.join(method.letter for method in PaymentMethod)}]$")]
+Price = Annotated[int, Field(ge=1, le=10**9)]
 Payer = Annotated[str, Field(pattern=r"^(me|[0-9]{8,15})$")]
 
 METHODS: Final = {method.letter: method for method in PaymentMethod}
@@ -120,7 +121,9 @@ class ChooseWallet(ChooseCount, prefix="w"):
 
 
 class Pay(ChooseWallet, prefix="y"):
-    """Place the order."""
+    """Place the order. `price`: of a vote, as the confirmation shows it, in minor units."""
+
+    price: Price
 
 
 class Cancel(OfContest, prefix="x"):

@@ -122,7 +122,14 @@ def confirm(
     pay = tap(
         language,
         "pay",
-        Pay(contest=word, code=code, count=count, wallet=method.letter, payer=paying),
+        Pay(
+            contest=word,
+            code=code,
+            count=count,
+            wallet=method.letter,
+            payer=paying,
+            price=offered.contest.price.amount_minor,
+        ),
         amount=shown["amount"],
     )
     return View(_amount_first(language, offered, "\n\n".join(lines)), ((pay,), *wallets, leave))

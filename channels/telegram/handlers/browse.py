@@ -78,13 +78,6 @@ async def open_card(conversation: Conversation, contest: Contest, code: str) -> 
     return None
 
 
-async def tap_contest(query: CallbackQuery, contest: Contest, shown: Shown, conversation: Conversation) -> None:
-    """A contest was chosen."""
-    context, chat = conversation.context, conversation.chat
-    await context.chats.set_contest(chat.chat_id, contest.id)
-    await context.replace(shown, views.home(chat.language, contest, context.service.now()))
-
-
 async def tap_people(
     query: CallbackQuery, callback_data: buttons.OpenPeople, contest: Contest, shown: Shown, conversation: Conversation
 ) -> None:
@@ -262,7 +255,6 @@ def router() -> Router:
         here.message.register(_command(show), Command(*names), private)
     here.callback_query.register(tap_ranking, buttons.OpenRanking.filter(), of_a_contest)
     for tap, kind in (
-        (tap_contest, buttons.OpenContest),
         (tap_people, buttons.OpenPeople),
         (tap_card, buttons.OpenCard),
         (tap_rules, buttons.OpenRules),

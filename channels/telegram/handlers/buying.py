@@ -190,6 +190,10 @@ async def tap_pay(
 ) -> str | None:
     """The order itself. The service checks everything again, whatever the button holds."""
     language, service = conversation.language, conversation.service
+    if callback_data.price != contest.price.amount_minor and await _asked_again(
+        conversation, contest, callback_data, shown
+    ):
+        return plain(language, "confirm.price_changed")
     vote_request = vote_request_of(conversation.chat, contest, callback_data, shown)
     placed = await service.place_order(vote_request)
     if isinstance(placed, Refusal):
@@ -204,6 +208,19 @@ async def tap_pay(
     _log.info("order_placed", channel="telegram", repeated=placed.repeated)
     await show_order(conversation, orders, shown, placed)
     return plain(language, "order.known") if placed.conflicting else None
+
+
+async def _asked_again(conversation: Conversation, contest: Contest, data: buttons.Pay, shown: Shown) -> bool:
+    """Show the confirmation with the price of now: nobody pays another amount than the one that they confirmed. False
+    where the votes are not sold any more."""
+    offered = offer(contest, data.code, data.count, conversation.service.now())
+    payer = read_payer_of(data.payer, conversation.chat.phone, contest)
+    if isinstance(offered, Refusal) or isinstance(payer, Refusal):
+        return False
+    view = confirmation(conversation, offered, payer, METHODS[data.wallet])
+    text = f"{say(conversation.language, 'confirm.price_changed')}\n\n{view.text}"
+    await conversation.context.replace(shown, replace(view, text=text))
+    return True
 
 
 def vote_request_of(chat: Chat, contest: Contest, data: buttons.Pay, shown: Shown) -> VoteRequest:

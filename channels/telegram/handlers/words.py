@@ -1,9 +1,10 @@
-"""Free text, unknown buttons, and blocked bots: what no other handler took.
+"""Free text, the contest that it was meant for, unknown buttons, and blocked bots: what no other handler took.
 
 Words are read by the grammar of texts. An order is never placed by words here: its confirmation has a button.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from aiogram import F, Router
@@ -12,8 +13,8 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, Message
 
 from channels.buying import named, refusal_words
 from channels.grammar import REFUSED_AS, Ask, Check, Doubt, Noise, Say, Vote, Word
-from channels.telegram import order_views, views
-from channels.telegram.context import PRIVATE, Context, Conversation, words_of
+from channels.telegram import buttons, order_views, views
+from channels.telegram.context import PRIVATE, Context, Conversation, Shown, of_a_contest, words_of
 from channels.telegram.handlers.browse import (
     first_view,
     open_card,
@@ -41,7 +42,10 @@ _GONE: Final = frozenset({ChatMemberStatus.KICKED, ChatMemberStatus.LEFT})
 
 async def words(message: Message, conversation: Conversation, rankings: LiveRankings) -> None:
     """A code, a code with a number, a name, a receipt, or a word such as STOP."""
-    typed = words_of(message)
+    await _act_on(words_of(message), conversation, rankings)
+
+
+async def _act_on(typed: str, conversation: Conversation, rankings: LiveRankings) -> None:
     match conversation.read(typed):
         case Vote() as order:
             await _order(conversation, order)
@@ -105,7 +109,27 @@ async def _in_some_contest(conversation: Conversation, typed: str, ask: Ask) -> 
     elif code := ask.code or unknown_code(typed, contests):
         await _refuse(conversation, ask.contest, Refusal.UNKNOWN_CANDIDATE, code)
     else:
-        await conversation.send(first_view(conversation, None))
+        await _ask_contest(conversation, typed)
+
+
+async def _ask_contest(conversation: Conversation, typed: str) -> None:
+    """Which contest these words are meant for; they are kept until one is chosen."""
+    await conversation.state.update_data(typed=typed)
+    await conversation.send(first_view(conversation, None))
+
+
+async def tap_contest(
+    query: CallbackQuery, contest: Contest, shown: Shown, conversation: Conversation, rankings: LiveRankings
+) -> None:
+    """A contest was chosen: its first view, then what was typed before."""
+    context, chat = conversation.context, conversation.chat
+    await context.chats.set_contest(chat.chat_id, contest.id)
+    await context.replace(shown, views.home(chat.language, contest, context.service.now()))
+    data = await conversation.state.get_data()
+    typed = data.pop("typed", None)
+    if isinstance(typed, str):
+        await conversation.state.set_data(data)
+        await _act_on(typed, replace(conversation, chat=replace(chat, contest_id=contest.id)), rankings)
 
 
 async def _refuse(conversation: Conversation, contest: Contest | None, why: Refusal, code: str) -> None:
@@ -117,7 +141,10 @@ async def _search(conversation: Conversation, typed: str) -> None:
     """The candidates whose name has these words."""
     contest, language = conversation.contest, conversation.language
     if contest is None:
-        await conversation.send(first_view(conversation, None))
+        if any(named(one, typed) for one in conversation.service.contests()):
+            await _ask_contest(conversation, typed)
+        else:
+            await conversation.send(first_view(conversation, None))
         return
     found = named(contest, typed)[:FOUND_MAX]
     if len(found) == 1:
@@ -188,6 +215,8 @@ def router() -> Router:
     private = F.chat.type == PRIVATE
     here.message.register(words, F.text, private)
     here.message.register(something_else, private)
+    tapped = F.message.chat.type == PRIVATE
+    here.callback_query.register(tap_contest, buttons.OpenContest.filter(), tapped, of_a_contest)
     here.callback_query.register(unknown_tap)
     here.my_chat_member.register(blocked_or_unblocked)
     return here

@@ -19,9 +19,9 @@ LONGEST: list[CallbackData] = [
     buttons.ChooseLanguage(language="wes"),
     buttons.ChooseCount(contest=TAG, code=CODE, count=COUNT),
     buttons.TypeCount(contest=TAG, code=CODE),
-    buttons.ChooseWallet(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER),
+    buttons.ChooseWallet(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER, price=10**9),
     buttons.TypePayer(contest=TAG, code=CODE, count=COUNT),
-    buttons.Pay(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER),
+    buttons.Pay(contest=TAG, code=CODE, count=COUNT, wallet="m", payer=PAYER, price=10**9),
     buttons.Cancel(contest=TAG),
 ]
 

@@ -1,5 +1,6 @@
 """From /start to the order, with everything that people may send instead."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from channels.telegram import buttons
 from channels.telegram.buttons import tag
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import Money
 from tests.channels.telegram.conftest import World, verified
 from tests.channels.telegram.wire import body, tapped, written
 from tests.demo import demo_contest
@@ -57,6 +59,22 @@ async def test_a_double_tap_is_one_order_and_both_taps_are_answered(world: World
     await world.intake.wait_idle()
     assert len(world.service.vote_requests) == 1
     assert len(world.wire.made(AnswerCallbackQuery)) == 2
+
+
+async def test_a_changed_price_is_confirmed_again_in_the_same_message(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    first = world.wire.last(55)
+    world.service.shown = [replace(CONTEST, price=Money(200, "XOF"), _by_code={})]
+    again = await world.tap("Payer 500 FCFA")
+    assert "Le prix a changé" in again
+    assert "1 000 FCFA" in again
+    assert world.service.vote_requests == []
+    assert "Le prix a changé" in str(world.wire.made(AnswerCallbackQuery)[-1].text)
+    await world.tap("Payer 1 000 FCFA")
+    (vote_request,) = world.service.vote_requests
+    assert vote_request.key == f"55:{first.message_id}:pay"
+    assert vote_request.contest.price == Money(200, "XOF")
 
 
 async def test_two_confirmations_are_two_orders(world: World) -> None:
@@ -154,9 +172,11 @@ async def test_a_new_code_instead_of_a_number_begins_another_vote(world: World) 
         "",
         "y",
         "zzz",
-        "y:ffffffffffff:07:5:m:me",
-        f"y:{tag(CONTEST)}:07:0:m:me",
-        f"y:{tag(CONTEST)}:07:5:m:you",
+        "y:ffffffffffff:07:5:m:me:100",
+        f"y:{tag(CONTEST)}:07:0:m:me:100",
+        f"y:{tag(CONTEST)}:07:5:m:you:100",
+        f"y:{tag(CONTEST)}:07:5:m:me:0",
+        f"y:{tag(CONTEST)}:07:5:m:me",
         f"q:{tag(CONTEST)}:07:-1",
         "l:xx",
         "l:zzz",
@@ -177,10 +197,13 @@ async def test_forged_data_changes_nothing_and_is_answered(world: World, data: s
 @pytest.mark.parametrize(
     ("data", "word"),
     [
-        (buttons.Pay(contest=tag(CONTEST), code="99", count=5, wallet="m", payer="me"), "inconnu"),
-        (buttons.Pay(contest=tag(CONTEST), code="07", count=10_001, wallet="m", payer="me"), "Au plus"),
-        (buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="c", payer="me"), "disponible"),
-        (buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="33612345678"), "incorrect"),
+        (buttons.Pay(contest=tag(CONTEST), code="99", count=5, wallet="m", payer="me", price=100), "inconnu"),
+        (buttons.Pay(contest=tag(CONTEST), code="07", count=10_001, wallet="m", payer="me", price=100), "Au plus"),
+        (buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="c", payer="me", price=100), "disponible"),
+        (
+            buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="33612345678", price=100),
+            "incorrect",
+        ),
         (buttons.ChooseCount(contest=tag(CONTEST), code="99", count=5), "inconnu"),
         (buttons.ChooseWallet(contest=tag(CONTEST), code="07", count=5, wallet="o", payer="12345678"), "pays"),
     ],
@@ -195,7 +218,7 @@ async def test_well_formed_lies_are_judged_by_the_service(world: World, data: Ca
 async def test_me_on_a_forged_button_is_not_another_persons_number(world: World) -> None:
     await verified(world, 55)
     await world.write("/start", 66)
-    data = buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="me").pack()
+    data = buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="me", price=100).pack()
     await world.tap_data(data, world.wire.last(66), user=66)
     assert world.service.vote_requests == []
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from channels.telegram.buttons import OpenContest, tag
 from tests.channels.telegram.conftest import OTHER_CONTEST_ID, World, verified
 from tests.demo import demo_contest
 from tests.rigs.voting_service import RECEIPT
@@ -129,6 +130,19 @@ async def test_a_code_that_no_contest_has(world: World) -> None:
     assert "Quel vote" in await world.write("07 5")
     assert "Quel numéro paie" in await world.write("MISS 07 5")
     assert "Quel vote" in await world.write("bonjour", 66)
+
+
+@pytest.mark.parametrize(("words", "reply"), [("10 07", "Que voulez-vous dire"), ("Fatou", "Combien de votes")])
+async def test_what_was_typed_before_a_contest_was_chosen_is_kept(world: World, words: str, reply: str) -> None:
+    people = tuple(one for one in CONTEST.candidates if one.code != "07")
+    other = replace(CONTEST, id=OTHER_CONTEST_ID, slug="miss", name="Miss", keyword="MISS", candidates=people)
+    world.service.shown = [CONTEST, replace(other, _by_code={})]
+    assert "Quel vote" in await world.write(words)
+    assert reply in await world.tap(CONTEST.name)
+    assert world.service.vote_requests == []
+    shown = len(world.wire.texts(55))
+    await world.tap_data(OpenContest(contest=tag(CONTEST)).pack(), world.wire.last(55))
+    assert len(world.wire.texts(55)) == shown
 
 
 async def test_examples_are_of_the_country_where_the_voter_votes(world: World) -> None:
