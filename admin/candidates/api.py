@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from admin.access.guard import Me
-from admin.answers import model_of, staff_endpoint
+from admin.answers import AsOf, model_of, staff_endpoint
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
 from gateway.contests.candidate_import import CSV_BYTES_MAX, XLSX_BYTES_MAX, Fault
 from gateway.contests.candidate_rules import REASON_LENGTH_MAX, Column
@@ -49,7 +49,7 @@ class CandidatePath(ContestPath):
     code: Line = Field(max_length=20)
 
 
-class CandidateListing(InputModel):
+class CandidateListing(AsOf):
     """Which candidates."""
 
     status: CandidateStatus | None = Field(None, description="Only those in this state.")
@@ -237,8 +237,11 @@ def _refused(request: web.Request, error: FieldsRefused) -> Problem:
     Right.READ_CONTESTS, path=ContestPath, query=CandidateListing, returns={200: StaffCandidates}, problems=(404,)
 )
 async def candidates(request: web.Request, me: Me, *, path: ContestPath, query: CandidateListing) -> Reply:
-    """List the candidates of a contest, whatever their state."""
-    return Reply(200, _list(await request.app[CANDIDATES].standing(path.slug, me.scope), query))
+    """List the candidates of a contest, whatever their state.
+
+    As of an earlier moment, who stood then and how. A photo that was taken off since is not known any more.
+    """
+    return Reply(200, _list(await request.app[CANDIDATES].standing(path.slug, me.scope, query.as_of), query))
 
 
 def _list(standing: Standing, query: CandidateListing) -> StaffCandidates:
@@ -272,10 +275,10 @@ async def add(request: web.Request, me: Me, *, path: ContestPath, body: NewCandi
     return Reply(201, _line(made, 0))
 
 
-@staff_endpoint(Right.READ_CONTESTS, path=CandidatePath, returns={200: StaffCandidate}, problems=(404,))
-async def candidate(request: web.Request, me: Me, *, path: CandidatePath) -> Reply:
+@staff_endpoint(Right.READ_CONTESTS, path=CandidatePath, query=AsOf, returns={200: StaffCandidate}, problems=(404,))
+async def candidate(request: web.Request, me: Me, *, path: CandidatePath, query: AsOf) -> Reply:
     """Read a candidate."""
-    return await _shown(request, me, path.slug, path.code)
+    return await _shown(request, me, path.slug, path.code, query.as_of)
 
 
 @staff_endpoint(
@@ -296,8 +299,8 @@ async def edit(request: web.Request, me: Me, *, path: CandidatePath, body: Candi
     return await _shown(request, me, path.slug, edited.code)
 
 
-async def _shown(request: web.Request, me: Me, slug: str, code: str) -> Reply:
-    standing = await request.app[CANDIDATES].standing(slug, me.scope)
+async def _shown(request: web.Request, me: Me, slug: str, code: str, at: datetime | None = None) -> Reply:
+    standing = await request.app[CANDIDATES].standing(slug, me.scope, at)
     return Reply(200, _line(standing.named(code), standing.votes[code]))
 
 
@@ -381,12 +384,12 @@ def _faulty(result: ImportResult) -> Problem:
     return Problem(422, "Faulty file", detail, kind=kind, rows=result.rows, faults=faults, errors=errors)
 
 
-@staff_endpoint(Right.READ_CONTESTS, path=CandidatePath, returns={200: CandidateHistory}, problems=(404,))
-async def history(request: web.Request, me: Me, *, path: CandidatePath) -> Reply:
+@staff_endpoint(Right.READ_CONTESTS, path=CandidatePath, query=AsOf, returns={200: CandidateHistory}, problems=(404,))
+async def history(request: web.Request, me: Me, *, path: CandidatePath, query: AsOf) -> Reply:
     """Tell what happened to a candidate, and who did it."""
     store = request.app[CANDIDATES]
-    events = await store.history(path.slug, path.code, me.scope)
-    standing = await store.changes_of_state(path.slug, path.code, me.scope)
+    events = await store.history(path.slug, path.code, me.scope, query.as_of)
+    standing = await store.changes_of_state(path.slug, path.code, me.scope, query.as_of)
     return Reply(
         200,
         CandidateHistory(

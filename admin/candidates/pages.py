@@ -51,7 +51,7 @@ def _address(request: web.Request, more: str = "") -> str:
 
 
 async def _standing(request: web.Request, me: Me) -> Standing:
-    return await request.app[CANDIDATES].standing(request.match_info["slug"], me.scope)
+    return await request.app[CANDIDATES].standing(request.match_info["slug"], me.scope, me.as_of)
 
 
 @page(Right.READ_CONTESTS)
@@ -181,8 +181,10 @@ async def _form_page(
     if candidate is not None and Right.MODERATE in me.rights:
         contact = await request.app[CANDIDATES].contact(standing.contest.slug, candidate.code, me.scope)
     if candidate is not None:
-        past = await request.app[CANDIDATES].history(standing.contest.slug, candidate.code, me.scope)
-        standings = await request.app[CANDIDATES].changes_of_state(standing.contest.slug, candidate.code, me.scope)
+        past = await request.app[CANDIDATES].history(standing.contest.slug, candidate.code, me.scope, me.as_of)
+        standings = await request.app[CANDIDATES].changes_of_state(
+            standing.contest.slug, candidate.code, me.scope, me.as_of
+        )
     values = {
         "code": "" if candidate is None else candidate.code,
         "name": "" if candidate is None else candidate.name,

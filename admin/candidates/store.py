@@ -15,9 +15,10 @@ from uuid import UUID, uuid4
 import orjson
 from aiohttp import web
 from pydantic import TypeAdapter
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import and_, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from admin.candidates.past import as_they_stood
 from gateway.contests.candidate_import import Fault, ReadFile, RowFault, Table, read_form, read_table, unpack
 from gateway.contests.candidate_rules import (
     CATEGORIES_MAX,
@@ -53,8 +54,28 @@ called (what) as (
   select 'candidate ' || cast(:code as text)
   union select left(what, -5) from changed where what like 'candidate 00% code' and after = :code)
 select at, actor, act, reason, what, before, after from changed h
-where exists (select from called c where h.what = c.what or starts_with(h.what, c.what || ' '))
+where h.at <= coalesce(cast(:at as timestamptz), 'infinity')
+  and exists (select from called c where h.what = c.what or starts_with(h.what, c.what || ' '))
 order by id desc, what limit 200
+""")
+# What was changed of candidates since a moment, the latest first.
+_SINCE: Final = text("""
+select c.value ->> 'what' as what, c.value ->> 'before' as before, c.value ->> 'after' as after
+from audit_log l cross join lateral jsonb_array_elements(
+  case when jsonb_typeof(l.detail -> 'changes') = 'array' then l.detail -> 'changes' else '[]' end)
+  with ordinality c (value, place)
+where l.contest_id = :contest and l.at > :at and starts_with(c.value ->> 'what', 'candidate ')
+order by l.id desc, c.place desc
+""")
+_LATER: Final = text("select id from candidates where contest_id = :contest and created_at > :at")
+_EVICTED: Final = text("""
+select candidate_id, max(made_at) as since from candidate_changes
+where candidate_id = any(:candidates) and to_status = 'evicted' and made_at <= :at group by 1
+""")
+# Counted again: what totals were is kept nowhere else.
+_VOTES_THEN: Final = text("""
+select candidate_id, sum(quantity)::bigint as votes from tally_entries
+where contest_id = :contest and counted_at <= :at group by 1
 """)
 _OLD_PREVIEWS: Final = text("delete from candidate_imports where made_at < now() - interval '1 day'")
 _CHANGES_SHOWN: Final = 500
@@ -143,11 +164,12 @@ class Candidates:
         self._nominations = nominations
         self._unpacking = asyncio.Lock()
 
-    async def standing(self, slug: str, scope: Scope) -> Standing:
-        """A contest with all of its candidates and their votes. Raises ActRefused."""
+    async def standing(self, slug: str, scope: Scope, at: datetime | None = None) -> Standing:
+        """A contest with all of its candidates and their votes; with the candidates that stood `at` a moment, as they
+        were. Raises ActRefused."""
         async with scoped(self._engine, scope) as connection:
-            contest = await _contest(connection, slug, scope)
-            return Standing(contest, await _votes(connection, contest))
+            contest = await _contest(connection, slug, scope, at)
+            return Standing(contest, await _votes(connection, contest, at))
 
     async def add(self, slug: str, scope: Scope, typed: Mapping[Column, str], person: str) -> Candidate:
         """A new candidate. One whose name looks like another's is only submitted. Raises ActRefused, FieldsRefused."""
@@ -261,21 +283,23 @@ class Candidates:
         async with self._unpacking:
             return await asyncio.to_thread(unpack, data, encoding)
 
-    async def history(self, slug: str, code: str, scope: Scope) -> list[Past]:
-        """What happened to a candidate, the latest first. Raises ActRefused."""
+    async def history(self, slug: str, code: str, scope: Scope, at: datetime | None = None) -> list[Past]:
+        """What happened to a candidate, the latest first; `at` a moment: by then. Raises ActRefused."""
         async with scoped(self._engine, scope) as connection:
-            contest = await _contest(connection, slug, scope)
+            contest = await _contest(connection, slug, scope, at)
             _named(contest, code)
         # The audit log is one for all; what is read of it is this contest's.
         async with self._engine.connect() as connection:
-            rows = await connection.execute(_HISTORY, {"slug": contest.slug, "code": code})
+            rows = await connection.execute(_HISTORY, {"slug": contest.slug, "code": code, "at": at})
             return [Past(**row._mapping) for row in rows]
 
-    async def changes_of_state(self, slug: str, code: str, scope: Scope) -> list[StateChange]:
-        """The states that a candidate was in, the latest first. Raises ActRefused."""
+    async def changes_of_state(
+        self, slug: str, code: str, scope: Scope, at: datetime | None = None
+    ) -> list[StateChange]:
+        """The states that a candidate was in, the latest first; `at` a moment: by then. Raises ActRefused."""
         kept = candidate_changes.c
         async with scoped(self._engine, scope) as connection:
-            found = _named(await _contest(connection, slug, scope), code)
+            found = _named(await _contest(connection, slug, scope, at), code)
             asked = select(
                 kept.made_at.label("at"),
                 kept.made_by.label("by"),
@@ -283,7 +307,10 @@ class Candidates:
                 kept.to_status.label("after"),
                 kept.reason,
             )
-            rows = await connection.execute(asked.where(kept.candidate_id == found.id).order_by(kept.id.desc()))
+            mine = (
+                kept.candidate_id == found.id if at is None else and_(kept.candidate_id == found.id, kept.made_at <= at)
+            )
+            rows = await connection.execute(asked.where(mine).order_by(kept.id.desc()))
             return [StateChange(**row._mapping) for row in rows]
 
     async def contact(self, slug: str, code: str, scope: Scope) -> str | None:
@@ -338,11 +365,23 @@ class Candidates:
         return made.contest.categories
 
 
-async def _contest(connection: AsyncConnection, slug: str, scope: Scope) -> Contest:
+async def _contest(connection: AsyncConnection, slug: str, scope: Scope, at: datetime | None = None) -> Contest:
+    """The contest as it is; with the candidates that stood `at` a moment."""
     contest = await read_contest(connection, slug, scope)
     if contest is None:
         raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
-    return contest
+    return contest if at is None else replace(contest, candidates=await _stood(connection, contest, at), _by_code={})
+
+
+async def _stood(connection: AsyncConnection, contest: Contest, at: datetime) -> tuple[Candidate, ...]:
+    asked = {"contest": contest.id, "at": at}
+    later = frozenset((await connection.execute(_LATER, asked)).scalars())
+    since = [Change(*row) for row in await connection.execute(_SINCE, asked)]
+    people = as_they_stood((person for person in contest.candidates if person.id not in later), since)
+    out = [person.id for person in people if person.status is CandidateStatus.EVICTED]
+    rows = (await connection.execute(_EVICTED, {"candidates": out, "at": at})).all() if out else []
+    evicted = {row.candidate_id: row.since for row in rows}
+    return tuple(replace(person, evicted_at=evicted.get(person.id)) for person in people)
 
 
 async def _held(connection: AsyncConnection, slug: str, scope: Scope) -> Contest:
@@ -361,10 +400,13 @@ def _named(contest: Contest, code: str) -> Candidate:
     return found
 
 
-async def _votes(connection: AsyncConnection, contest: Contest) -> dict[str, int]:
+async def _votes(connection: AsyncConnection, contest: Contest, at: datetime | None = None) -> dict[str, int]:
     kept = candidate_totals.c
-    asked = select(kept.candidate_id, func.sum(kept.votes).label("votes")).group_by(kept.candidate_id)
-    rows = (await connection.execute(asked.where(kept.contest_id == contest.id))).all()
+    if at is None:
+        asked = select(kept.candidate_id, func.sum(kept.votes).label("votes")).group_by(kept.candidate_id)
+        rows = (await connection.execute(asked.where(kept.contest_id == contest.id))).all()
+    else:
+        rows = (await connection.execute(_VOTES_THEN, {"contest": contest.id, "at": at})).all()
     counted = {row.candidate_id: row.votes for row in rows}
     return {person.code: counted.get(person.id, 0) for person in contest.candidates}
 

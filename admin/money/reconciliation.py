@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Form, Me, api_call, form, page, say, show
-from admin.answers import SIGNED_IN, TAG, Listing, Reason, problem_of, staff_endpoint, unknown
+from admin.answers import SIGNED_IN, TAG, AsOf, Listing, Reason, problem_of, staff_endpoint, unknown
 from admin.approvals.api import Request, ask
 from admin.services import PAYMENTS
 from gateway.http.endpoint import FILE, ApiModel, InputModel, Line, Reply, answer, described
@@ -81,14 +81,22 @@ class DifferencePath(InputModel):
     number: int = Field(ge=1, lt=2**63)
 
 
-@staff_endpoint(Right.READ_BOOK, query=DifferenceListing, returns={200: Differences}, problems=(404,))
+@staff_endpoint(Right.READ_BOOK, query=DifferenceListing, returns={200: Differences}, problems=(400, 404))
 async def differences(request: web.Request, _: Me, *, query: DifferenceListing) -> Reply:
-    """List differences between statements and the book: the oldest 500."""
+    """List differences between statements and the book: the oldest 500.
+
+    As of an earlier moment, those that were found by then; groups are told of the present alone.
+    """
     group = None if query.group is None else read_group(query.group)
     if query.group is not None and group is None:
         raise unknown("group", query.group)
-    reads = request.app[PAYMENTS].differences
-    held = await reads.differences(open_only=not query.all, account=query.provider, group=group)
+    reads, everything, account = request.app[PAYMENTS].differences, query.all, query.provider
+    if query.as_of is not None:
+        if group is not None:
+            raise Problem(400, "No groups of the past", "Leave out group or asOf.", kind="/problems/no_past_groups")
+        held = await reads.differences_then(query.as_of, open_only=not everything, account=account)
+    else:
+        held = await reads.differences(open_only=not everything, account=account, group=group)
     return Reply(200, Differences(differences=[*held]))
 
 
@@ -98,10 +106,10 @@ async def groups(request: web.Request, _: Me, *, query: GroupListing) -> Reply:
     return Reply(200, DifferenceGroups(groups=[*await request.app[PAYMENTS].differences.groups(query.provider)]))
 
 
-@staff_endpoint(Right.READ_BOOK, returns={200: Statements})
-async def statements(request: web.Request, _: Me) -> Reply:
+@staff_endpoint(Right.READ_BOOK, query=AsOf, returns={200: Statements})
+async def statements(request: web.Request, _: Me, *, query: AsOf) -> Reply:
     """List the latest statements that were imported."""
-    return Reply(200, Statements(statements=[*await request.app[PAYMENTS].differences.files()]))
+    return Reply(200, Statements(statements=[*await request.app[PAYMENTS].differences.files(query.as_of)]))
 
 
 @staff_endpoint(
@@ -192,8 +200,12 @@ async def _page(request: web.Request, me: Me, summary: object = None, balances: 
     group = None if key is None else read_group(key)
     if key is not None and group is None:
         return say(request, 404, "unreadable", me)
-    found = await payments.differences.differences(open_only=not everything, group=group, limit=SHOWN)
-    groups = [] if everything or group else await payments.differences.groups()
+    if me.as_of:
+        group, groups = None, []
+        found = await payments.differences.differences_then(me.as_of, open_only=not everything, limit=SHOWN)
+    else:
+        found = await payments.differences.differences(open_only=not everything, group=group, limit=SHOWN)
+        groups = [*([] if everything or group else await payments.differences.groups())]
     return show(
         request,
         me,
@@ -202,7 +214,7 @@ async def _page(request: web.Request, me: Me, summary: object = None, balances: 
         more=len(found) == SHOWN,
         group=group,
         groups=[(line, _offered(line.key)) for line in groups if line.count > 1],
-        files=[] if group else await payments.differences.files(),
+        files=[] if group else await payments.differences.files(me.as_of),
         everything=everything,
         accounts=payments.accounts,
         summary=summary,

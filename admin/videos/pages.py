@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from pydantic import Field, model_validator
 
 from admin.access.guard import Form, Me, api_me, form, page, problem_of_frozen, problem_of_quota, say, see_other, show
-from admin.answers import SIGNED_IN, TAG, model_of, problem_of, staff_endpoint
+from admin.answers import SIGNED_IN, TAG, AsOf, model_of, problem_of, staff_endpoint
 from admin.videos.keep import Videos
 from admin.videos.store import Decision, Filmed, TooMany, UploadLine
 from channels.web.nominations import NOMINATIONS
@@ -62,7 +62,7 @@ class UploadedVideo(ApiModel):
     """An upload, and what became of it."""
 
     public_id: str = Field(description="Its name at Cloudinary.")
-    state: VideoState
+    state: VideoState | None = Field(description="Null as of a moment at which nobody had decided about it.")
     issued_at: datetime
     issued_by: str
     bytes: int | None
@@ -92,7 +92,7 @@ class NewDecision(InputModel):
 def film_of(videos: Videos, line: UploadLine) -> Film | None:
     """What can be watched of an upload."""
     cloudinary = videos.cloudinary
-    if cloudinary is None or line.version is None or VideoState(line.state) in OVER:
+    if cloudinary is None or line.version is None or line.state is None or VideoState(line.state) in OVER:
         return None
     return cloudinary.delivery.film(Video(line.public_id, line.version, line.width or 0, line.height or 0))
 
@@ -141,17 +141,20 @@ async def _whose(request: web.Request, body: NewUpload) -> tuple[Filmed, str]:
     return await store.candidate(found.contest.organiser_id, found.contest.slug, found.candidate.code), ACTOR
 
 
-@staff_endpoint(Right.READ_CONTESTS, path=CandidatePath, returns={200: UploadedVideos}, problems=(404,))
-async def listed(request: web.Request, me: Me, *, path: CandidatePath) -> Reply:
-    """List the latest uploads of a candidate's video."""
-    return await _listed(request, me, path)
+@staff_endpoint(Right.READ_CONTESTS, path=CandidatePath, query=AsOf, returns={200: UploadedVideos}, problems=(404,))
+async def listed(request: web.Request, me: Me, *, path: CandidatePath, query: AsOf) -> Reply:
+    """List the latest uploads of a candidate's video.
+
+    As of an earlier moment, what persons had decided by then; where it is played is told of the present alone.
+    """
+    return await _listed(request, me, path, query.as_of)
 
 
-async def _listed(request: web.Request, me: Me, path: CandidatePath) -> Reply:
-    _, lines = await request.app[VIDEOS].store.listed(me.scope, path.slug, path.code)
+async def _listed(request: web.Request, me: Me, path: CandidatePath, at: datetime | None = None) -> Reply:
+    _, lines = await request.app[VIDEOS].store.listed(me.scope, path.slug, path.code, at)
     found = []
     for line in lines:
-        film = film_of(request.app[VIDEOS], line)
+        film = film_of(request.app[VIDEOS], line) if at is None else None
         shown = {"video": film.played, "poster": film.poster} if film else {}
         found.append(model_of(UploadedVideo, line).model_copy(update=shown))
     return Reply(200, UploadedVideos(videos=found))
@@ -181,7 +184,7 @@ async def _decide(
 async def video_page(request: web.Request, me: Me) -> web.StreamResponse:
     """The videos of a candidate, and the form that uploads one. 404."""
     slug, code = request.match_info["slug"], request.match_info["code"]
-    candidate, lines = await request.app[VIDEOS].store.listed(me.scope, slug, code)
+    candidate, lines = await request.app[VIDEOS].store.listed(me.scope, slug, code, me.as_of)
     return _video_page(request, me, candidate, lines)
 
 
@@ -189,7 +192,9 @@ def _video_page(request: web.Request, me: Me, candidate: Filmed, lines: Sequence
     cloudinary = request.app[VIDEOS].cloudinary
     # What is issued and was never uploaded says nothing to a person once it is over.
     filmed = [
-        (line, film_of(request.app[VIDEOS], line)) for line in lines if line.state != VideoState.GONE or line.version
+        (line, None if me.as_of else film_of(request.app[VIDEOS], line))
+        for line in lines
+        if line.state != VideoState.GONE or line.version
     ]
     delivered = {film.origin for _, film in filmed if film is not None}
     return show(
@@ -202,7 +207,7 @@ def _video_page(request: web.Request, me: Me, candidate: Filmed, lines: Sequence
         calls=() if cloudinary is None else (origin_of(cloudinary.upload_url),),
         candidate=candidate,
         uploads=filmed,
-        waiting=any(line.state in (VideoState.ISSUED, VideoState.UPLOADED) for line in lines[:1]),
+        waiting=not me.as_of and any(line.state in (VideoState.ISSUED, VideoState.UPLOADED) for line in lines[:1]),
         possible=cloudinary is not None,
         bytes_max=BYTES_MAX,
         seconds_max=SECONDS_MAX,

@@ -2,13 +2,13 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import called
@@ -51,7 +51,13 @@ values (:public_id, :contest, :candidate, :actor, :now, :ask_at)
 _LISTED: Final = text("""
 select public_id, state, issued_at, issued_by, version, bytes, milliseconds, width, height, fault, reason, decided_by,
   decided_at
-from video_uploads where candidate_id = :candidate order by issued_at desc, public_id limit :limit
+from video_uploads where candidate_id = :candidate and issued_at <= coalesce(cast(:at as timestamptz), 'infinity')
+order by issued_at desc, public_id limit :limit
+""")
+# What persons had decided by a moment, the latest last.
+_DECIDED: Final = text("""
+select detail ->> 'video' as public_id, act, actor, at, detail ->> 'reason' as reason from audit_log
+where contest_id = :contest and at <= :at and act = any(:acts) and detail ->> 'video' = any(:public_ids) order by id
 """)
 _WAITING: Final = text("""
 select distinct d.id, d.contest_id, c.organiser_id, c.slug, c.name as contest, d.code, d.name
@@ -140,10 +146,11 @@ class Filmed:
 
 @dataclass(frozen=True, slots=True)
 class UploadLine:
-    """An upload as staff read it. `fault`: why a rule rejected it; `reason`: what a person wrote."""
+    """An upload as staff read it. `fault`: why a rule rejected it; `reason`: what a person wrote. `state`: None as of a
+    moment at which nobody had decided; when Cloudinary had the file and what it found is not dated."""
 
     public_id: str
-    state: str
+    state: str | None
     issued_at: datetime
     issued_by: str
     version: int | None
@@ -181,12 +188,26 @@ class VideoStore:
         async with scoped(self._engine, scope) as connection:
             return await _candidate(connection, scope, slug, code)
 
-    async def listed(self, scope: Scope, slug: str, code: str) -> tuple[Filmed, list[UploadLine]]:
-        """A candidate and their latest uploads, the newest first. Raises ActRefused."""
+    async def listed(
+        self, scope: Scope, slug: str, code: str, at: datetime | None = None
+    ) -> tuple[Filmed, list[UploadLine]]:
+        """A candidate and their latest uploads, the newest first; `at` a moment: by then, as far as persons had decided
+        about them. Raises ActRefused."""
         async with scoped(self._engine, scope) as connection:
             candidate = await _candidate(connection, scope, slug, code)
-            rows = await connection.execute(_LISTED, {"candidate": candidate.id, "limit": LISTED_MAX})
-            return candidate, [read_as(UploadLine, row) for row in rows]
+            rows = await connection.execute(_LISTED, {"candidate": candidate.id, "limit": LISTED_MAX, "at": at})
+            lines = [read_as(UploadLine, row) for row in rows]
+            if at is None:
+                return candidate, lines
+            asked = {
+                "contest": candidate.contest_id,
+                "at": at,
+                "acts": [f"video.{decision.value}" for decision in Decision],
+                "public_ids": [line.public_id for line in lines],
+            }
+            decided = {row.public_id: row for row in await connection.execute(_DECIDED, asked)}
+        shown = [name for name, row in decided.items() if row.act == f"video.{Decision.APPROVED.value}"][-1:]
+        return candidate, [_then(line, decided.get(line.public_id), shown) for line in lines]
 
     async def waiting(self, scope: Scope, slug: str) -> list[Filmed]:
         """Candidates of a contest of whom a video waits for a person, by code."""
@@ -287,6 +308,18 @@ class VideoStore:
         which = {"public_id": claimed.public_id, "leased_until": claimed.leased_until}
         async with self._engine.begin() as connection:
             await connection.execute(_LATER, {**which, "ask_at": ask_at})
+
+
+def _then(line: UploadLine, decided: Row[Any] | None, shown: Sequence[str]) -> UploadLine:
+    """An upload after this last decision about it. `shown`: the approved one that replaced others."""
+    if decided is None:
+        return replace(line, state=None, fault=None, reason=None, decided_by=None, decided_at=None)
+    state = _DECISIONS[Decision(decided.act.removeprefix("video."))][1]
+    if state is VideoState.APPROVED and line.public_id not in shown:
+        state = VideoState.GONE
+    return replace(
+        line, state=state, fault=None, reason=decided.reason, decided_by=decided.actor, decided_at=decided.at
+    )
 
 
 def _within(scope: Scope) -> dict[str, object]:

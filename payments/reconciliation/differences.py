@@ -83,6 +83,17 @@ IN_GROUP: Final = f"""(d.provider = cast(:provider as text) and d.kind = cast(:k
 _OF_ACCOUNT: Final = "(cast(:account as text) is null or d.provider = :account) order by d.id limit :limit"
 _LISTED: Final = text(f"{_WHOLE} where {_OF_ACCOUNT}")
 _LISTED_OPEN: Final = text(f"{_WHOLE} where d.status = 'open' and {_OF_ACCOUNT}")
+# Nothing about a difference is written before it is decided, and then when. One that an import's undoing opened again
+# was open all the while.
+_LISTED_THEN: Final = text(f"""
+select d.id, d.provider, d.kind, d.amount_minor, d.currency, d.wallet, d.detail, d.found_at, d.payment_reference,
+  d.refund_reference, d.payout_reference, l.raw, case when o.over then d.status else 'open' end as status,
+  case when o.over then d.resolution end as resolution, case when o.over then d.note end as note,
+  case when o.over then d.resolved_by end as resolved_by
+from differences d left join statement_lines l on l.id = d.line_id
+  cross join lateral (select coalesce(d.resolved_at <= :at, false) as over) o
+where d.found_at <= :at and (not :open_only or not o.over) and {_OF_ACCOUNT}
+""")
 _LISTED_GROUP: Final = text(f"{_WHOLE} where d.status = 'open' and {IN_GROUP} order by d.id limit :limit")
 _GROUPS: Final = text(f"""
 select d.provider, d.kind, d.wallet, d.currency, {DAY} as day, cast(sign(d.amount_minor) as integer) as sign,
@@ -97,6 +108,13 @@ select f.id, f.provider, f.name, f.lines, f.imported_by, f.imported_at, f.undone
   (select count(*) from differences d join statement_lines l on l.id = d.line_id
     where l.file_id = f.id and d.status = 'open') as open
 from statement_files f order by f.imported_at desc limit 50
+""")
+_FILES_THEN: Final = text("""
+select f.id, f.provider, f.name, f.lines, f.imported_by, f.imported_at,
+  case when f.undone_at <= :at then f.undone_at end as undone_at,
+  (select count(*) from differences d join statement_lines l on l.id = d.line_id
+    where l.file_id = f.id and d.found_at <= :at and (d.resolved_at is null or d.resolved_at > :at)) as open
+from statement_files f where f.imported_at <= :at order by f.imported_at desc limit 50
 """)
 
 
@@ -119,15 +137,23 @@ class Differences:
             requests = {row.id: row.request_id for row in found}
             return [_difference(row, requests.get(row.id)) for row in rows]
 
+    async def differences_then(
+        self, at: datetime, *, open_only: bool = True, account: str | None = None, limit: int = 500
+    ) -> Sequence[DifferenceLine]:
+        """The oldest differences that were found by a moment, as they stood then. Requests about them are not told."""
+        asked = {"at": at, "open_only": open_only, "account": account, "limit": limit}
+        async with self._engine.connect() as connection:
+            return [_difference(row, None, ()) for row in await connection.execute(_LISTED_THEN, asked)]
+
     async def groups(self, account: str | None = None) -> Sequence[DifferenceGroup]:
         """Open differences by what is decided alike, the oldest day first."""
         async with self._engine.connect() as connection:
             return [_group(row) for row in await connection.execute(_GROUPS, {"account": account})]
 
-    async def files(self) -> Sequence[ImportedStatement]:
-        """The latest imports."""
+    async def files(self, at: datetime | None = None) -> Sequence[ImportedStatement]:
+        """The latest imports; `at` a moment: by then."""
         async with self._engine.connect() as connection:
-            rows = await connection.execute(_FILES)
+            rows = await connection.execute(_FILES if at is None else _FILES_THEN, {} if at is None else {"at": at})
             return [ImportedStatement(**row._mapping) for row in rows]
 
 
@@ -137,10 +163,13 @@ def group_values(group: Group | None) -> dict[str, Any]:
     return {name: None if group is None else getattr(group, name) for name in names}
 
 
-def _difference(row: Row[Any], request: UUID | None) -> DifferenceLine:
+def _difference(row: Row[Any], request: UUID | None, repairs: Sequence[str] | None = None) -> DifferenceLine:
+    """`repairs`: what may be decided, None: by its kind."""
     from_float = row.wallet == Wallet.DISBURSEMENT
+    if repairs is None:
+        repairs = offered(DifferenceKind(row.kind), row.amount_minor, from_float=from_float)
     more = {
-        "offered": offered(DifferenceKind(row.kind), row.amount_minor, from_float=from_float),
+        "offered": repairs,
         "reference": row.payment_reference or row.refund_reference or row.payout_reference,
         "line": row.raw or {},
         "request": request,

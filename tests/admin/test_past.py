@@ -13,6 +13,7 @@ from payments.requests import Act
 from tests.admin.acting import AUDIT, AWA, OTHER, REASON, YAO
 from tests.admin.acting import office as office
 from tests.admin.back_office import Office, open_ticket
+from tests.admin.test_reconciliation import import_three_of_unknown_payers
 
 
 async def now(office: Office) -> str:
@@ -208,3 +209,64 @@ async def test_the_log_of_a_contest_names_who_did_what(office: Office) -> None:
     await office.hire(OTHER, Role.AUDITOR, "demo", "star")
     assert await office.audit("staff.created")
     assert "staff.created" not in shown
+
+
+async def test_candidates_stand_as_they_stood_then(office: Office) -> None:
+    await office.hire(AUDIT, Role.AUDITOR, "demo", "star")
+    audit, awa = await office.signed_in(AUDIT), await office.signed_in(AWA)
+    place = "contests/star/candidates"
+    start = await now(office)
+
+    async def change(path: str, body: dict[str, Any], method: str = "PATCH") -> Any:
+        async with awa.request(method, f"/api/admin/{place}{path}", json=body) as answer:
+            assert answer.status in (200, 201), await answer.text()
+            return await answer.json()
+
+    await office.rig.counted()
+    await change("/07", {"status": "evicted", "reason": "moins de voix", "name": "Fatou Cissé"})
+    evicted = await now(office)
+    await change("/07", {"status": "approved", "reason": "recompté"})
+    await change("", {"name": "Zoé Ehouman", "category": "Chant"}, "POST")
+    code = (await read(audit, place))["candidates"][-1]["code"]
+    for at, name, status, votes, many in (
+        (start, "Fatou Coulibaly", "approved", 0, -1),
+        (evicted, "Fatou Cissé", "evicted", 5, -1),
+        (None, "Fatou Cissé", "approved", 5, 0),
+    ):
+        one = await read(audit, f"{place}/07", at)
+        assert (one["name"], one["status"], one["votes"]) == (name, status, votes)
+        assert bool(one["evictedAt"]) == (status == "evicted")
+        found = (await read(audit, place, at))["candidates"]
+        assert (found[-1]["code"] == code) == (many == 0)
+        past = await read(audit, f"{place}/07/history", at)
+        assert len(past["standing"]) == (0, 1, 2)[(start, evicted, None).index(at)]
+    async with audit.get(f"/api/admin/{place}/{code}", params={"asOf": evicted}) as answer:
+        assert answer.status == 404
+    async with audit.get("/admin/contests/star/candidates/07", params={"asOf": evicted}) as answer:
+        shown = await answer.text()
+    assert "Une photo retirée ou remplacée depuis" in shown
+    assert "moins de voix" in shown
+
+
+async def test_differences_and_statements_are_those_of_then(office: Office) -> None:
+    rig, awa = office.rig, await office.signed_in(AWA)
+    before = await now(office)
+    await import_three_of_unknown_payers(office)
+    found = await now(office)
+    async with rig.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "update differences set status = 'resolved', resolution = 'came_in', resolved_by = 'spotlight',"
+                " resolved_at = now() where id = (select min(id) from differences)"
+            )
+        )
+    for at, lines, still in ((before, 0, 0), (found, 3, 3), (None, 3, 2)):
+        listed = (await read(awa, "differences?all=true", at))["differences"]
+        assert ([one["status"] for one in listed].count("open"), len(listed)) == (still, lines)
+        assert len((await read(awa, "differences", at))["differences"]) == still
+        files = (await read(awa, "statements", at))["statements"]
+        assert [one["open"] for one in files] == ([still] if lines else [])
+    async with awa.get("/admin/reconciliation", params={"asOf": found, "all": "1"}) as answer:
+        shown = await answer.text()
+    assert shown.count("none of ours fits") == 3
+    assert "ceux de ce moment" in shown

@@ -491,12 +491,20 @@ async def test_a_hint_that_comes_while_cloudinary_is_asked_is_not_lost(studio: S
 
 async def test_another_video_takes_the_place_of_the_first(studio: Studio) -> None:
     first, second = await studio.ready(), await studio.ready()
-    await studio.decide(first, "approved")
-    await studio.decide(second, "approved")
+    moments = [await studio.office.rig.one("select clock_timestamp()")]
+    for one in (first, second):
+        await studio.decide(one, "approved")
+        moments.append(await studio.office.rig.one("select clock_timestamp()"))
     assert await studio.shown() == second
     await studio.work()
     assert ((await studio.row(first)).state, await studio.held(first)) == ("gone", False)
     assert await studio.held(second)
+    # What persons had decided by a moment is dated, what Cloudinary had is not.
+    for at, states in zip(moments, ((None, None), ("approved", None), ("gone", "approved")), strict=True):
+        asked = {"asOf": at.isoformat()}
+        async with studio.client.get(VIDEO, params=asked) as answer:
+            found = {one["publicId"]: one["state"] for one in (await answer.json())["videos"]}
+        assert (found[first], found[second]) == states
 
 
 @pytest.mark.parametrize("status", ["rejected", "removed"])
