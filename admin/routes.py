@@ -28,9 +28,11 @@ from admin.orders import api as orders_api
 from admin.orders import pages as orders_pages
 from admin.orders import tickets
 from admin.orders.store import ORDERS, StaffOrders
-from admin.people import invitation, links_api, organisers, reset
+from admin.people import invitation, links_api, lost_factor, organisers, reset
 from admin.people import people as people_pages
+from admin.people.factor_resets import FactorResets
 from admin.people.keep_organisers import Organisers
+from admin.people.lost_factor import FACTOR_RESETS
 from admin.people.organisers import ORGANISERS
 from admin.people.people import PEOPLE
 from admin.people.reset import RESETS
@@ -63,6 +65,7 @@ def setup(
     people: People,
     kept_organisers: Organisers,
     resets: Resets,
+    factor_resets: FactorResets,
     videos: Videos,
     audits: Audits,
 ) -> None:
@@ -71,6 +74,7 @@ def setup(
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     app[PHOTOS] = photos
     app[PEOPLE], app[ORGANISERS], app[RESETS] = people, kept_organisers, resets
+    app[FACTOR_RESETS] = factor_resets
     app[VIDEOS], app[tally.AUDITS] = videos, audits
     app[SESSION_COOKIE] = access.tokens.access_name
     pages.add("admin")
@@ -98,6 +102,7 @@ def setup(
         contest_rules,
         candidate_photos,
         people_pages,
+        lost_factor,
         organisers,
         invitation,
         reset,

@@ -143,6 +143,14 @@ def may_appoint(granter: Member, organiser_id: UUID, *, has_contests: bool) -> b
     return manages and (not has_contests or may_grant(granter, Role.OWNER, organiser_id))
 
 
+def may_reset_factor(helper: Member, person: UUID, organiser_id: UUID | None) -> bool:
+    """Whether a member may be one of the two who have a person's lost second factor taken away. `organiser_id`: whom
+    the person works for. Owners and administrators of the platform may for everybody, owners of an organiser for its
+    people, and nobody for themselves."""
+    heads = helper.role in (Role.OWNER, Role.ADMINISTRATOR)
+    return heads and helper.id != person and helper.organiser_id in (None, organiser_id)
+
+
 def rights_of(member: Member, *, factor_wanted: bool) -> frozenset[Right]:
     """The rights of a member now. `factor_wanted`: without a second factor there are none."""
     if not member.active or (factor_wanted and not member.has_factor):

@@ -126,6 +126,10 @@ _FORGET_FACTORS: Final = tuple(
     text(f"delete from {table} where staff_id = (select id from staff where email = :email)")
     for table in ("passkeys", "recovery_codes")
 )
+_STOP_RESETS: Final = text("""
+update factor_resets set stopped_at = now(), stopped_by = :by
+where staff_id = :staff and done_at is null and stopped_at is null returning id
+""")
 _SET_ACTIVE: Final = text(f"update staff s set active = :active where s.email = :email returning {MEMBER_COLUMNS}")
 _LISTED: Final = text(f"""
 select {MEMBER_COLUMNS}, o.slug, s.signed_in_at from staff s left join organisers o on o.id = s.organiser_id
@@ -264,6 +268,8 @@ class StaffAccounts:
             await connection.execute(_SIGNED_IN, {"id": member.id, "language": client.language})
             detail = {"session": str(family), **_kept(client)}
             await note(connection, actor=member.email, act="staff.signed_in", subject=member.email, detail=detail)
+            # Who signs in has a second factor: none is lost.
+            await _stop_resets(connection, member.id, member.email, member.email)
         return LiveSession(family, member, factor_at)
 
     async def rotate(self, refresh_hash: bytes, successor: bytes, client: Client) -> LiveSession | Reuse | None:
@@ -380,12 +386,18 @@ class StaffAccounts:
     async def reset_factor(self, email: str, actor: str) -> Member:
         """Take the second factor away and end all sessions. Raises StaffRefused."""
         async with self._engine.begin() as connection:
-            for statement in _FORGET_FACTORS:
-                await connection.execute(statement, {"email": email})
-            member = _known((await connection.execute(_RESET_FACTOR, {"email": email})).one_or_none(), email)
-            await self._tell_change(connection, email, FactorChange.TAKEN_AWAY)
-            await note(connection, actor=actor, act="staff.factor_reset", subject=email)
-            await end_all_sessions(connection, member.id, None, actor)
+            return await self.take_factor(connection, email, actor)
+
+    async def take_factor(self, connection: AsyncConnection, email: str, actor: str) -> Member:
+        """Take the second factor away and end all sessions, in the transaction of what is the reason. Raises
+        StaffRefused."""
+        for statement in _FORGET_FACTORS:
+            await connection.execute(statement, {"email": email})
+        member = _known((await connection.execute(_RESET_FACTOR, {"email": email})).one_or_none(), email)
+        await _stop_resets(connection, member.id, email, actor)
+        await self._tell_change(connection, email, FactorChange.TAKEN_AWAY)
+        await note(connection, actor=actor, act="staff.factor_reset", subject=email)
+        await end_all_sessions(connection, member.id, None, actor)
         return member
 
     async def set_active(self, email: str, active: bool, actor: str) -> Member:
@@ -444,6 +456,11 @@ def read_member(row: Row[Any]) -> Member:
 
 def _live(row: Row[Any]) -> LiveSession:
     return LiveSession(row.family, read_member(row), row.factor_at)
+
+
+async def _stop_resets(connection: AsyncConnection, staff_id: UUID, email: str, by: str) -> None:
+    if (await connection.execute(_STOP_RESETS, {"staff": staff_id, "by": by})).first():
+        await note(connection, actor=by, act="staff.factor_reset_stopped", subject=email)
 
 
 def _known(row: Row[Any] | None, email: str) -> Member:

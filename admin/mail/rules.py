@@ -19,6 +19,7 @@ class MailKind(StrEnum):
     NOMINATION_LINK = "nomination_link"
     NOMINATION_APPROVED = "nomination_approved"
     NOMINATION_REJECTED = "nomination_rejected"
+    FACTOR_RESET = "factor_reset"
     FIRST_OWNER = "first_owner"
     ORGANISER_STATE = "organiser_state"
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Form, Me, form, page, see_other, show
-from admin.access.rules import Role, may_grant
+from admin.access.rules import Role, may_grant, may_reset_factor
 from admin.answers import read_id, staff_endpoint
 from admin.people.rules import Fault, PeopleRefused
 from admin.people.store import InvitationLine, Invited, NewInvitation, People, PersonLine
@@ -27,9 +27,10 @@ _STATUS_OF: Final = {
     Fault.NOT_YOURS_TO_GIVE: 403,
     Fault.OWNERS_TO_GIVE: 403,
     Fault.YOURSELF: 403,
+    Fault.NOT_YOURS_TO_RESET: 403,
     Fault.LINK_OVER: 404,
 }
-_CLASHES: Final = frozenset({Fault.HAS_ACCOUNT, Fault.SLUG_TAKEN})
+_CLASHES: Final = frozenset({Fault.HAS_ACCOUNT, Fault.SLUG_TAKEN, Fault.NO_FACTOR, Fault.RESET_ASKED, Fault.NO_MAIL})
 T = TypeVar("T")
 
 
@@ -156,10 +157,10 @@ async def change(request: web.Request, me: Me, *, path: PersonPath, body: Change
 @page(Right.MANAGE_STAFF)
 async def people_page(request: web.Request, me: Me) -> web.StreamResponse:
     """Everybody, who is invited, and the form that invites."""
-    return await _shown(request, me)
+    return await people_shown(request, me)
 
 
-async def _shown(
+async def people_shown(
     request: web.Request,
     me: Me,
     *,
@@ -167,6 +168,7 @@ async def _shown(
     made: Invited | None = None,
     fields: Form | None = None,
 ) -> web.Response:
+    """The page, with why nothing was changed or the invitation that was made."""
     people = request.app[PEOPLE]
     organisers = await people.organisers(None) if me.member.organiser_id is None else []
     return show(
@@ -180,6 +182,7 @@ async def _shown(
         contests=await people.contests(me.scope),
         roles=[role.value for role in Role if _may_ever_grant(me, role)],
         may_change=lambda line: line.id != me.member.id and may_grant(me.member, line.role, line.organiser_id),
+        may_reset=lambda line: may_reset_factor(me.member, line.id, line.organiser_id),
         roles_for=lambda line: [role.value for role in Role if may_grant(me.member, role, line.organiser_id)],
         by_mail=people.by_mail,
         fault=fault,
@@ -218,9 +221,9 @@ async def invite_by_page(request: web.Request, me: Me, fields: Form) -> web.Stre
             fields.get("contest") or None,
             language if language in spoken else DEFAULT_LANGUAGE,
         )
-        return await _shown(request, me, made=await request.app[PEOPLE].invite(me.email, new))
+        return await people_shown(request, me, made=await request.app[PEOPLE].invite(me.email, new))
     except PeopleRefused as error:
-        return await _shown(request, me, fault=error.fault, fields=fields)
+        return await people_shown(request, me, fault=error.fault, fields=fields)
 
 
 @form(Right.MANAGE_STAFF, proof=True)
@@ -228,12 +231,12 @@ async def invitation_by_page(request: web.Request, me: Me, fields: Form) -> web.
     """Send an invitation again, or withdraw it."""
     people = request.app[PEOPLE]
     try:
-        invitation = _meant(request, "invitation")
+        invitation = meant(request, "invitation")
         if fields.get("step") == "again":
-            return await _shown(request, me, made=await people.send_again(me.email, invitation))
+            return await people_shown(request, me, made=await people.send_again(me.email, invitation))
         await people.withdraw(me.email, invitation)
     except PeopleRefused as error:
-        return await _shown(request, me, fault=error.fault)
+        return await people_shown(request, me, fault=error.fault)
     return see_other(PAGE)
 
 
@@ -242,17 +245,17 @@ async def change_by_page(request: web.Request, me: Me, fields: Form) -> web.Stre
     """Another role, the end of access, or access again."""
     people, step = request.app[PEOPLE], fields.get("step")
     try:
-        person = _meant(request, "person")
+        person = meant(request, "person")
         if step == "role":
             await people.change(me.email, person, role=_role_of(fields), contest=fields.get("contest") or None)
         else:
             await people.change(me.email, person, active=step == "open")
     except PeopleRefused as error:
-        return await _shown(request, me, fault=error.fault)
+        return await people_shown(request, me, fault=error.fault)
     return see_other(PAGE)
 
 
-def _meant(request: web.Request, name: str) -> UUID:
+def meant(request: web.Request, name: str) -> UUID:
     """The id in the address. Raises PeopleRefused."""
     found = read_id(request, name)
     if found is None:

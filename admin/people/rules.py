@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 INVITATION_LIFE: Final = timedelta(hours=72)
+# From the second person's agreement until a lost second factor is taken away; as long as a request waits for one.
+FACTOR_RESET_WAIT: Final = timedelta(hours=24)
 NAME_LENGTH_MAX: Final = 120
 _SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SLUG_LENGTH_MAX: Final = 60
@@ -27,6 +29,10 @@ class Fault(StrEnum):
     NO_SLUG = "no_slug"
     SLUG_TAKEN = "slug_taken"
     NO_NAME = "no_name"
+    NO_FACTOR = "no_factor"
+    NOT_YOURS_TO_RESET = "not_yours_to_reset"
+    RESET_ASKED = "reset_asked"  # it waits for a second person, or for the day to be over
+    NO_MAIL = "no_mail"  # whose factor it is could not be told
     NO_QUOTA = "no_quota"
 
 

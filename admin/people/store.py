@@ -23,7 +23,7 @@ from admin.access.store import HAS_FACTOR, MEMBER_COLUMNS, StaffRefused, end_all
 from admin.answers import PageOnly
 from admin.mail.rules import MailKind
 from admin.mail.store import Mails
-from admin.people.rules import INVITATION_LIFE, Fault, PeopleRefused, clean_name, is_slug
+from admin.people.rules import FACTOR_RESET_WAIT, INVITATION_LIFE, Fault, PeopleRefused, clean_name, is_slug
 from gateway.contests.quotas import Quota, check
 from gateway.contests.store import lock_organiser
 from gateway.http.endpoint import ApiModel
@@ -38,9 +38,15 @@ PLATFORM: Final = "Spotlight"
 
 _IN_SCOPE: Final = "(cast(:scope as uuid) is null or {}.organiser_id = cast(:scope as uuid))"
 _WHERE: Final = "left join organisers o on o.id = {0}.organiser_id left join contests c on c.id = {0}.contest_id"
+# Whether a row of factor_resets waits: for a second person no longer than for a day.
+RESET_WAITS: Final = """f.done_at is null and f.stopped_at is null
+  and (f.agreed_at is not null or f.asked_at > now() - cast(:wait as interval))"""
 _PEOPLE: Final = f"""
 select s.id, s.email, s.name, s.role, s.active, {HAS_FACTOR} as has_factor, s.signed_in_at, s.organiser_id,
-  o.slug as organiser, o.name as organiser_name, c.slug as contest
+  o.slug as organiser, o.name as organiser_name, c.slug as contest,
+  (select jsonb_build_object('asked_by', f.asked_by, 'asked_at', f.asked_at, 'reason', f.reason,
+    'agreed_by', f.agreed_by, 'due_at', f.due_at) from factor_resets f where f.staff_id = s.id and {RESET_WAITS}
+    order by f.asked_at desc limit 1) as factor_reset
 from staff s {_WHERE.format("s")} where {_IN_SCOPE.format("s")}
 """
 _LISTED: Final = text(f"{_PEOPLE} order by s.active desc, o.name nulls first, s.email")
@@ -115,6 +121,16 @@ Check = Callable[[AsyncConnection, str, Right], Awaitable[Member]]
 """The member with this address, who must have the right now. Raises ActRefused."""
 
 
+class FactorReset(ApiModel):
+    """A lost second factor that two persons have taken away."""
+
+    asked_by: str
+    asked_at: datetime
+    reason: str
+    agreed_by: str | None = Field(description="null: it waits for a second person, for 24 hours at most.")
+    due_at: datetime | None = Field(description="When it is taken away, unless its owner stops it or signs in with it.")
+
+
 class PersonLine(ApiModel):
     """Somebody who may sign in."""
 
@@ -127,6 +143,7 @@ class PersonLine(ApiModel):
     active: bool = Field(description="False: their access was ended.")
     has_factor: bool = Field(description="Whether a second factor is set up.")
     signed_in_at: datetime | None
+    factor_reset: FactorReset | None = Field(description="Being done about a lost second factor; null: nothing.")
     organiser_name: PageOnly[str | None] = None
     organiser_id: PageOnly[UUID | None] = None
 
@@ -197,8 +214,13 @@ class People:
     async def people(self, scope: Scope) -> list[PersonLine]:
         """Everybody in scope: first who may sign in."""
         async with scoped(self._engine, scope) as connection:
-            rows = await connection.execute(_LISTED, {"scope": scope})
+            rows = await connection.execute(_LISTED, {"scope": scope, "wait": FACTOR_RESET_WAIT})
             return [PersonLine.model_validate(row._asdict()) for row in rows]
+
+    async def person(self, person: UUID, scope: Scope) -> PersonLine:
+        """One of those in scope. Raises PeopleRefused."""
+        async with scoped(self._engine, scope) as connection:
+            return await _person(connection, person, scope)
 
     async def invitations(self, scope: Scope) -> list[InvitationLine]:
         """Those that are not accepted, the latest first."""
@@ -285,8 +307,7 @@ class People:
                 await note(connection, actor=by, act=act, subject=held.email)
             if not lives:
                 await end_all_sessions(connection, person, None, by)
-            found = (await connection.execute(_PERSON, {"id": person, "scope": granter.scope})).one()
-        return PersonLine.model_validate(found._asdict())
+            return await _person(connection, person, granter.scope)
 
     async def open_organiser(self, by: str, slug: str, name: str, owner: str, language: str) -> Invited:
         """Make an organiser and invite its first owner. Raises PeopleRefused, ActRefused."""
@@ -431,6 +452,14 @@ async def _require_room(
     check(row.quotas, Quota.PEOPLE, row.people + 1)
     if invited:
         check(row.quotas, Quota.INVITATIONS, row.sent + 1)
+
+
+async def _person(connection: AsyncConnection, person: UUID, scope: Scope) -> PersonLine:
+    values = {"id": person, "scope": scope, "wait": FACTOR_RESET_WAIT}
+    row = (await connection.execute(_PERSON, values)).one_or_none()
+    if row is None:
+        raise PeopleRefused(Fault.NOT_FOUND)
+    return PersonLine.model_validate(row._asdict())
 
 
 def hash_of(token: str) -> bytes:

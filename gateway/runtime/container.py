@@ -24,6 +24,7 @@ from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.candidates.telling import Telling
 from admin.mail.store import Mails
+from admin.people.factor_resets import FactorResets
 from admin.people.keep_organisers import Organisers
 from admin.people.resets import Resets
 from admin.people.store import People
@@ -112,6 +113,9 @@ class Container(Connections):
     people = made(lambda own: People(own.engine, own.mails, own.rights.check, own.settings.base_url))
     organisers = made(lambda own: Organisers(own.engine, own.mails, own.rights.check))
     resets = made(lambda own: Resets(own.engine, own.mails, own.staff, own.settings.base_url))
+    factor_resets = made(
+        lambda own: FactorResets(own.engine, own.mails, own.rights.check, own.staff, own.settings.base_url)
+    )
     factors = made(lambda own: Factors(own.engine, own.mails))
 
     @cached_property

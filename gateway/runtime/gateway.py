@@ -145,6 +145,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         people=container.people,
         kept_organisers=container.organisers,
         resets=container.resets,
+        factor_resets=container.factor_resets,
         videos=container.videos,
         audits=Audits(container.engine, container.vault),
     )

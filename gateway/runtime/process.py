@@ -251,6 +251,7 @@ class WorkerContainer(ProcessContainer):
         return {
             **super().chores(),
             "reconciliation": (900.0, self.daily.start),
+            "lost factors": (60.0, self.factor_resets.carry_out),
             "disputes": (60.0, partial(act_on_lost, self.engine)),
             "reversals": (60.0, reversals),
             "photos": (3600.0, self.photo_sweep.start),

@@ -32,6 +32,7 @@ from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.mail.store import DueMail, Mails
 from admin.orders.store import StaffOrders
+from admin.people.factor_resets import FactorResets
 from admin.people.keep_organisers import Organisers
 from admin.people.people import PEOPLE
 from admin.people.resets import Resets
@@ -237,6 +238,7 @@ async def open_office(
         people=People(rig.engine, mails, rights.check, ""),
         kept_organisers=Organisers(rig.engine, mails, rights.check),
         resets=Resets(rig.engine, mails, staff, ""),
+        factor_resets=FactorResets(rig.engine, mails, rights.check, staff, ""),
         videos=videos,
         audits=Audits(rig.engine, rig.vault),
     )

@@ -32,7 +32,13 @@ from tests.gateway.storage.test_tenants import limited_tables
 from tests.rigs.money_rig import MoneyRig
 
 # What is for everybody: the way in, links by mail, and where a GET leads that was left by a form.
-BOTH: Final = ("/admin/sign-in", "/admin/reset", "/admin/reset/{token}", "/admin/invitation/{token}")
+BOTH: Final = (
+    "/admin/sign-in",
+    "/admin/reset",
+    "/admin/reset/{token}",
+    "/admin/invitation/{token}",
+    "/admin/factor-reset/{token}",
+)
 PUBLIC: Final = {("GET", "/admin/sign-out"), ("GET", "/admin/acts"), *product(("GET", "POST"), BOTH)}
 # Of the person who asks, whatever their role: they name nobody else's.
 OWN: Final = {
@@ -48,6 +54,7 @@ LISTS: Final = {
     "/admin/tickets/{ticket}",
     "/admin/payouts/beneficiaries/{beneficiary}",
     "/admin/people/{person}",
+    "/admin/people/{person}/factor",
     "/admin/people/invitations/{invitation}",
 }
 # Forms whose acts have words of their own, by how their addresses end.

@@ -94,6 +94,27 @@ password_resets = table(
     index("password_resets_ended", "expires_at"),
 )
 
+factor_resets = table(
+    "factor_resets",
+    uuids("id", key=True),
+    uuids("staff_id", of="staff.id"),
+    strings("asked_by", "reason"),
+    timestamps("asked_at", default="now()"),
+    strings("agreed_by", null=True),
+    timestamps("agreed_at", "due_at", null=True),
+    binaries("link_hash", null=True),
+    timestamps("done_at", "stopped_at", null=True),
+    strings("stopped_by", null=True),
+    UniqueConstraint("link_hash"),
+    checks("agreed_by is distinct from asked_by"),
+    checks("(agreed_by is null) = (agreed_at is null) and (agreed_by is null) = (due_at is null)"),
+    checks(
+        "(agreed_by is null) = (link_hash is null)", "done_at is null or (agreed_by is not null and stopped_at is null)"
+    ),
+    index("factor_resets_of", "staff_id"),
+    index("factor_resets_due", "due_at", where="done_at is null and stopped_at is null"),
+)
+
 recovery_codes = table(
     "recovery_codes",
     uuids("staff_id", key=True, of="staff.id"),

@@ -69,7 +69,7 @@ select limit_to_organiser('evidence', 'exists (select from payments p where p.re
 select limit_to_organiser('void_rows', 'exists (select from staff_requests s where s.id = void_rows.request_id)')
 
 select limit_to_organiser(named::regclass, format('exists (select from staff s where s.id = %I.staff_id)', named))
-  from unnest(array['passkeys', 'password_resets', 'recovery_codes', 'staff_sessions']) as named
+  from unnest(array['factor_resets', 'passkeys', 'password_resets', 'recovery_codes', 'staff_sessions']) as named
 
 -- What the pages of an organiser's staff read. Secrets of staff are not among it.
 grant select on account_health, audit_log, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
@@ -110,6 +110,9 @@ grant update (preview) on staff_requests to spotlight_tenant
 grant update (name, role, contest_id, active) on staff to spotlight_tenant
 
 grant insert, update (state, ask_at, reason, decided_by, decided_at) on video_uploads to spotlight_tenant
+
+grant select (id, staff_id, asked_by, reason, asked_at, agreed_by, agreed_at, due_at, done_at, stopped_at), insert,
+  update (agreed_by, agreed_at, due_at, link_hash, stopped_at, stopped_by) on factor_resets to spotlight_tenant
 
 grant select (staff_id) on passkeys to spotlight_tenant
 

@@ -19,6 +19,7 @@ from admin.access.rules import (
     judge_reuse,
     may_decide,
     may_grant,
+    may_reset_factor,
     password_fault,
     proven_step,
     rights_in,
@@ -180,3 +181,22 @@ def test_proofs_and_used_tokens() -> None:
     assert judge_reuse(NOW, soon, same_client=True) is Reuse.TWO_TABS
     assert judge_reuse(NOW, late, same_client=True) is Reuse.STOLEN
     assert judge_reuse(NOW, soon, same_client=False) is Reuse.STOLEN
+
+
+@pytest.mark.parametrize(
+    ("role", "theirs", "of", "may"),
+    [
+        (Role.OWNER, None, None, True),
+        (Role.ADMINISTRATOR, None, None, True),
+        (Role.ADMINISTRATOR, None, OURS, True),
+        (Role.FINANCE, None, OURS, False),
+        (Role.OWNER, OURS, OURS, True),
+        (Role.OWNER, OURS, THEIRS, False),
+        (Role.OWNER, OURS, None, False),
+        (Role.MANAGER, OURS, OURS, False),
+    ],
+)
+def test_who_helps_with_a_lost_second_factor(role: Role, theirs: UUID | None, of: UUID | None, may: bool) -> None:
+    helper = member(role, organiser_id=theirs)
+    assert may_reset_factor(helper, UUID(int=2), of) is may
+    assert not may_reset_factor(helper, helper.id, theirs)

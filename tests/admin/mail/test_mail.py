@@ -35,6 +35,12 @@ FACTS = {
     MailKind.NEW_DEVICE: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox {link}"},
     MailKind.TOKEN_REUSED: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox"},
     MailKind.PASSWORD_CHANGED: {"at": "2026-11-21 20:00 UTC"},
+    MailKind.FACTOR_RESET: {
+        "asked_by": "yao@house.test",
+        "agreed_by": "sita@platform.test",
+        "at": "2026-11-22 20:00 UTC",
+        "link": LINK,
+    },
     MailKind.FIRST_OWNER: {"organiser": "etoiles", "owner": "awa@etoiles.test", "inviter": "sita@platform.test"},
     MailKind.ORGANISER_STATE: {
         "organiser": "Etoiles",
