@@ -92,7 +92,7 @@ async def test_an_upgrade_from_the_first_migration_keeps_what_is_there(engines: 
         await owner.execute(statement)
     await migrate(database.owner_url)
     question = """
-      select o.slug, c.keyword, d.code, t.votes, v.quantity, p.status, e.quantity as counted,
+      select o.slug, o.state, c.keyword, d.code, t.votes, v.quantity, p.status, e.quantity as counted,
         (select sum(amount_minor) from postings) as balance
       from organisers o join contests c on c.organiser_id = o.id join candidates d on d.contest_id = c.id
         join candidate_totals t on t.candidate_id = d.id join votes v on v.candidate_id = d.id
@@ -104,13 +104,14 @@ async def test_an_upgrade_from_the_first_migration_keeps_what_is_there(engines: 
     """)
     await owner.close()
     engines.drop_database(database.name)
-    assert [tuple(row) for row in rows] == [("demo", "STAR", "07", 3, 3, "settled", 3, 0)]
+    assert [tuple(row) for row in rows] == [("demo", "limited", "STAR", "07", 3, 3, "settled", 3, 0)]
     assert [tuple(row) for row in decisions] == [([1, 2], [True, True])]
 
 
 # As the first migration takes it; later ones have to cope with it.
 FIRST_ROWS: Final = """
-insert into organisers (id, slug, name) values ('00000000-0000-0000-0000-000000000001', 'demo', 'Demo');
+insert into organisers (id, slug, name, frozen_at, frozen_reason) values
+  ('00000000-0000-0000-0000-000000000001', 'demo', 'Demo', now(), 'no papers');
 insert into contests (id, organiser_id, slug, name, country, currency, price_minor, opens_at, closes_at, service_code,
   short_code, keyword) values ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000001', 'star',
   'Star', 'CI', 'XOF', 100, now(), now() + interval '1 day', '789', '7890', 'STAR');
