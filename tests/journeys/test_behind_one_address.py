@@ -5,7 +5,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.country import Country, until
@@ -21,7 +20,7 @@ def by_form(country: Country, number: str, address: str, agent: str = "a small p
     """Vote with the form of a candidate's page; the order's id, or nothing where it is refused."""
     form = {"nonce": secrets.token_urlsafe(18), "quantity": "1", "phone": number, "method": "MTN_MOBILE_MONEY"}
     headers = {"X-Forwarded-For": address, "User-Agent": agent, "Cookie": cookie}
-    answer = httpx.post(f"{country.gateway_url}/c/star/11", data=form, headers=headers, timeout=30)
+    answer = country.stranger(timeout=30).post("/c/star/11", data=form, headers=headers)
     assert answer.status_code in (303, 429), answer.text[:2000]
     return answer.headers["Location"].rpartition("/")[2] if answer.status_code == 303 else ""
 
@@ -30,7 +29,7 @@ def by_api(country: Country, number: str, address: str, agent: str = "an app") -
     """The same by the API."""
     body: dict[str, Any] = {"contest": "star", "candidateCode": "11", "quantity": 1, "voterPhone": number}
     headers = {"X-Forwarded-For": address, "User-Agent": agent}
-    answer = httpx.post(f"{country.gateway_url}/api/votes/initiate", json=body, headers=headers, timeout=30)
+    answer = country.stranger(timeout=30).post("/api/votes/initiate", json=body, headers=headers)
     assert answer.status_code in (201, 429), answer.text
     return str(answer.json()["voteId"]) if answer.status_code == 201 else ""
 

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import httpx
 import psutil
 import pytest
 
@@ -87,13 +86,13 @@ def operator_calls(country: Country, tokens: list[str]) -> list[tuple[int, float
     def call(token: str) -> tuple[int, float]:
         began = time.monotonic()
         answer = client.put(
-            f"{country.gateway_url}/api/webhooks/mtn_momo/{token}",
+            f"/api/webhooks/mtn_momo/{token}",
             json={"status": "SUCCESSFUL", "externalId": "SPAWAY0000000000", "at": time.monotonic_ns()},
         )
         return answer.status_code, time.monotonic() - began
 
-    # One client: to make one takes longer than a call.
-    with httpx.Client(timeout=10) as client, ThreadPoolExecutor(max_workers=len(tokens)) as operator:
+    client = country.stranger(timeout=10)
+    with ThreadPoolExecutor(max_workers=len(tokens)) as operator:
         return list(operator.map(call, tokens))
 
 
@@ -109,7 +108,7 @@ def turned_away(country: Country, start: int) -> list[tuple[int, float]]:
             "voterPhone": f"+22505222{start + 50 + number:05d}",
         }
         began = time.monotonic()
-        answer = httpx.post(f"{country.gateway_url}/api/votes/initiate", json=vote_request, timeout=20)
+        answer = country.stranger(timeout=20).post("/api/votes/initiate", json=vote_request)
         return answer.status_code, time.monotonic() - began
 
     with ThreadPoolExecutor(max_workers=8) as voters:
@@ -119,7 +118,7 @@ def turned_away(country: Country, start: int) -> list[tuple[int, float]]:
 def looked_up(country: Country) -> tuple[int, float]:
     """A caller asks for an order meanwhile; the status, with the seconds that it took."""
     began = time.monotonic()
-    answer = httpx.get(f"{country.gateway_url}/api/votes/{UUID(int=7, version=4)}", timeout=30)
+    answer = country.stranger(timeout=30).get(f"/api/votes/{UUID(int=7, version=4)}")
     return answer.status_code, time.monotonic() - began
 
 
