@@ -373,7 +373,7 @@ class StaffAccounts:
             except IntegrityError:
                 raise StaffRefused(f"{email} has an account already") from None
             detail = {"role": role.value, "organiser": organiser, "contest": contest}
-            await note(connection, actor=actor, act="staff.created", subject=email, detail=detail)
+            await note(connection, actor=actor, act="staff.created", subject=email, detail=detail, contest=contest_id)
         return Member(staff_id, email, name, role, organiser_id, active=True, has_factor=False, contest_id=contest_id)
 
     async def set_password(self, staff_id: UUID, password_hash: str, actor: str) -> None:

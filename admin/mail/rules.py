@@ -20,6 +20,7 @@ class MailKind(StrEnum):
     NOMINATION_APPROVED = "nomination_approved"
     NOMINATION_REJECTED = "nomination_rejected"
     FACTOR_RESET = "factor_reset"
+    FEES = "fees"
     FIRST_OWNER = "first_owner"
     ORGANISER_STATE = "organiser_state"
 
@@ -38,7 +39,16 @@ class FactorChange(StrEnum):
 # Seconds before the next try, by tries so far; after the last one a mail is given up.
 RETRY_SECONDS: Final = (30, 120, 600, 3_600, 4 * 3_600, 12 * 3_600)
 # Facts that are codes of ours, each with the section that names them in words.
-_IN_WORDS: Final[Mapping[str, str]] = {"role": "admin_role", "what": "mail_what", "state": "mail_state"}
+_IN_WORDS: Final[Mapping[str, str]] = {
+    "role": "admin_role",
+    "what": "mail_what",
+    "state": "mail_state",
+    "method": "admin_method",
+}
+# The way to pay of a fee plan that is for all without one of their own.
+EVERY_OTHER: Final = "every_other"
+# Facts that are written with a decimal point.
+_DECIMAL: Final = frozenset({"percent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +61,16 @@ class Written:
 
 def write(phrases: Mapping[str, str], kind: str, facts: Mapping[str, str]) -> Written:
     """The mail of this kind in the language of these phrases. Raises KeyError for what has no phrase."""
-    named = {name: phrases[f"{_IN_WORDS[name]}.{fact}"] if name in _IN_WORDS else fact for name, fact in facts.items()}
+    named = {name: _worded(phrases, name, fact) for name, fact in facts.items()}
     subject, text = (phrases[f"mail_{kind}.{part}"].format(**named) for part in ("subject", "text"))
     foot = phrases["mail.foot_nominee" if kind.startswith("nomination_") else "mail.foot"]
     return Written(subject, f"{text.strip()}\n\n{foot.strip()}\n")
+
+
+def _worded(phrases: Mapping[str, str], name: str, fact: str) -> str:
+    if name in _IN_WORDS:
+        return phrases[f"{_IN_WORDS[name]}.{fact}"]
+    return fact.replace(".", phrases["admin_fees.comma"]) if name in _DECIMAL else fact
 
 
 def retry_seconds(attempts: int) -> int | None:

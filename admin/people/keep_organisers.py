@@ -6,13 +6,14 @@ What is stopped and when it goes on is told to the owners by mail, in the transa
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 from pydantic import Field
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from admin.mail.rules import MailKind
+from admin.mail.rules import EVERY_OTHER, MailKind
 from admin.mail.store import Mails, instant
 from admin.people.rules import Fault, PeopleRefused
 from admin.people.store import Check
@@ -20,8 +21,10 @@ from gateway.contests.quotas import QUOTA_MAX, Quota, most_of
 from gateway.http.endpoint import ApiModel
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
+from gateway.values.money import Money
 from gateway.values.organiser import OrganiserState
 from gateway.values.scope import Scope
+from payments.ledger.book import DatedFeePlan
 from payments.requests import Right, reasoned
 
 # `candidates`: of the contest that has most. What is an auditor's of one contest counts that one alone.
@@ -49,6 +52,7 @@ _SET_STATE: Final = text("""
 update organisers set state = :state, state_reason = :reason, state_since = now() where id = :id
 """)
 _SET_QUOTAS: Final = text("update organisers set quotas = cast(:quotas as jsonb) where id = :id")
+_NAME: Final = text("select name from organisers where id = :id")
 _OWNERS: Final = text("select email from staff where organiser_id = :id and role = 'owner' and active order by email")
 # The audit log is one for all; what is read of it is this organiser's.
 _HISTORY: Final = text("""
@@ -119,10 +123,27 @@ class Organisers:
             await connection.execute(_SET_STATE, {"id": row.id, "state": state.value, "reason": why})
             detail = {"from": row.state, "to": state.value, "reason": why}
             await note(connection, actor=by, act="organiser.state", subject=slug, detail=detail)
-            at = instant(datetime.now(UTC))
-            for (owner,) in (await connection.execute(_OWNERS, {"id": row.id})).all():
-                facts = {"organiser": row.name, "state": state.value, "reason": why, "at": at}
-                await self._mails.tell(connection, MailKind.ORGANISER_STATE, owner, **facts)
+            facts = {"state": state.value, "reason": why, "at": instant(datetime.now(UTC)), "by": by}
+            await self._tell(connection, row.id, row.name, MailKind.ORGANISER_STATE, facts)
+
+    async def tell_fees(self, connection: AsyncConnection, organiser: UUID, fees: DatedFeePlan) -> None:
+        """Write to its owners what of an order stays with the platform, in the transaction that makes it so."""
+        plan, name = fees.plan, (await connection.execute(_NAME, {"id": organiser})).scalar_one()
+        facts = {
+            "method": fees.method or EVERY_OTHER,
+            "percent": f"{plan.percent_bp // 100}.{plan.percent_bp % 100:02d}",
+            "fixed": Money(plan.fixed_minor, fees.currency).spoken(),
+            "minimum": Money(plan.minimum_minor, fees.currency).spoken(),
+            "at": instant(fees.valid_from),
+            "by": fees.created_by,
+        }
+        await self._tell(connection, organiser, name, MailKind.FEES, facts)
+
+    async def _tell(
+        self, connection: AsyncConnection, organiser: UUID, name: str, kind: MailKind, facts: Mapping[str, str]
+    ) -> None:
+        for (owner,) in (await connection.execute(_OWNERS, {"id": organiser})).all():
+            await self._mails.tell(connection, kind, owner, organiser=name, **facts)
 
     async def set_quotas(self, by: str, slug: str, most: Mapping[Quota, int]) -> None:
         """Give an organiser quotas of its own; those that are not named stay. What is there already stays, too. Raises

@@ -54,7 +54,7 @@ _PERSON: Final = text(f"{_PEOPLE} and s.id = :id")
 _LOCK_PERSON: Final = text(f"select {MEMBER_COLUMNS} from staff s where s.id = :id for update")
 _INVITATIONS: Final = f"""
 select i.id, i.email, i.role, i.language, i.invited_by, i.created_at, i.expires_at, i.expires_at <= now() as over,
-  i.organiser_id, o.slug as organiser, o.name as organiser_name, c.slug as contest
+  i.organiser_id, i.contest_id, o.slug as organiser, o.name as organiser_name, c.slug as contest
 from invitations i {_WHERE.format("i")} where i.accepted_at is null and i.withdrawn_at is null
 """
 _OPEN: Final = text(f"{_INVITATIONS} and {_IN_SCOPE.format('i')} order by i.created_at desc")
@@ -260,7 +260,7 @@ class People:
             values = {"id": invitation, "hash": hashed, "life": INVITATION_LIFE, "by": by}
             await connection.execute(_RENEW, values)
             await self._write(connection, by, row.email, row.role, row.language, row.organiser_name, link)
-            await note(connection, actor=by, act="staff.invited_again", subject=row.email)
+            await note(connection, actor=by, act="staff.invited_again", subject=row.email, contest=row.contest_id)
         return Invited(invitation, row.email, None if self._mails.on else link)
 
     async def withdraw(self, by: str, invitation: UUID) -> None:
@@ -268,7 +268,9 @@ class People:
         async with self._engine.begin() as connection:
             row = await self._held(connection, by, invitation)
             await connection.execute(_WITHDRAW, {"id": invitation})
-            await note(connection, actor=by, act="staff.invitation_withdrawn", subject=row.email)
+            await note(
+                connection, actor=by, act="staff.invitation_withdrawn", subject=row.email, contest=row.contest_id
+            )
 
     async def change(
         self,
@@ -299,12 +301,15 @@ class People:
                 await _require_room(connection, held.organiser_id, held.email, invited=False)
             values = {"id": person, "role": given.value, "contest": only, "active": lives}
             await connection.execute(_CHANGE, values)
+            about = only or held.contest_id
             if role is not None:
                 detail = {"from": held.role.value, "to": role.value, "contest": contest}
-                await note(connection, actor=by, act="staff.role_changed", subject=held.email, detail=detail)
+                await note(
+                    connection, actor=by, act="staff.role_changed", subject=held.email, detail=detail, contest=about
+                )
             if lives != held.active:
                 act = "staff.enabled" if lives else "staff.disabled"
-                await note(connection, actor=by, act=act, subject=held.email)
+                await note(connection, actor=by, act=act, subject=held.email, contest=about)
             if not lives:
                 await end_all_sessions(connection, person, None, by)
             return await _person(connection, person, granter.scope)
@@ -372,7 +377,14 @@ class People:
                 "contest": row.contest,
                 "invited_by": row.invited_by,
             }
-            await note(connection, actor=row.email, act="staff.created", subject=row.email, detail=detail)
+            await note(
+                connection,
+                actor=row.email,
+                act="staff.created",
+                subject=row.email,
+                detail=detail,
+                contest=row.contest_id,
+            )
         return read_member(made)
 
     async def _invite(
@@ -397,7 +409,7 @@ class People:
         name = (await connection.execute(text(f"{_INVITATIONS} and i.id = :id"), {"id": made})).one().organiser_name
         await self._write(connection, by, email, new.role.value, new.language, name, link)
         detail = {"role": new.role.value, "organiser": new.organiser, "contest": new.contest}
-        await note(connection, actor=by, act="staff.invited", subject=email, detail=detail)
+        await note(connection, actor=by, act="staff.invited", subject=email, detail=detail, contest=contest)
         return Invited(made, email, None if self._mails.on else link)
 
     async def _held(self, connection: AsyncConnection, by: str, invitation: UUID, *, again: bool = False) -> Row[Any]:

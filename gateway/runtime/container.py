@@ -195,7 +195,7 @@ class Container(Connections):
             Act.PAYOUT: self.payouts.carry_out,
             Act.BENEFICIARY: self.beneficiaries.confirm,
             Act.RECONCILE: Decisions(self.engine).decide,
-            Act.FEES: FeeActs(self.engine).carry_out,
+            Act.FEES: FeeActs(self.engine, self.organisers.tell_fees).carry_out,
             Act.UNDO_IMPORT: UndoImport(self.engine, lambda account: self.reconciler.compare_again(account)).undo,
         }
         return StaffActs(requests, executors, self.doorbell, temporary=TEMPORARY)

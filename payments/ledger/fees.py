@@ -1,10 +1,10 @@
 """Our share of what votes bring: changed by two persons, and never for votes that are counted already."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.audit_log import note
 from gateway.values.money import EXPONENTS, Money
-from payments.ledger.book import UnknownName, organiser_id
+from payments.ledger.book import DatedFeePlan, UnknownName, organiser_id
 from payments.ledger.postings import FeePlan
 from payments.request_store import carry_out_once
 from payments.requests import ActRefused, Executed, NewRequest, StaffRequest, Why
@@ -59,11 +59,16 @@ async def preview_fees(connection: AsyncConnection, request: NewRequest) -> Mapp
     }
 
 
+Tell = Callable[[AsyncConnection, UUID, DatedFeePlan], Awaitable[None]]
+"""Writes to the owners of an organiser that this plan is theirs, in the transaction that makes it so."""
+
+
 class FeeActs:
     """Fee plans as two persons agree to them."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, tell: Tell) -> None:
         self._engine = engine
+        self._tell = tell
 
     async def carry_out(self, request: StaffRequest) -> Executed:
         """Write the plan, once; without an instant it holds from now on. Raises ActRefused when it may not be any
@@ -83,6 +88,9 @@ class FeeActs:
             raise ActRefused(Why.IMPOSSIBLE, PAST)
         shown = {**row, "valid_from": made.valid_from.isoformat(), "approved_by": request.decided_by}
         await note(connection, actor=request.requested_by, act="fees.set", subject=request.subject, detail=shown)
+        await self._tell(
+            connection, organiser, DatedFeePlan(currency, method, made.valid_from, plan, request.requested_by)
+        )
         return f"holds from {made.valid_from:%Y-%m-%d %H:%M} UTC on"
 
 
@@ -113,7 +121,7 @@ def _instant(typed: object) -> datetime | None:
         raise ActRefused(Why.IMPOSSIBLE, f"{typed!r} is no instant") from None
 
 
-async def _organiser(connection: AsyncConnection, slug: str) -> object:
+async def _organiser(connection: AsyncConnection, slug: str) -> UUID:
     try:
         return await organiser_id(connection, slug, None)
     except UnknownName as error:

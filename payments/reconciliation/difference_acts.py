@@ -157,18 +157,20 @@ async def _decided(connection: AsyncConnection, request: StaffRequest, rows: Seq
     await post(connection, entries)
     values = {"resolution": repair.value, "note": reason, "people": people, "request": request.id}
     await connection.execute(_RESOLVE, {**document(decided), **values})
-    detail = {
-        "request": str(request.id),
-        "repair": repair.value,
-        "reason": reason,
-        "approved_by": request.decided_by,
-        "differences": [row.id for row in rows],
-        "amount_minor": sum(row.amount_minor for row in rows),
-        "currency": rows[0].currency,
-    }
-    await note(
-        connection, actor=request.requested_by, act="reconcile.resolved", subject=rows[0].provider, detail=detail
-    )
+    # A line for each contest, whose staff read it, and one for what is about none.
+    for contest in dict.fromkeys(row.contest_id for row in rows):
+        of = [row for row in rows if row.contest_id == contest]
+        detail = {
+            "request": str(request.id),
+            "repair": repair.value,
+            "reason": reason,
+            "approved_by": request.decided_by,
+            "differences": [row.id for row in of],
+            "amount_minor": sum(row.amount_minor for row in of),
+            "currency": rows[0].currency,
+        }
+        person, subject = request.requested_by, rows[0].provider
+        await note(connection, actor=person, act="reconcile.resolved", subject=subject, detail=detail, contest=contest)
 
 
 def _entries(row: Row[Any], repair: Repair, reason: str) -> tuple[UUID | None, list[LedgerEntry]]:

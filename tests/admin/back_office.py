@@ -188,6 +188,7 @@ async def open_office(
         Settings.model_validate({**settings, "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": 24 * accounts}), name=""
     )
     container.engine, container.vault, container.rights = rig.engine, rig.vault, rights
+    container.mails = mails = Mails(rig.engine, rig.vault, on=mail)
     container.accounts = build_accounts(Environment.DEMO) if accounts else {}
     container.doorbell, container.voids = rig.doorbell, rig.voids
 
@@ -196,7 +197,6 @@ async def open_office(
 
     executors = {**container.acts._executors, **rig.acts._executors}
     acts = StaffActs(container.acts.requests, executors, rig.doorbell)
-    mails = Mails(rig.engine, rig.vault, on=mail)
     staff = StaffAccounts(rig.engine, rig.vault, mails)
     sign_in = SignIn(
         staff, Passwords(), Factors(rig.engine, mails), Site("localhost", ""), clock=clock, factor_wanted=factor_wanted

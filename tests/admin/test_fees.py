@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from admin.access.rules import Role
+from admin.mail.words import write
 from tests.admin.back_office import Office, open_office
 
 AWA, YAO, SITA = "awa@house.test", "yao@house.test", "sita@demo.test"
@@ -30,6 +31,11 @@ async def test_two_persons_change_our_share_and_its_organiser_reads_it(office: O
     request = await office.rig.one("select id from staff_requests")
     status, page = await office.form(awa, f"/admin/requests/{request}", decision="approve")
     assert (status, "holds from" in page) == (200, True)
+    (mail,) = await office.mails()
+    facts = {name: mail.params[name] for name in ("method", "percent", "fixed", "minimum", "by")}
+    assert (mail.kind, mail.to) == ("fees", SITA)
+    assert facts == {"method": "CARD", "percent": "7.50", "fixed": "25 FCFA", "minimum": "0 FCFA", "by": YAO}
+    assert re.search(r"Moyen de paiement : Carte\n.*7,50 %", write(mail.kind, "fr", dict(mail.params)).text)
     async with sita.get(PAGE) as shown:
         page = await shown.text()
     assert re.search(r"Carte.*7,50 %.*25", page, re.DOTALL)

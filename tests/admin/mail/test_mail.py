@@ -47,6 +47,16 @@ FACTS = {
         "state": "frozen",
         "reason": "papers {are} missing",
         "at": "2026-11-21 20:00 UTC",
+        "by": "sita@platform.test",
+    },
+    MailKind.FEES: {
+        "organiser": "Etoiles",
+        "method": "every_other",
+        "percent": "7.50",
+        "fixed": "25 FCFA",
+        "minimum": "0 FCFA",
+        "at": "2026-11-21 20:00 UTC",
+        "by": "sita@platform.test",
     },
     MailKind.FACTOR_CHANGED: {"at": "2026-11-21 20:00 UTC", "what": "app_set"},
     MailKind.NOMINATION_LINK: {"name": "Léa", "contest": "Étoiles", "link": LINK},
@@ -124,7 +134,7 @@ def test_every_mail_has_words_in_both_languages(kind: MailKind, language: str) -
     assert "\n" not in written.subject
     assert "_" not in written.subject + written.text.replace(LINK, "")
     for name, fact in FACTS[kind].items():
-        assert name in ("role", "what", "state") or fact in written.subject + written.text
+        assert name in ("role", "what", "state", "method", "percent") or fact in written.subject + written.text
 
 
 def test_every_change_of_a_factor_has_words() -> None:

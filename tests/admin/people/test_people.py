@@ -1,5 +1,6 @@
 """How people get in: invited, accepted, given another role, ended; and a password that was lost."""
 
+import html
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -191,6 +192,9 @@ async def test_a_role_changes_at_once_and_ending_ends_sessions(office: Office) -
     assert (await office.form(home, "/admin/people", f"/admin/people/{person}", **form))[0] == 200
     (line,) = [one for one in (await call(office, YAO, "GET", API))[1]["people"] if one["email"] == ALI]
     assert (line["role"], line["contest"], line["active"]) == ("auditor", "star", True)
+    assert [one.contest_id for one in await office.audit("staff.role_changed")] == [None, office.rig.contest.id]
+    async with home.get("/admin/contests/star/log") as answer:
+        assert "Rôle d'un auditeur changé" in html.unescape(await answer.text())
 
 
 async def test_who_may_not_change_somebody_changes_nothing(office: Office) -> None:
