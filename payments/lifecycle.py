@@ -122,7 +122,7 @@ TABLE: Final[dict[tuple[State, Observed], Step]] = {
     (State.SURPLUS, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, _SETTLER),
     (State.MISMATCHED, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, _SETTLER),
     (State.HELD, Observed.COUNTS): _step(State.SETTLED, Actor.STAFF),
-    (State.HELD, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, Actor.STAFF),
+    (State.HELD, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, Actor.STAFF, _SETTLER),
     (State.SETTLED, Observed.CANNOT_COUNT): _step(State.REFUND_DUE, Actor.STAFF),
     # Wherever its money is by then, but for a refund that has left: that is for a person.
     **{
@@ -220,6 +220,10 @@ def public_reason(states: list[State], reason: str | None) -> str | None:
     if status in (PublicStatus.FAILED, PublicStatus.EXPIRED, PublicStatus.REFUNDED):
         return reason
     return None
+
+
+UNDECIDED: Final = "undecided"
+"""Why a held payment goes back: no person decided about it in time."""
 
 
 class Withheld(StrEnum):

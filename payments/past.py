@@ -18,7 +18,7 @@ _PAYMENTS: Final = f"""(
     case when n.confirmed_at <= :at then n.received_minor end as received_minor,
     case when n.confirmed_at <= :at then n.received_currency end as received_currency,
     null::text as provider_reference, null::text as reason, null::text as reason_code, 0 as send_tries, 0 as checks,
-    null::timestamptz as next_check_at, coalesce(e.to_status, 'created') as status
+    null::timestamptz as next_check_at, n.decide_by, coalesce(e.to_status, 'created') as status
   from payments n {_STATUS.format(noun="payment")} where n.placed_at <= :at)"""
 _REFUNDS: Final = f"""(
   select n.reference, n.payment_reference, n.contest_id, n.provider, n.amount_minor, n.currency, n.reason,

@@ -119,11 +119,16 @@ select provider, count(*) as many from differences where status = 'open' group b
 _CLOSED: Final = text("""
 select account, closed_until as until, reason from account_health where closed_until > now() order by account
 """)
+# What the fraud rules found about payment `p`, what weighs most first.
+FINDINGS: Final = """
+  (select coalesce(jsonb_agg(jsonb_build_object('rule', f.rule, 'verdict', f.verdict, 'seen', f.seen->'seen',
+      'limit', f.seen->'limit') order by f.weight desc, f.rule), '[]')
+    from fraud_findings f where f.reference = p.reference) as findings"""
 _HELD, _HELD_LINES_THEN = both(
     f"""
 select p.reference, p.vote_id, p.provider, coalesce(p.received_minor, p.amount_minor) as amount_minor,
   coalesce(p.received_currency, p.currency) as currency, p.reason, p.confirmed_at, c.slug as contest,
-  k.code as candidate_code, v.quantity as votes
+  k.code as candidate_code, v.quantity as votes, p.decide_by, {FINDINGS}
 from {{payments}} p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
 where p.status = 'held' and {{held}} and {_IN_SCOPE} order by p.confirmed_at limit 200
@@ -155,6 +160,15 @@ class FoundPayment(ApiModel):
     receipt: str
 
 
+class FoundByRule(ApiModel):
+    """What a fraud rule found about a payment."""
+
+    rule: str
+    verdict: str
+    seen: int | str = Field(description="The figure, or whose number it is.")
+    limit: int | None = Field(description="Up to where the rule is silent.")
+
+
 class HeldLine(ApiModel):
     """A paid order that waits for a person."""
 
@@ -167,6 +181,8 @@ class HeldLine(ApiModel):
     amount: Amount
     reason: str | None
     confirmed_at: datetime | None
+    decide_by: datetime | None = Field(description="When it is refunded, if no person decided by then.")
+    findings: list[FoundByRule]
 
 
 class WaitingSum(ApiModel):

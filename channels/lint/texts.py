@@ -100,6 +100,7 @@ _FRAGMENTS: Final = frozenset(
             "how_code",
             "how_code_elsewhere",
             "not_confirmed",
+            "payment_held",
             "payment_link",
             "payment_link_code",
             "status_line",
@@ -163,6 +164,7 @@ def _facts(contest: Contest, language: str, public_url: str) -> dict[str, object
             "verify_url": values["url"],
             "payment_url": PAYMENT_URL,
             "reason": OTHERWISE,
+            "hours": 24,
             "link": f"{public_url}/nominations/{'x' * 43}",
         }
     )

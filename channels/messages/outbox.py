@@ -295,7 +295,7 @@ class Outbox:
             "service_code": row.dial_code,
             "short_code": row.short_code,
             "quantity": row.quantity,
-            "amount": (received if row.kind in ("refund_pending", "refunded") else asked).spoken(),
+            "amount": (received if row.kind in ("payment_held", "refund_pending", "refunded") else asked).spoken(),
             "wallet": row.method,
             "paid_elsewhere": bool(row.paid_elsewhere),
             "receipt": row.receipt,

@@ -19,7 +19,16 @@ from channels.messages.carrier import SendAccepted, SendRefused, SendResult
 
 # Any other kind counts as not asked for, so that a new kind is quiet until it is listed here.
 ASKED_FOR: Final = frozenset(
-    {"receipt", "reply", "refund_pending", "refunded", "payment_failed", "payment_not_confirmed", "payment_link"}
+    {
+        "receipt",
+        "reply",
+        "refund_pending",
+        "refunded",
+        "payment_failed",
+        "payment_held",
+        "payment_not_confirmed",
+        "payment_link",
+    }
 )
 # Follows a form that was sent just now, with a number that may be another's: at any hour, but not after STOP.
 AT_ANY_HOUR: Final = ASKED_FOR | {"nomination_link"}

@@ -24,7 +24,8 @@ def render(kind: str, language: str, values: Mapping[str, object]) -> str:
     Facts, beside those of the vote (`candidate_code`, `candidate_name`, `quantity`, `amount` as
     spoken, `contest_name`, `country`, `service_code`, `short_code`): `receipt` and `verify_url`; `wallet` and
     `reason` of `payment_failed`; `payment_url` of `payment_link`; `reason`
-    of `refund_pending`; `wallet` and the operator's `reference` of `refunded`; `lines` of `reply`. Those of
+    of `refund_pending`; `hours` of `payment_held`; `wallet` and the operator's `reference` of `refunded`; `lines` of
+    `reply`. Those of
     `nomination_…`: `contest`, `name`, `link`, `code`, `reason`.
     """
     return _WRITERS[kind](language, values)
@@ -118,6 +119,10 @@ def _refund(language: str, values: Facts) -> str:
     return _short(say(language, _known("sms.refund_", values.get("reason")), amount=values["amount"]))
 
 
+def _held(language: str, values: Facts) -> str:
+    return _short(say(language, "sms.payment_held", amount=values["amount"], hours=values["hours"]))
+
+
 def _refunded(language: str, values: Facts) -> str:
     wallet = wallet_name(language, PaymentMethod(values["wallet"]))
     facts = {"amount": values["amount"], "wallet": wallet, "reference": values["reference"]}
@@ -183,6 +188,7 @@ _WRITERS: Final[Mapping[str, Callable[[str, Facts], str]]] = {
     "payment_failed": _failed,
     "payment_not_confirmed": _not_confirmed,
     "payment_link": _link,
+    "payment_held": _held,
     "refund_pending": _refund,
     "refunded": _refunded,
     "votes_withdrawn": _withdrawn,

@@ -37,7 +37,9 @@ _VIDEOS: Final = text("""
 select candidate_id, public_id, version, width, height from video_uploads where state = 'approved'
 """)
 # Columns of a contest's row that are no fields of `Contest`, or have another form there.
-NOT_IN_A_CONTEST: Final = frozenset({"price_minor", "currency", "packs", "categories", "created_at", "organiser_state"})
+NOT_IN_A_CONTEST: Final = frozenset(
+    {"price_minor", "currency", "packs", "categories", "created_at", "fraud_limits", "organiser_state"}
+)
 _log = structlog.get_logger(__name__)
 
 

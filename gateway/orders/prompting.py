@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from gateway.values.network import Network, comes_from
+from gateway.values.network import LOOPBACK, Network, comes_from
 from gateway.values.record import record
 
 
@@ -63,9 +63,11 @@ class PromptLimits:
 
     def allowance(self, address: str) -> int:
         """Unpaid orders that this address may have."""
-        if self.shared_networks and comes_from(address.partition("/")[0], self.shared_networks):
-            return self.of_shared
-        return self.of_address
+        return self.of_shared if self.shared(address) else self.of_address
+
+    def shared(self, address: str) -> bool:
+        """Whether this address stands for many."""
+        return bool(self.shared_networks) and comes_from(address.partition("/")[0], self.shared_networks)
 
     def placed(self) -> dict[str, Any]:
         """Parameters of the statement that writes orders."""
@@ -85,7 +87,8 @@ DEMO_LIMITS = PromptLimits(
     typed_apart=timedelta(0),
     numbers_an_hour=10_000,
     refused_in_a_row=8,
-    of_address=10_000,
+    of_shared=10_000,
+    shared_networks=LOOPBACK,
 )
 """For the simulated country, where all voters order from one machine and try again at once."""
 

@@ -28,6 +28,8 @@ from gateway.storage.rows import document, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 
+# Consecutive numbers, of which SIM cards are sold together, differ in these last digits alone.
+BLOCK_DIGITS: Final = 2
 # How long an order waits for PostgreSQL.
 ORDER_SECONDS: Final = 4.0
 # After this an insert is ended, and its connection with it, so that the next ones try another.
@@ -38,7 +40,7 @@ _COLUMNS: Final = """
   candidate_id uuid, language text, quantity integer, price_minor bigint, amount_minor bigint, currency text,
   voter_index bytea, voter_cipher bytea, provider text, method text, country text, payer_index bytea,
   payer_cipher bytea, order_code text, delay_seconds integer, chat_id bigint, secrets_cipher bytea, orderer bytea,
-  typed boolean, alone boolean, address bytea, allowance integer
+  typed boolean, alone boolean, address bytea, address_shared boolean, allowance integer, payer_block bytea
 """
 
 PAID: Final = f"""('{"','".join(sorted(PAID_STATES))}')"""
@@ -130,9 +132,11 @@ voted as (
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, secrets_cipher, orderer, address, next_check_at, expires_at)
+    currency, payer_index, payer_cipher, payer_block, secrets_cipher, orderer, address, address_shared, next_check_at,
+    expires_at)
   select reference, now(), vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, secrets_cipher, orderer, address, now() + make_interval(secs => delay_seconds),
+    currency, payer_index, payer_cipher, payer_block, secrets_cipher, orderer, address, address_shared,
+    now() + make_interval(secs => delay_seconds),
     now() + make_interval(secs => :unsent_seconds)
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 logged as (
@@ -156,7 +160,7 @@ class Orders:
     def __init__(self, engine: AsyncEngine, vault: Vault, limits: PromptLimits) -> None:
         self._engine = engine
         self._vault = vault
-        self._allowance = limits.allowance
+        self._allowance, self._shared = limits.allowance, limits.shared
         self._limits = limits.placed()
         self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(
             self._insert_each, batch_max=200, lanes=1, timeout=ORDER_SECONDS
@@ -250,7 +254,9 @@ class Orders:
             "typed": typed,
             "alone": orderer.kind is not OrdererKind.ADDRESS,
             "address": vault.index(f"{OrdererKind.ADDRESS.value} {address}") if address is not None else None,
+            "address_shared": address is not None and self._shared(address),
             "allowance": self._allowance(address) if address is not None else 0,
+            "payer_block": vault.index(f"block {payer[:-BLOCK_DIGITS]}") if payer else None,
         }
 
     def _code(self, order: NewOrder) -> bytes | None:

@@ -43,7 +43,8 @@ union all select 'verify', least(
     (select now() from payments
       where provisional and status = 'settled' and coalesce(next_check_at, '-infinity') <= now() limit 1))
 union all select 'settle', least((select min(confirmed_at) from waiting),
-    (select min(confirmed_at) from payments where status in ('surplus','mismatched')))
+    (select min(confirmed_at) from payments where status in ('surplus','mismatched')),
+    (select min(decide_by) from payments where status = 'held' and decide_by <= now()))
 union all select 'texts_in', min(received_at) from messages_in where handled_at is null
 union all select 'texts_out', min(next_try_at) from messages_out
   where status in ('due','sending','unknown') and next_try_at <= now()

@@ -173,7 +173,9 @@ class ProcessContainer(Container):
             Work.REVERSALS: partial(ask_reversals, reversals=self.reversals, **asking),
             Work.REFUND: partial(send_and_ask, Refunds(*where), **asking),
             Work.PAYOUTS: partial(send_and_ask, Payouts(*where), **asking),
-            Work.SETTLE: partial(settle_payments, settlement=Settlement(self.engine), show=self.show),
+            Work.SETTLE: partial(
+                settle_payments, settlement=Settlement(self.engine, self.settings.fraud), show=self.show
+            ),
             Work.TEXTS_IN: partial(answer_texts, self.inbox, self.voting_service, rankings),
             Work.TEXTS_OUT: Sending(self.outbox, senders, routes, render, write_in_chat).send_due,
             Work.REMINDERS: self.unfinished.remind,

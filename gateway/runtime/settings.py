@@ -13,6 +13,7 @@ import channels.sms.carriers
 import channels.ussd.aggregators
 import payments.providers
 from admin.mail.server import MailServer, read_server
+from gateway.orders.fraud import FRAUD_OFF, FraudLimits
 from gateway.orders.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
 from gateway.runtime.deployment import (
     SECRET_KEY_LENGTH_MIN,
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     rate_limits: bool = Field(True, alias="SPOTLIGHT_RATE_LIMITS")
     wide_limits: bool = Field(True, alias="SPOTLIGHT_DEMO_LIMITS")
     shared_networks: str = Field("", alias="SPOTLIGHT_SHARED_NETWORKS")
+    fraud_rules: bool = Field(True, alias="SPOTLIGHT_FRAUD_RULES")
     unpaid_orders: Annotated[int, Field(ge=1, le=10_000)] = Field(50, alias="SPOTLIGHT_UNPAID_ORDERS")
     unpaid_orders_shared: Annotated[int, Field(ge=1, le=10_000)] = Field(1_000, alias="SPOTLIGHT_UNPAID_ORDERS_SHARED")
     streams_per_address: Annotated[int, Field(ge=1)] = Field(20, alias="SPOTLIGHT_STREAMS_PER_ADDRESS")
@@ -104,6 +106,11 @@ class Settings(BaseSettings):
         return PromptLimits(
             of_address=self.unpaid_orders, of_shared=self.unpaid_orders_shared, shared_networks=self.crowds
         )
+
+    @property
+    def fraud(self) -> FraudLimits:
+        """The limits of fraud rules in contests that have none of their own."""
+        return FraudLimits() if self.rate_limits and self.fraud_rules else FRAUD_OFF
 
     @property
     def keys(self) -> dict[int, str]:

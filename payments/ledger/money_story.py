@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.values.money import Money
-from payments.lifecycle import Observed
+from payments.lifecycle import UNDECIDED, Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,9 @@ def _steps(steps: Sequence[Step], prefix: str, known: frozenset[str], params: Ma
 
 def _sentence(step: Step, before: str, known: frozenset[str]) -> tuple[str, str]:
     """The sentence of a step and its detail. What two persons refunded had counted, or waited for their
-    decision: it was not refused by a rule."""
+    decision: it was not refused by a rule. Where they had not decided in time, it goes back by itself."""
+    if step.seen == "cannot_count" and before == "held" and step.detail == UNDECIDED:
+        return "undecided", ""
     if step.seen == "cannot_count" and before in _BY_PERSONS:
         return _BY_PERSONS[before], step.detail.removeprefix(_REQUEST)
     return step.seen if step.seen in known else "other", step.detail or step.to

@@ -69,14 +69,18 @@ owed as (
 select (select count(*) from flipped) as flipped, (select count(*) from head) as heads
 """)
 
-_REFUSED: Final = "reference uuid, placed_at timestamptz, to_status text, seen text, reason text, refund uuid"
+_REFUSED: Final = """
+  reference uuid, placed_at timestamptz, to_status text, seen text, reason text, refund uuid, decide_hours integer
+"""
 _REFUSE: Final = text(f"""
 with refused as (select * from {recordset(_REFUSED)}),
 flipped as (
-  update payments p set status = r.to_status, reason = r.reason, next_check_at = null from refused r
+  update payments p set status = r.to_status, reason = r.reason, next_check_at = null,
+    decide_by = case when r.to_status = 'held' then now() + make_interval(hours => r.decide_hours) end
+  from refused r
   where p.reference = r.reference and p.placed_at = r.placed_at and p.status = any(cast(:froms as text[]))
   returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.payer_index,
-    r.to_status, r.seen, r.reason, r.refund,
+    r.to_status, r.seen, r.reason, r.refund, r.decide_hours,
     coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency),
 logged as (
   insert into payment_events (reference, from_status, to_status, seen, actor, detail)
@@ -89,9 +93,11 @@ owed as (
   from flipped where to_status = 'refund_due'),
 notified as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
-  select gen_random_uuid(), 'refund_pending', f.reference::text, f.reference, {READER}, v.language,
-    jsonb_build_object('reason', f.reason), v.chat_id
-  from flipped f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at where f.to_status = 'refund_due')
+  select gen_random_uuid(), case f.to_status when 'held' then 'payment_held' else 'refund_pending' end,
+    f.reference::text, f.reference, {READER}, v.language,
+    jsonb_strip_nulls(jsonb_build_object('reason', f.reason, 'hours', f.decide_hours)), v.chat_id
+  from flipped f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at
+  where f.to_status in ('held', 'refund_due'))
 select count(*) from flipped
 """)
 
@@ -176,9 +182,15 @@ def held_to_owed(row: Row[Any]) -> tuple[LedgerEntry, str]:
 
 
 def moved_row(
-    before: State, observed: Observed, row: Row[Any], reason: str, actor: Actor = Actor.SETTLER
+    before: State,
+    observed: Observed,
+    row: Row[Any],
+    reason: str,
+    actor: Actor = Actor.SETTLER,
+    decide_hours: int | None = None,
 ) -> dict[str, Any]:
-    """What `move` wants of a payment. SettlementBroken for a step that is not in the table."""
+    """What `move` wants of a payment. `decide_hours`: how long a person has to decide about one that is held.
+    SettlementBroken for a step that is not in the table."""
     after = advance(before, observed, actor)
     if not isinstance(after, State):
         raise SettlementBroken(f"{before} may not see {observed}")
@@ -189,6 +201,7 @@ def moved_row(
         "seen": observed.value,
         "reason": reason,
         "refund": uuid4(),
+        "decide_hours": decide_hours,
     }
 
 

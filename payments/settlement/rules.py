@@ -10,7 +10,7 @@ from gateway.contests.contest import CandidateStatus
 from gateway.values.money import Money
 from gateway.values.record import record
 from payments.ledger.postings import Posting, held, owed_back
-from payments.lifecycle import Observed, State
+from payments.lifecycle import UNDECIDED, Observed, State
 
 
 class Verdict(StrEnum):
@@ -20,6 +20,7 @@ class Verdict(StrEnum):
     REFUND_LATE = "late"
     REFUND_WITHDRAWN = "candidate_withdrawn"
     SURPLUS = "double"
+    HOLD = "hold"
 
 
 @record
@@ -70,18 +71,23 @@ def verdicts(batch: Iterable[tuple[UUID, Confirmed]]) -> list[Verdict]:
     return found
 
 
+_STEPS: Final = {Verdict.SURPLUS: Observed.COUNTED_BEFORE, Verdict.HOLD: Observed.SUSPECT}
+
+
 def step_of(refusal: Verdict) -> Observed:
-    """The step of a confirmed payment that does not count."""
-    return Observed.COUNTED_BEFORE if refusal is Verdict.SURPLUS else Observed.CANNOT_COUNT
+    """The step of a confirmed payment that does not count, or not yet."""
+    return _STEPS.get(refusal, Observed.CANNOT_COUNT)
 
 
 def booked(refusal: Verdict, amount: Money) -> tuple[Posting, ...]:
-    """The postings of a confirmed payment that does not count: a surplus is held until it is given back."""
-    return held(amount) if refusal is Verdict.SURPLUS else owed_back(amount)
+    """The postings of a confirmed payment that does not count: a surplus is held until it is given back, what looks
+    suspicious until it is decided about."""
+    return held(amount) if refusal in _STEPS else owed_back(amount)
 
 
-REFUND_REASONS: Final = {State.SURPLUS: "double", State.MISMATCHED: "mismatch"}
-"""States that turn into refunds without a person, with the refund's reason."""
+REFUND_REASONS: Final = {State.SURPLUS: "double", State.MISMATCHED: "mismatch", State.HELD: UNDECIDED}
+"""States that turn into refunds without a person, what is held once the time to decide is over, with the refund's
+reason."""
 
 
 class Adjusted(StrEnum):

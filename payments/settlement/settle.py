@@ -13,6 +13,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import CandidateStatus
+from gateway.orders.fraud import Finding, FraudLimits, holds, read_limits
 from gateway.storage.set_aside import Kind, in_halves, passes, set_aside
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
@@ -28,6 +29,7 @@ from payments.settlement.count import (
     moved_row,
     plans_of,
 )
+from payments.settlement.findings import keep_findings, suspicions
 from payments.settlement.rules import REFUND_REASONS, Confirmed, Verdict, booked, step_of, verdicts
 
 BATCH: Final = 1_000
@@ -88,16 +90,20 @@ with due as (
 """)
 
 _TO_REFUND: Final = text(f"""
-select reference from payments where status in ('surplus', 'mismatched') and {_NOT_ASIDE}
-order by reference limit :limit
+(select reference from payments where status in ('surplus', 'mismatched') and {_NOT_ASIDE}
+order by reference limit :limit)
+union all
+(select reference from payments where status = 'held' and decide_by <= now() and {_NOT_ASIDE}
+order by decide_by limit :limit)
 """)
 _REFUNDABLE: Final = text("""
 select p.reference, p.placed_at, p.contest_id, p.provider, p.status,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency
-from payments p where p.reference = any(cast(:only as uuid[])) and p.status in ('surplus', 'mismatched')
+from payments p where p.reference = any(cast(:only as uuid[]))
+  and (p.status in ('surplus', 'mismatched') or p.status = 'held' and p.decide_by <= now())
 order by p.reference for update skip locked
 """)
-_TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, {FEE_PLANS}")
+_TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, c.fraud_limits, {FEE_PLANS}")
 # Nothing is booked for a confirmed payment yet, so it needs no more than a step back.
 _ASK_FIRST: Final = text("""
 with f as (
@@ -122,10 +128,12 @@ class SettledBatch:
 
 
 class Settlement:
-    """Settles contests in turn; one whose payments fail together is set aside for a while."""
+    """Settles contests in turn; one whose payments fail together is set aside for a while. `fraud`: the limits of
+    contests that have none of their own."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, fraud: FraudLimits) -> None:
         self._engine = engine
+        self._fraud = fraud
         self._last = UUID(int=0)
 
     async def settle_batch(self, limit: int) -> SettledBatch | None:
@@ -151,7 +159,10 @@ class Settlement:
         async with self._engine.begin() as connection:
             turn = (await connection.execute(_TRY_LOCK, {"space": SETTLE_LOCK_SPACE, "contest": contest})).one()
             rows = (await connection.execute(statement, {"contest": contest, **which})).all() if turn.locked else []
-            return await self._settle(connection, contest, rows, plans_of(turn)) if rows else None
+            if not rows:
+                return None
+            limits = read_limits(turn.fraud_limits, self._fraud)
+            return await self._settle(connection, contest, rows, plans_of(turn), limits)
 
     async def _settle_in_halves(self, contest: UUID, limit: int) -> SettledBatch | None:
         """A batch of this contest fails: do what can be done of it, and set the rest aside."""
@@ -177,20 +188,32 @@ class Settlement:
             await set_aside(connection, kind, named, seconds)
 
     async def _settle(
-        self, connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], plans: ledger.FeePlans
+        self,
+        connection: AsyncConnection,
+        contest: UUID,
+        rows: Sequence[Row[Any]],
+        plans: ledger.FeePlans,
+        limits: FraudLimits,
     ) -> SettledBatch:
         judged = list(zip(rows, verdicts((row.vote_id, confirmed(row)) for row in rows), strict=True))
+        to_count = [row.reference for row, verdict in judged if verdict is Verdict.COUNT]
+        found = await suspicions(connection, contest, to_count, limits)
+        suspect = {reference for reference, findings in found.items() if holds(findings)}
+        judged = [(row, Verdict.HOLD if row.reference in suspect else verdict) for row, verdict in judged]
         counted = [row for row, verdict in judged if verdict is Verdict.COUNT]
         refused = [(row, verdict) for row, verdict in judged if verdict is not Verdict.COUNT]
         unproved = await _ask_first(connection, [row.reference for row, _ in refused])
         if counted:
             await count(connection, contest, counted, plans)
         if left := [(row, verdict) for row, verdict in refused if row.reference not in unproved]:
-            await _refuse(connection, contest, left)
+            await _refuse(connection, contest, left, found, limits)
+        kept = {reference: findings for reference, findings in found.items() if reference not in unproved}
+        await keep_findings(connection, contest, kept, limits)
         return SettledBatch(contest, tuple((row.code, row.quantity) for row in counted), len(refused))
 
     async def owe_refunds(self, limit: int) -> int:
-        """Turn surplus and mismatched payments into refunds that are owed."""
+        """Turn surplus and mismatched payments into refunds that are owed, and held ones whose time to decide is
+        over."""
         async with self._engine.connect() as connection:
             due = list((await connection.execute(_TO_REFUND, {"limit": limit})).scalars())
         done = await in_halves(due, self._owe_refunds)
@@ -230,10 +253,19 @@ async def _ask_first(connection: AsyncConnection, references: Sequence[UUID]) ->
     return frozenset((await connection.execute(_ASK_FIRST, {**step, "references": list(references)})).scalars())
 
 
-async def _refuse(connection: AsyncConnection, contest: UUID, refused: Sequence[tuple[Row[Any], Verdict]]) -> None:
+async def _refuse(
+    connection: AsyncConnection,
+    contest: UUID,
+    refused: Sequence[tuple[Row[Any], Verdict]],
+    found: Mapping[UUID, Sequence[Finding]],
+    limits: FraudLimits,
+) -> None:
     rows, entries = [], []
     for row, verdict in refused:
-        rows.append(moved_row(State.CONFIRMED, step_of(verdict), row, verdict.value))
+        suspect = verdict is Verdict.HOLD
+        reason = found[row.reference][0].rule.value if suspect else verdict.value
+        hours = limits.decide_hours if suspect else None
+        rows.append(moved_row(State.CONFIRMED, step_of(verdict), row, reason, decide_hours=hours))
         legs = booked(verdict, Money(row.amount_minor, row.currency))
         entries.append((LedgerEntry(uuid4(), contest, f"{verdict.value} {row.reference}", legs), row.provider))
     await move(connection, State.CONFIRMED, rows)

@@ -57,6 +57,7 @@ STEPS = [
     ("mismatched", "cannot_count", S, "refund_due"),
     ("held", "counts", P, "settled"),
     ("held", "cannot_count", P, "refund_due"),
+    ("held", "cannot_count", S, "refund_due"),
     ("settled", "cannot_count", P, "refund_due"),
     *((state, "reversed", V, "refunded") for state in ("confirmed", "settled", "held")),
     *((state, "reversed", V, "refunded") for state in ("surplus", "mismatched", "refund_due")),

@@ -15,6 +15,7 @@ from gateway.contests.changes import Plan
 from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
 from gateway.contests.store import write_plan
+from gateway.orders.fraud import FRAUD_OFF
 from gateway.orders.place_order import place_order
 from gateway.orders.prompting import NO_LIMITS
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
@@ -79,7 +80,7 @@ class Rig:
         self.queue = CallbackQueue(self.engine, self.vault)
         self.reversals = Reversals(self.engine, auto)
         self.payments = Payments(self.engine, self.vault, PUBLIC_URL, frozenset({"mtn_momo"}))
-        self.settlement = Settlement(self.engine)
+        self.settlement = Settlement(self.engine, FRAUD_OFF)
         self.inbox = Inbox(self.engine, self.vault)
         self.outbox = Outbox(self.engine, self.vault, PUBLIC_URL)
         self.views = OrderViews(self.engine, self.vault)

@@ -58,6 +58,7 @@ contests = table(
     strings("tie_break", default="shared"),
     small_integers("refund_days", null=True),
     timestamps("nominations_close_at", null=True),
+    documents("fraud_limits", default="'{}'"),
     UniqueConstraint("slug"),
     checks(
         "closes_at > opens_at",
@@ -84,6 +85,16 @@ contest_rules = table(
     binaries("sha256"),
     timestamps("valid_from"),
     strings("made_by"),
+    timestamps("made_at", default="now()"),
+)
+
+# Those of the newest version are in `contests.fraud_limits` too, where settlement and new orders read them.
+fraud_limits = table(
+    "fraud_limits",
+    uuids("contest_id", key=True, of="contests.id"),
+    small_integers("version", key=True),
+    documents("document"),
+    strings("reason", "made_by"),
     timestamps("made_at", default="now()"),
 )
 

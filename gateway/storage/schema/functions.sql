@@ -25,6 +25,12 @@ create trigger evidence_append_only before update or delete or truncate on evide
 create trigger fee_plans_append_only before update or delete or truncate on fee_plans
   for each statement execute function refuse_change()
 
+create trigger fraud_findings_append_only before update or delete or truncate on fraud_findings
+  for each statement execute function refuse_change()
+
+create trigger fraud_limits_append_only before update or delete or truncate on fraud_limits
+  for each statement execute function refuse_change()
+
 create trigger payment_events_append_only before update or delete or truncate on payment_events
   for each statement execute function refuse_change()
 

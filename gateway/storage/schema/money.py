@@ -27,12 +27,20 @@ payments = table(
     strings("provider", "method", "country", "currency"),
     integers("amount_minor"),
     strings("status", default="created"),
-    binaries("payer_index", "payer_cipher", "secrets_cipher", "orderer", "address", null=True),
+    binaries("payer_index", "payer_cipher", "secrets_cipher", "orderer", "address", "payer_block", null=True),
     strings("base_url", "provider_reference", "received_currency", "reason", "reason_code", null=True),
-    flags("accepted", "provisional", default="false"),
+    flags("accepted", "provisional", "address_shared", default="false"),
     small_integers("send_tries", "checks", "not_found_count", default="0"),
     timestamps(
-        "not_found_since", "next_check_at", "hinted_at", "asked_at", "sent_at", "confirmed_at", "settled_at", null=True
+        "not_found_since",
+        "next_check_at",
+        "hinted_at",
+        "asked_at",
+        "sent_at",
+        "confirmed_at",
+        "settled_at",
+        "decide_by",
+        null=True,
     ),
     timestamps("expires_at"),
     integers("received_minor", "fee_minor", null=True),
@@ -69,9 +77,25 @@ payments = table(
     index("payments_to_settle", "contest_id", "confirmed_at", where="status = 'confirmed'"),
     index("payments_prompting", "payer_index", "provider", where="status in ('sent','pending')"),
     index("payments_held", "confirmed_at", where="status = 'held'"),
+    index("payments_to_decide", "decide_by", where="status = 'held'"),
+    index("payments_of_block", "payer_block", "placed_at desc", where="payer_block is not null"),
     index("payments_to_give_back", "reference", where="status in ('surplus','mismatched')"),
     index("payments_of_payer", "payer_index", "placed_at desc"),
     partition_by="placed_at",
+)
+
+# What the fraud rules found about a payment when it was to be counted.
+fraud_findings = table(
+    "fraud_findings",
+    uuids("reference", key=True),
+    strings("rule", key=True),
+    uuids("contest_id", of="contests.id"),
+    strings("verdict"),
+    small_integers("weight", "limits_version"),
+    documents("seen"),
+    timestamps("found_at", default="now()"),
+    one_of("verdict", "hold", "flag"),
+    index("fraud_findings_of_contest", "contest_id", "found_at desc"),
 )
 
 payment_events = events_of("payment", index("payment_events_held", "at", where="to_status = 'held'"))

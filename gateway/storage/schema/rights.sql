@@ -19,7 +19,7 @@ grant execute on function make_partitions(integer), drop_callbacks(integer), dis
 
 -- Rows that are added and never changed.
 grant insert on audit_log, balance_checks, candidate_changes, contest_rules, difference_requests, dispute_events,
-  evidence, fee_plans, order_keys, payment_events, payout_events, postings, refund_events, tally_entries, vault_keys,
+  evidence, fee_plans, fraud_findings, fraud_limits, order_keys, payment_events, payout_events, postings, refund_events, tally_entries, vault_keys,
   votes to spotlight_app
 
 -- Rows that may be changed.
@@ -51,7 +51,7 @@ grant insert, delete, update (recipient_index, recipient_cipher, params, status,
 
 grant insert, update (provider, status, base_url, provider_reference, secrets_cipher, accepted, send_tries, checks,
   not_found_count, not_found_since, next_check_at, hinted_at, asked_at, expires_at, sent_at, confirmed_at, settled_at,
-  received_minor, received_currency, reason, reason_code, fee_minor, provisional) on payments to spotlight_app
+  received_minor, received_currency, reason, reason_code, fee_minor, provisional, decide_by) on payments to spotlight_app
 
 grant insert, update (status, base_url, provider_reference, secrets_cipher, send_tries, checks, not_found_count,
   not_found_since, next_try_at, sent_at, done_at, reason_code) on payouts to spotlight_app

@@ -1,0 +1,149 @@
+"""What makes a vote suspicious: each rule looks at what happened around it, and gives a verdict, a weight and what it
+saw. Pure.
+
+A rule that cannot see its signal stays silent: a USSD vote has no device, a card no number. An address that stands for
+many (a carrier's, an aggregator's) is never judged; the devices behind it are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from enum import StrEnum
+from typing import Any, Final
+
+from gateway.values.record import record
+
+
+class FraudRule(StrEnum):
+    """The rules, by the words under which findings are kept."""
+
+    WEB_VOTES = "web_votes"
+    TOO_FAST = "too_fast"
+    MANY_CANDIDATES = "many_candidates"
+    LISTED = "listed"
+    WALLET_ORDERS = "wallet_orders"
+    NUMBER_BLOCK = "number_block"
+    ONE_PAYER = "one_payer"
+    NEW_NUMBER = "new_number"
+    OWN_NUMBER = "own_number"
+
+
+class FraudVerdict(StrEnum):
+    """What a finding does: the vote is kept out of the count until a person decides, or is only shown."""
+
+    HOLD = "hold"
+    FLAG = "flag"
+
+
+@record
+class FraudLimits:
+    """Up to where nothing is suspicious; 0: the rule is off.
+
+    `web_votes`: of one address, or device behind a shared one, in a minute. `gap_seconds`: at least between two votes
+    of a wallet or device. `candidates`: so many of one address or device on the web in a minute are too many.
+    `wallet_orders`: of one number in an hour. `block_payers`: so many payers out of a hundred consecutive numbers for
+    one candidate in ten minutes are too many. `payer_others`, `payer_others_hold`: people for whom one number pays in
+    an hour, until it is shown and until it is held. `large_votes`: from then on an order of a number that was never
+    seen is shown. `decide_hours`: how long a person has to decide about a vote that is held.
+    `version`: of the contest's own limits; 0: it has those of every contest.
+    """
+
+    web_votes: int = 10
+    gap_seconds: int = 5
+    candidates: int = 3
+    wallet_orders: int = 50
+    block_payers: int = 10
+    payer_others: int = 20
+    payer_others_hold: int = 100
+    large_votes: int = 200
+    decide_hours: int = 24
+    version: int = 0
+
+    def document(self) -> dict[str, int]:
+        """As it is kept."""
+        return asdict(self)
+
+
+FRAUD_OFF: Final = FraudLimits(0, 0, 0, 0, 0, 0, 0, 0, 0)
+"""No rule speaks: for load tests."""
+
+
+def read_limits(kept: dict[str, Any], defaults: FraudLimits) -> FraudLimits:
+    """The limits of a contest: what it has of its own, else the defaults. What no release of ours wrote is ignored."""
+    named = {field.name for field in fields(FraudLimits)}
+    return FraudLimits(**{**asdict(defaults), **{name: value for name, value in kept.items() if name in named}})
+
+
+# Findings of so much weight together hold a vote, though each of them alone only shows it.
+WEIGHT_OF_HOLD: Final = 100
+MINUTE_SECONDS: Final = 60
+HOUR_SECONDS: Final = 3_600
+BLOCK_SECONDS: Final = 600
+NEW_SECONDS: Final = 600
+
+
+@record
+class Around:
+    """What is known around a paid vote, from its contest alone; None: the signal is not there.
+
+    `web_votes`: the most orders of any minute around it, by its address, or by its device where
+    the address is shared; refused ones too. `gap_seconds`: since the vote before of the same wallet or device.
+    `candidates`: chosen from its address or device in the minute up to it. `block_payers`: numbers of its block that
+    voted for the same candidate in ten minutes. `payer_others`: devices, phones and chats that made its payer pay in
+    an hour. `new`: its payer voted for nobody else and was first seen within ten minutes. `owner`: whose number it is,
+    where it is the organiser's or a candidate's.
+    """
+
+    votes: int
+    web_votes: int | None = None
+    gap_seconds: float | None = None
+    candidates: int | None = None
+    block_payers: int | None = None
+    payer_others: int | None = None
+    new: bool | None = None
+    owner: str | None = None
+
+
+@record
+class Finding:
+    """What a rule says about a vote. `seen`: the figure that made it speak; `limit`: up to where it would not."""
+
+    rule: FraudRule
+    verdict: FraudVerdict
+    weight: int
+    seen: int | str
+    limit: int | None = None
+
+
+def judge(around: Around, limits: FraudLimits) -> tuple[Finding, ...]:
+    """What the rules say about a paid vote, what weighs most first."""
+    return tuple(sorted(_findings(around, limits), key=lambda found: -found.weight))
+
+
+def holds(findings: tuple[Finding, ...]) -> bool:
+    """Whether a vote with these findings waits for a person."""
+    by_one = any(found.verdict is FraudVerdict.HOLD for found in findings)
+    return by_one or sum(found.weight for found in findings) >= WEIGHT_OF_HOLD
+
+
+def _hold(rule: FraudRule, seen: int, limit: int) -> Finding:
+    return Finding(rule, FraudVerdict.HOLD, WEIGHT_OF_HOLD, seen, limit)
+
+
+def _findings(around: Around, limits: FraudLimits) -> Iterator[Finding]:
+    if limits.web_votes and around.web_votes is not None and around.web_votes > limits.web_votes:
+        yield _hold(FraudRule.WEB_VOTES, around.web_votes, limits.web_votes)
+    if limits.gap_seconds and around.gap_seconds is not None and around.gap_seconds < limits.gap_seconds:
+        yield _hold(FraudRule.TOO_FAST, int(around.gap_seconds), limits.gap_seconds)
+    if limits.candidates and around.candidates is not None and around.candidates >= limits.candidates:
+        yield _hold(FraudRule.MANY_CANDIDATES, around.candidates, limits.candidates)
+    if limits.block_payers and around.block_payers is not None and around.block_payers >= limits.block_payers:
+        yield _hold(FraudRule.NUMBER_BLOCK, around.block_payers, limits.block_payers)
+    if around.payer_others is not None:
+        if limits.payer_others_hold and around.payer_others > limits.payer_others_hold:
+            yield _hold(FraudRule.ONE_PAYER, around.payer_others, limits.payer_others_hold)
+        elif limits.payer_others and around.payer_others > limits.payer_others:
+            yield Finding(FraudRule.ONE_PAYER, FraudVerdict.FLAG, 50, around.payer_others, limits.payer_others)
+    if limits.large_votes and around.new and around.votes >= limits.large_votes:
+        yield Finding(FraudRule.NEW_NUMBER, FraudVerdict.FLAG, 40, around.votes, limits.large_votes)
+    if around.owner is not None and limits.decide_hours:
+        yield Finding(FraudRule.OWN_NUMBER, FraudVerdict.FLAG, 40, around.owner)

@@ -1,0 +1,161 @@
+"""What happened around paid votes, for the fraud rules, and what the rules found.
+
+All of a batch is looked up by one statement, each signal by an index, over a minute to an hour before the order.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.orders.fraud import (
+    BLOCK_SECONDS,
+    HOUR_SECONDS,
+    MINUTE_SECONDS,
+    NEW_SECONDS,
+    Around,
+    Finding,
+    FraudLimits,
+    judge,
+)
+from gateway.orders.rules import Channel
+from gateway.orders.store import PAID
+from gateway.storage.audit_log import note
+from gateway.storage.rows import document, recordset
+
+# So many orders of one number, device, address or block are looked at: far more than any limit.
+_LOOKED_AT: Final = 500
+_ON_THE_WEB: Final = f"('{Channel.WEB}','{Channel.API}')"
+# An order that stands for payment `f`: in its contest, by the index of one column, in a time before it.
+_BEFORE: Final = "o.contest_id = :contest and o.placed_at <= f.placed_at"
+_EARLIER: Final = f"(o.placed_at, o.reference) < (f.placed_at, f.reference) and o.status in {PAID}"
+_NEAR: Final = f"interval '{MINUTE_SECONDS} seconds'"
+
+
+def _web(column: str) -> str:
+    """Orders on the web by one device or address, around payment `f`."""
+    return f"""
+  select max(o.placed_at) filter (where {_EARLIER}) as earlier,
+    max(o.in_minute) filter (where o.placed_at >= f.placed_at) as votes,
+    count(distinct o.candidate_id) filter (where o.placed_at <= f.placed_at and o.status in {PAID}) as candidates
+  from (
+    select p.reference, p.placed_at, p.status, v.candidate_id,
+      count(*) over (order by p.placed_at range {_NEAR} preceding) as in_minute
+    from payments p
+      join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+    where p.{column} = f.{column} and p.contest_id = :contest and v.channel in {_ON_THE_WEB}
+      and p.placed_at > f.placed_at - {_NEAR} and p.placed_at < f.placed_at + {_NEAR}
+    order by p.placed_at desc limit {_LOOKED_AT}) o"""
+
+
+AROUND: Final = f"""
+select f.reference, f.votes,
+  greatest(device.votes, address.votes) as web_votes,
+  cast(extract(epoch from f.placed_at - greatest(payer.earlier, device.earlier)) as double precision) as gap_seconds,
+  greatest(device.candidates, address.candidates) as candidates,
+  block.payers as block_payers, payer.others as payer_others,
+  case when f.payer_index is not null and f.votes >= cast(:large_votes as bigint) then not exists (
+      select from payments o where o.payer_index = f.payer_index
+        and o.placed_at <= f.placed_at - interval '{NEW_SECONDS} seconds')
+    and not exists (
+      select from payments o join votes w on w.id = o.vote_id and w.placed_at = o.placed_at
+      where o.payer_index = f.payer_index and {_BEFORE} and o.placed_at > f.placed_at - interval '{NEW_SECONDS} seconds'
+        and w.candidate_id <> f.candidate_id)
+    end as new,
+  own.owner
+from (
+  select p.reference, p.placed_at, p.payer_index, p.payer_block, v.candidate_id, v.quantity as votes,
+    case when v.channel in {_ON_THE_WEB} and not p.address_shared then p.address end as address,
+    case when v.channel in {_ON_THE_WEB} and p.orderer is distinct from p.address then p.orderer end as orderer
+  from {{payments}}) f
+left join lateral (
+  select max(o.placed_at) filter (where {_EARLIER}) as earlier, count(distinct o.orderer) as others
+  from (
+    select p.reference, p.placed_at, p.status, p.orderer from payments p
+    where p.payer_index = f.payer_index and p.contest_id = :contest and p.placed_at <= f.placed_at
+      and p.placed_at > f.placed_at - interval '{HOUR_SECONDS} seconds' and p.status in {PAID}
+    order by p.placed_at desc limit {_LOOKED_AT}) o) payer on f.payer_index is not null
+left join lateral ({_web("orderer")}) device on f.orderer is not null
+left join lateral ({_web("address")}) address on f.address is not null
+left join lateral (
+  select count(distinct o.payer_index) as payers from (
+    select p.payer_index, p.vote_id, p.placed_at from payments p
+    where p.payer_block = f.payer_block and p.contest_id = :contest and p.placed_at <= f.placed_at
+      and p.placed_at > f.placed_at - interval '{BLOCK_SECONDS} seconds' and p.status in {PAID}
+    order by p.placed_at desc limit {_LOOKED_AT}) o
+    join votes v on v.id = o.vote_id and v.placed_at = o.placed_at and v.candidate_id = f.candidate_id) block
+  on f.payer_block is not null
+left join lateral (
+  select 'organiser' as owner from beneficiaries b join contests c on c.organiser_id = b.organiser_id
+    where c.id = :contest and b.phone_index = f.payer_index and b.retired_at is null
+  union all
+  select 'candidate' from candidate_links l join candidates k on k.id = l.candidate_id
+    where l.contact_index = f.payer_index and k.contest_id = :contest
+  limit 1) own on f.payer_index is not null
+"""
+"""The columns of `Around` for each payment in `{payments}`, which is a list of `payments p` with `votes v`."""
+
+_AROUND: Final = text(
+    AROUND.format(
+        payments="""payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  where p.reference = any(cast(:references as uuid[])) and p.contest_id = :contest"""
+    )
+)
+_FINDING: Final = "reference uuid, rule text, verdict text, weight integer, seen jsonb"
+_KEEP: Final = text(f"""
+insert into fraud_findings (reference, rule, contest_id, verdict, weight, limits_version, seen)
+select reference, rule, :contest, verdict, weight, :version, seen from {recordset(_FINDING)}
+on conflict (reference, rule) do nothing
+""")
+
+
+def around_of(row: Row[Any]) -> Around:
+    """A row of `AROUND`."""
+    return Around(
+        votes=row.votes,
+        web_votes=row.web_votes,
+        gap_seconds=row.gap_seconds,
+        candidates=row.candidates,
+        block_payers=row.block_payers,
+        payer_others=row.payer_others,
+        new=row.new,
+        owner=row.owner,
+    )
+
+
+async def suspicions(
+    connection: AsyncConnection, contest: UUID, references: Sequence[UUID], limits: FraudLimits
+) -> dict[UUID, tuple[Finding, ...]]:
+    """What the rules find about these payments of a contest; those about which there is nothing are left out."""
+    if not references or not limits.decide_hours:
+        return {}
+    asked = {"references": list(references), "contest": contest, "large_votes": limits.large_votes}
+    rows = (await connection.execute(_AROUND, asked)).all()
+    found = {row.reference: judge(around_of(row), limits) for row in rows}
+    return {reference: findings for reference, findings in found.items() if findings}
+
+
+async def keep_findings(
+    connection: AsyncConnection, contest: UUID, found: Mapping[UUID, Sequence[Finding]], limits: FraudLimits
+) -> None:
+    """Keep what was found, with one line in the audit log for all of it."""
+    if not found:
+        return
+    rows = [
+        {
+            "reference": reference,
+            "rule": finding.rule,
+            "verdict": finding.verdict,
+            "weight": finding.weight,
+            "seen": {"seen": finding.seen, "limit": finding.limit},
+        }
+        for reference, findings in found.items()
+        for finding in findings
+    ]
+    await connection.execute(_KEEP, {**document(rows), "contest": contest, "version": limits.version})
+    rules = Counter(finding.rule.value for findings in found.values() for finding in findings)
+    detail = {"rules": dict(rules), "payments": len(found), "limits_version": limits.version}
+    await note(connection, actor="rule", act="fraud.found", subject=str(contest), detail=detail, contest=contest)
