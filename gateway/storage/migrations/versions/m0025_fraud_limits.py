@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "m0024"
-down_revision = "m0023"
+revision = "m0025"
+down_revision = "m0024"
 
 
 def upgrade() -> None:
