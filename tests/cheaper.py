@@ -1,11 +1,13 @@
 """What every test would do again at great cost is done once a process, or with less work.
 
-Templates are compiled, phrases read and schemas of models made once, connections to a database are kept, and passwords
-are hashed with weak parameters; tests of hashing itself ask for `real_passwords`.
+Templates are compiled, phrases read, schemas of models made and pictures resized once, connections to a database are
+kept, and passwords are hashed with weak parameters; tests of hashing and resizing themselves ask for `real_passwords`
+and `real_resizing`.
 """
 
 from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
 from types import CodeType
 from typing import Final
 
@@ -18,10 +20,13 @@ from pydantic.json_schema import models_json_schema
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 from admin.access import passwords
+from gateway.contests import resize_apart
+from gateway.contests.resizing import Resized, Shape
 from gateway.http import openapi, pages, phrases
 from tests.kept import KEPT
 
 _STRONG: Final = passwords._HASHER
+_RESIZE: Final = resize_apart._resize
 _WEAK: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
@@ -39,6 +44,19 @@ class CompiledTemplates(jinja2.BytecodeCache):
         self._kept[bucket.key, bucket.checksum] = bucket.code
 
 
+class ResizedPictures:
+    """The files of pictures by their bytes; what is refused is looked at each time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[bytes, Shape], Resized] = {}
+
+    async def resize(self, data: bytes, shape: Shape) -> Resized:
+        name = sha256(data).digest(), shape
+        if name not in self._kept:
+            self._kept[name] = await _RESIZE(data, shape)
+        return self._kept[name]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cheaper() -> Iterator[None]:
     """For all tests of this process."""
@@ -49,6 +67,7 @@ def cheaper() -> Iterator[None]:
         patch.setattr(openapi, "_fields", cache(openapi._fields))
         patch.setattr(pages, "load", cache(phrases.load))
         patch.setattr(passwords, "_HASHER", _WEAK)
+        patch.setattr(resize_apart, "_resize", ResizedPictures().resize)
         patch.setattr(asyncpg, "connect", KEPT.connect)
         # Coloured tracebacks with the values of all variables take half a second each; production has plain ones.
         patch.setattr(ConsoleRenderer.get_active(), "exception_formatter", plain_traceback)
@@ -60,3 +79,9 @@ def cheaper() -> Iterator[None]:
 def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes as strong as in production."""
     monkeypatch.setattr(passwords, "_HASHER", _STRONG)
+
+
+@pytest.fixture
+def real_resizing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program for each picture, as in production."""
+    monkeypatch.setattr(resize_apart, "_resize", _RESIZE)

@@ -15,11 +15,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 from gateway.runtime.settings import Settings
 from tests.browser import all_tabs, browser, chromium, tabs
-from tests.cheaper import cheaper, real_passwords
+from tests.cheaper import cheaper, real_passwords, real_resizing
 from tests.engines import Database, Engines, running_engines
 from tests.kept import KEPT
 
-__all__ = ["all_tabs", "browser", "cheaper", "chromium", "real_passwords", "tabs"]
+__all__ = ["all_tabs", "browser", "cheaper", "chromium", "real_passwords", "real_resizing", "tabs"]
 
 # Countries mostly wait. The journeys of one are shared out to two processes, about equally long, while a third does
 # what takes most of a processor; what starts a country of its own comes behind, file by file like the rest.

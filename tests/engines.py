@@ -249,14 +249,15 @@ class Engines:
 
 
 def _roomy_memory() -> Path | None:
-    """Where files are kept in memory, if there is enough memory for three processes' engines."""
+    """Where files are kept in memory, if there is enough memory for the engines of three processes."""
     return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN else None
 
 
 @contextmanager
-def temporary_home(prefix: str = "spotlight-test-", under: Path | None = None) -> Iterator[Path]:
-    """A directory for engines, which the server's own user may pass through; deleted afterwards."""
-    home = Path(tempfile.mkdtemp(prefix=prefix, dir=under)).resolve()
+def temporary_home(prefix: str = "spotlight-test-", *, durable: bool = False) -> Iterator[Path]:
+    """A directory for engines, which the server's own user may pass through; deleted afterwards. `durable`: on a disk,
+    else in memory where there is enough."""
+    home = Path(tempfile.mkdtemp(prefix=prefix, dir=None if durable else _roomy_memory())).resolve()
     home.chmod(0o711)
     try:
         yield home
@@ -272,7 +273,7 @@ def running_engines(*, durable: bool = False) -> Iterator[Engines]:
     careless = (
         {} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
     )
-    with temporary_home(under=None if durable else _roomy_memory()) as home:
+    with temporary_home(durable=durable) as home:
         postgres, valkey = Postgres(home, **careless), Valkey(home)
         try:
             postgres.start()

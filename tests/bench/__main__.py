@@ -14,7 +14,7 @@ from tests.engines import running_engines, temporary_home
 async def _run(only: list[str]) -> list[Result]:
     # Before the engines start: they belong to the load's side.
     keep_to(LOAD_CORE)
-    with temporary_home("spotlight-bench-") as directory, running_engines(durable=True) as engines:
+    with temporary_home("spotlight-bench-", durable=True) as directory, running_engines(durable=True) as engines:
         world = World(engines, directory)
         await world.open()
         results: list[Result] = []

@@ -27,6 +27,7 @@ from gateway.contests.resizing import (
 )
 from tests.rigs.photos import GREEN, RED, halves, saved
 
+pytestmark = pytest.mark.usefixtures("real_resizing")
 PLACE = {1: "N", 2: (5.0, 20.0, 11.0), 3: "W", 4: (4.0, 1.0, 36.0)}
 
 
