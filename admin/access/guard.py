@@ -123,7 +123,11 @@ class Me:
         return self.session.member.scope
 
     def may(self, right: str) -> bool:
-        """Whether they have a right, by its name: for templates."""
+        """Whether they may use a right now, by its name: for templates."""
+        return self.opens(right) and not (self.stopped and Right(right) not in READING)
+
+    def opens(self, right: str) -> bool:
+        """Whether pages that need a right are shown to them, if only to read."""
         return Right(right) in self.rights
 
 
@@ -302,7 +306,13 @@ async def _let_in(request: web.Request, right: Right | None, unfinished: bool) -
 
 def _is_stopped(request: web.Request, right: Right | None, me: Me) -> bool:
     """Whether this would change something of a frozen organiser."""
-    return me.stopped and right is not None and request.method not in _READING
+    return _is_closed(right, me) and request.method not in _READING
+
+
+def _is_closed(right: Right | None, me: Me) -> bool:
+    """Whether the forms of a page do nothing for them: their organiser is frozen. Asking for an act needs a right to
+    read alone, and is refused by the act's own."""
+    return me.stopped and right is not None and right not in READING
 
 
 async def _served(serve: ServePage, request: web.Request, me: Me, *sent: object) -> web.StreamResponse:
@@ -423,6 +433,7 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
         **values,
         "me": me,
         "form_token": "" if me is None else request.app[ACCESS].tokens.form(me.session),
+        "closed": me is not None and _is_closed(getattr(request.match_info.handler, DECLARED, None), me),
         "here": request.path,
         "menu": {} if me is None else menu_of(me.rights),
         "word": partial(_word, pages, pages.language_of(request)),

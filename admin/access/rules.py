@@ -92,8 +92,8 @@ class Member:
     """A member of staff. `organiser_id`: the only organiser they work for; None: the platform. `contest_id`: the only
     contest that an auditor of an organiser reads; None: all of its contests.
 
-    `has_factor`: a second factor is set up and was proven once. `organiser_state`: of their organiser; those of the
-    platform are never stopped."""
+    `has_factor`: a second factor is set up and was proven once. `organiser_state`: of their organiser, with the reason
+    that was given last; those of the platform are never stopped."""
 
     id: UUID
     email: str
@@ -104,6 +104,7 @@ class Member:
     has_factor: bool
     contest_id: UUID | None = None
     organiser_state: OrganiserState = OrganiserState.ACTIVE
+    state_reason: str | None = None
 
     @property
     def scope(self) -> Scope:

@@ -39,7 +39,8 @@ HAS_FACTOR: Final = "(s.totp_confirmed_at is not null or exists (select from pas
 # What `read_member` reads, of `staff s`.
 MEMBER_COLUMNS: Final = f"""s.id, s.email, s.name, s.role, s.organiser_id, s.contest_id, s.active,
   {HAS_FACTOR} as has_factor,
-  coalesce((select o.state from organisers o where o.id = s.organiser_id), 'active') as organiser_state"""
+  coalesce((select o.state from organisers o where o.id = s.organiser_id), 'active') as organiser_state,
+  (select o.state_reason from organisers o where o.id = s.organiser_id) as state_reason"""
 
 _MEMBER: Final = TypeAdapter(Member)
 _FAILURES: Final = text("select subject, failures, last_at from sign_in_failures where subject = any(:subjects)")

@@ -72,6 +72,8 @@ def why_not(me: Me, request: StaffRequest, now: datetime) -> str | None:
     refused = refusal_to_decide(request, me.email, approve=True, now=now)
     if refused is not None:
         return refused.why.value
+    if me.stopped:
+        return Why.FROZEN.value
     return None if may_decide(me.rights, request.act, me.scope) else NO_RIGHT
 
 

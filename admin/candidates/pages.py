@@ -212,7 +212,7 @@ async def _form_page(
         contact=contact,
         link=link,
         alike=None if candidate is None else look_alike(candidate.name, others),
-        may_edit=Right.MODERATE in me.rights,
+        may_edit=me.may(Right.MODERATE),
     )
 
 
