@@ -26,6 +26,7 @@ import sandbox.telegram
 from sandbox.company import Company, Context
 from sandbox.control import Control
 from sandbox.courier import Courier, recorder
+from sandbox.crowd.api import CrowdApi
 from sandbox.mail import PostOffice
 from sandbox.operators.book import Book
 from sandbox.operators.context import OperatorContext
@@ -132,6 +133,7 @@ def create_sandbox(settings: SandboxSettings) -> web.Application:
 
     app.add_subapp("/phones", PhoneApi(phones, courier, wallets).application())
     Control(book, board, channel, courier, codes).add_routes(app.router)
+    CrowdApi(settings.gateway_url).add_to(app)
     PostOffice(settings.host, settings.mail_port).add_to(app)
     add_page(app)
     app.on_cleanup.append(close_book)

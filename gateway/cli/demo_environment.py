@@ -69,6 +69,8 @@ def demo_environment(
         "SPOTLIGHT_PUBLIC_URL": place.gateway_url,
         "SPOTLIGHT_SMTP_URL": f"smtp://{reachable_host(place.host)}:{place.mail_port}",
         "SPOTLIGHT_MAIL_FROM": "Spotlight <no-reply@demo.local>",
+        # Simulated voters name the addresses that they come from, as a proxy on this machine would.
+        "SPOTLIGHT_TRUSTED_PROXIES": "127.0.0.1/32",
         **companies(place.sandbox_url, place.gateway_url),
     }
     return place_values | {name: inherited.get(name) or value for name, value in defaults.items()}

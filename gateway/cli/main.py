@@ -9,6 +9,7 @@ import typer
 from gateway.cli.admin import admin_app
 from gateway.cli.commands import AsJson, command, example, group
 from gateway.cli.contest import contest_app
+from gateway.cli.demo import demo_app
 from gateway.cli.failures import FAILED, MISUSED, report_failures
 from gateway.cli.formats import print_json
 from gateway.cli.ledger import fees_app, ledger_app
@@ -36,6 +37,7 @@ sign_in.add_to(app)
 app.add_typer(audit_app, name="audit")
 app.add_typer(tally_app, name="tally")
 app.add_typer(contest_app, name="contest")
+app.add_typer(demo_app, name="demo")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(fees_app, name="fees")
 app.add_typer(reconcile_app, name="reconcile")
@@ -123,23 +125,6 @@ def migrate() -> None:
 
     asyncio.run(operations.migrate(running_settings()))
     print("the database is up to date")
-
-
-@command(app, "demo", "spotlight demo", "SPOTLIGHT_DEMO_ADMIN_PASSWORD='…' spotlight demo")
-def demo() -> None:
-    """Load the demo contests and the demo's administrator, admin@demo.local; existing ones stay as they are.
-
-    The administrator's password is SPOTLIGHT_DEMO_ADMIN_PASSWORD; where that is not set, one is drawn when the
-    account is made, and printed that once.
-    """
-    from gateway.cli.demo_environment import ensure_demo_admin
-    from gateway.runtime import operations
-
-    settings = running_settings()
-    asyncio.run(operations.load_demo(settings))
-    print("the demo contest is loaded: /c/star")
-    for line in ensure_demo_admin(settings):
-        print(line)
 
 
 @command(app, "partitions", "spotlight partitions --months 6")

@@ -211,7 +211,8 @@ def test_a_moov_number_pays_on_every_channel(country: Country) -> None:
     phone.approve()
     until(lambda: country.votes("08") == before + 7, "four more votes")
     receipt_in(phone.wait_for_text("verify"))
-    assert sorted(line["amount"] for line in country.statement("hub2")) == ["100", "200", "400"]
+    taken = [line["amount"] for line in country.statement("hub2") if line["msisdn"].endswith("0111110008")]
+    assert sorted(taken) == ["100", "200", "400"]
 
 
 def test_a_moov_number_pays_by_wave(country: Country) -> None:

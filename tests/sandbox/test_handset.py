@@ -145,7 +145,7 @@ async def test_the_page_and_the_small_print(country: Country) -> None:
     async with country.client.get("/?msisdn=0501020304") as response:
         assert (response.status, response.content_type) == (200, "text/html")
         page = await response.text()
-    for name in ("handset.css", "handset.js"):
+    for name in ("handset.css", "handset.js", "crowd.js"):
         assert f"/handset/{name}" in page
         async with country.client.get(f"/handset/{name}") as response:
             assert response.status == 200

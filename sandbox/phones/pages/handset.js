@@ -13,6 +13,19 @@ const WORDS = {
     offline: "Le pays simulé ne répond pas.", no_number: "Ce numéro n’est pas valable.",
     news: "Nouveau message de ", nothing: "Rien pour ce numéro.", refused: "Refusé : ",
     note_busy: "téléphone occupé par une session USSD",
+    crowd: "Une foule qui vote", voters: "Électeurs", minutes: "Minutes", crowd_start: "Démarrer",
+    crowd_stop: "Arrêter", crowd_tries: "Tentatives", crowd_votes_paid: "Votes payés",
+    crowd_votes_counted: "Votes de plus au classement",
+    crowd_hint: "Des électeurs simulés votent par USSD, SMS, Telegram et web, comme un soir de finale.",
+    crowd_states: {
+      voting: "La foule vote.", ended: "La foule a fini.", stopped: "La foule est arrêtée.",
+      failed: "La foule s’est arrêtée sur une erreur.",
+    },
+    crowd_outcomes: {
+      paid: "Payées", declined: "Paiement refusé", ignored: "Demande ignorée", empty: "Solde insuffisant",
+      wrong_pin: "PIN inconnu", left: "Parties avant de commander", refused: "Refusées par la passerelle",
+      unanswered: "Sans réponse",
+    },
     steps: [
       ["*789#", " ouvre le menu de vote."],
       ["*789*07*5*1#", " vote en un seul appel : candidat 07, cinq voix."],
@@ -34,6 +47,19 @@ const WORDS = {
     offline: "The simulated country does not answer.", no_number: "This number is not valid.",
     news: "New message from ", nothing: "Nothing for this number.", refused: "Refused: ",
     note_busy: "phone busy with a USSD session",
+    crowd: "A crowd that votes", voters: "Voters", minutes: "Minutes", crowd_start: "Start",
+    crowd_stop: "Stop", crowd_tries: "Tries", crowd_votes_paid: "Votes paid",
+    crowd_votes_counted: "More votes in the ranking",
+    crowd_hint: "Simulated voters vote by USSD, SMS, Telegram and web, as on the night of a finale.",
+    crowd_states: {
+      voting: "The crowd is voting.", ended: "The crowd has ended.", stopped: "The crowd was stopped.",
+      failed: "The crowd stopped on an error.",
+    },
+    crowd_outcomes: {
+      paid: "Paid", declined: "Payment declined", ignored: "Prompt ignored", empty: "Not enough money",
+      wrong_pin: "PIN not known", left: "Left before ordering", refused: "Refused by the gateway",
+      unanswered: "No answer",
+    },
     steps: [
       ["*789#", " opens the voting menu."],
       ["*789*07*5*1#", " votes in one dial: candidate 07, five votes."],

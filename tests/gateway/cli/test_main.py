@@ -20,6 +20,7 @@ COMMANDS = [
     "sandbox",
     "migrate",
     "demo",
+    "demo crowd",
     "partitions",
     "purge",
     "audit money",
