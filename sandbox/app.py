@@ -27,6 +27,7 @@ from sandbox.company import Company, Context
 from sandbox.control import Control
 from sandbox.courier import Courier, recorder
 from sandbox.crowd.api import CrowdApi
+from sandbox.crowd.plan import SHARED_NETWORKS
 from sandbox.mail import PostOffice
 from sandbox.operators.book import Book
 from sandbox.operators.context import OperatorContext
@@ -96,14 +97,18 @@ def _companies() -> list[Company]:
 
 
 def demo_environment(country: str, gateway: str) -> dict[str, str]:
-    """What a gateway is configured with to meet every company. `country`, `gateway`: addresses without a trailing
-    slash."""
+    """What a gateway is configured with to meet every company and the crowd. `country`, `gateway`: addresses without a
+    trailing slash."""
     values: dict[str, str] = {}
     accounts: list[str] = []
     for company in (*_operators(), *_companies()):
         values |= company.demo_environment(country, gateway)
         accounts += [f"{company.code}@{name}" for name in company.accounts]
-    return {**values, "SPOTLIGHT_ACCOUNTS": ",".join(accounts)}
+    return {
+        **values,
+        "SPOTLIGHT_ACCOUNTS": ",".join(accounts),
+        "SPOTLIGHT_SHARED_NETWORKS": ",".join(SHARED_NETWORKS),
+    }
 
 
 def create_sandbox(settings: SandboxSettings) -> web.Application:

@@ -125,9 +125,11 @@ def _watched(country: "httpx.Client", shown: dict[str, Any]) -> dict[str, Any]:
 
 def _summary(shown: Mapping[str, Any]) -> list[str]:
     channels = ", ".join(f"{channel} {many}" for channel, many in sorted(shown["channels"].items()))
+    waits = shown["state"] == "ended" and shown["votes_counted"] < shown["votes_paid"]
     return [
         f"crowd {shown['state']}: {shown['begun']} of {shown['planned']} tries (seed {shown['seed']}); {channels}",
         *(f"{many:>8} {_WORDS[outcome]}" for outcome, many in shown["outcomes"].items() if many),
         *(f"{many:>8} refused: {why}" for why, many in shown["refusals"].items()),
         f"votes paid {shown['votes_paid']}, votes more on the public page {shown['votes_counted']}",
+        *(["what is paid and not counted waits for a person: /admin/held"] if waits else []),
     ]

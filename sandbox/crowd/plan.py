@@ -145,7 +145,8 @@ _CHEATED_VOTES: Final = 10
 _BEHIND_ONE_ADDRESS: Final = 60
 _AT_HOME: Final = 0.5
 # Carriers' networks in Côte d'Ivoire and Cameroon, behind whose addresses are many; and one of a rented server.
-_SHARED: Final = MappingProxyType({"CI": "160.154", "CM": "129.0"})
+_SHARED: Final = MappingProxyType({"CI": "160.154.10", "CM": "129.0.10"})
+SHARED_NETWORKS: Final = tuple(f"{network}.0/24" for network in _SHARED.values())
 _HOMES: Final = MappingProxyType({"CI": "196.47", "CM": "154.72"})
 _SERVER: Final = "45.95.168.20"
 
@@ -175,7 +176,7 @@ class _Crowd:
         self._stage = stage
         self._seconds = seconds
         self._given: set[str] = set()
-        self._carrier = [f"{_SHARED[stage.country]}.10.{1 + n % 250}" for n in range(1 + voters // _BEHIND_ONE_ADDRESS)]
+        self._carrier = [f"{_SHARED[stage.country]}.{1 + n % 250}" for n in range(1 + voters // _BEHIND_ONE_ADDRESS)]
         order = self._dice.sample(stage.candidates, len(stage.candidates))
         self._favourites = {code: 1 / rank**_TAIL for rank, code in enumerate(order, start=1)}
         self._performers = [self._drawn(self._favourites) for _ in _CALLS]

@@ -31,8 +31,10 @@ _CARD: Final = {"expiry": "12/48", "cvc": "123"}
 _GOOD_CARD: Final = "4242424242424242"
 _DECLINED_CARD: Final = "4000000000000002"
 _AWAY: Final = (aiohttp.ClientError, TimeoutError)
-# How long a voter waits for a prompt, a link or a word, and how long the crowd for the last votes to be counted.
+# How long a voter waits for a prompt, a link or a word.
 _PATIENCE_SECONDS: Final = 60.0
+# The public page has shown nothing new for so long: what is not counted by now waits for a person.
+_STILL_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.7
 
 
@@ -114,6 +116,7 @@ class Crowd:
             Channel.WEB: self._by_form,
             Channel.API: self._by_api,
         }
+        self._moved = 0.0
         self.figures = Figures(planned=len(plan))
 
     async def run(self) -> None:
@@ -128,17 +131,23 @@ class Crowd:
             watching = group.create_task(self._watch())
             tries = [group.create_task(self._try(attempt, began)) for attempt in self._plan]
             await asyncio.wait(tries)
+            self._moved = time.monotonic()
             with suppress(Unanswered):
                 await _until(self._all_counted)
             watching.cancel()
 
     async def _all_counted(self) -> bool:
-        return self.figures.counted >= self.figures.votes_paid
+        """Whether all that is paid is counted, or nothing more comes."""
+        all_there = self.figures.counted >= self.figures.votes_paid
+        return all_there or time.monotonic() - self._moved > _STILL_SECONDS
 
     async def _watch(self) -> None:
         while True:
+            before = self.figures.votes_now
             with suppress(*_AWAY):
                 self.figures.votes_now = await self._votes()
+            if self.figures.votes_now != before:
+                self._moved = time.monotonic()
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _votes(self) -> int:
