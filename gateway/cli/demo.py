@@ -33,10 +33,6 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-class NoDemo(Exception):
-    """What belongs to a demo was asked of another installation."""
-
-
 @demo_app.callback(invoke_without_command=True, epilog=example("spotlight demo", "spotlight demo crowd"))
 def demo(context: typer.Context) -> None:
     """Load the demo contests and the demo's administrator, admin@demo.local; existing ones stay as they are.
@@ -87,7 +83,7 @@ def crowd(
             except KeyboardInterrupt:
                 shown = _answer(country.post("/crowd/stop"))
     except httpx.TransportError as error:
-        raise NoDemo(f"the simulated country does not answer at {address}: {error}") from None
+        raise ApiRefused(f"the simulated country does not answer at {address}: {error}", status=503) from None
     if as_json:
         print_json(shown)
     else:
@@ -96,11 +92,11 @@ def crowd(
 
 
 def _country(settings: "Settings") -> str:
-    """Where the simulated country listens. Raises NoDemo."""
+    """Where the simulated country listens. Raises ApiRefused."""
     from gateway.cli.demo_environment import reachable_host
 
     if settings.env != "demo":
-        raise NoDemo("a simulated crowd votes in a demo only: SPOTLIGHT_ENV is not demo")
+        raise ApiRefused("a simulated crowd votes in a demo only: SPOTLIGHT_ENV is not demo")
     return f"http://{reachable_host(settings.host)}:{settings.sandbox_port}"
 
 

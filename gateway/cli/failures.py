@@ -42,7 +42,6 @@ def report_failures() -> Iterator[None]:
 
 def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.cli.contest_files import ContestFileError
-    from gateway.cli.demo import NoDemo
     from gateway.cli.running import NothingRuns
     from gateway.cli.up import UpError
     from gateway.contests.quotas import QuotaReached
@@ -50,7 +49,7 @@ def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.runtime.settings import SettingsError
     from payments.ledger.book import MoneyRefused
 
-    if isinstance(error, SettingsError | NothingRuns | NoDemo | ContestFileError | MoneyRefused | QuotaReached):
+    if isinstance(error, SettingsError | NothingRuns | ContestFileError | MoneyRefused | QuotaReached):
         return str(error), MISUSED
     if isinstance(error, EngineError | UpError):
         return str(error), FAILED
