@@ -37,6 +37,8 @@ class WaitingCorrection(ApiModel):
 
     code: str
     name: str
+    name_wanted: str | None
+    why: str | None = Field(description="Why the name changes; everybody reads it once it is agreed to.")
     text_now: str
     text: str | None
     photo_now: str | None = Field(description="Address of the photo that is shown.")
@@ -82,6 +84,8 @@ async def listed(request: web.Request, me: Me, *, path: ContestPath) -> Reply:
             WaitingCorrection(
                 code=person.code,
                 name=person.name,
+                name_wanted=asked.name,
+                why=asked.why or None,
                 text_now=person.text,
                 text=asked.text,
                 photo_now=now.square(480) if now else None,

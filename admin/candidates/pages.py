@@ -16,7 +16,7 @@ from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Sta
 from admin.videos.pages import VIDEOS
 from gateway.contests.candidate_import import Fault
 from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike
-from gateway.contests.contest import Candidate, CandidateStatus
+from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from gateway.contests.photos import shown
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES
@@ -177,9 +177,10 @@ async def _form_page(
 ) -> web.Response:
     standing, say_fault = await _standing(request, me), sayer(request)
     faults = {} if refused is None else {fault.column: say_fault(fault) for fault in refused.faults}
-    past, standings, contact = [], [], None
+    past, standings, contact, guardian = [], [], None, None
     if candidate is not None and Right.MODERATE in me.rights:
         contact = await request.app[CANDIDATES].contact(standing.contest.slug, candidate.code, me.scope)
+        guardian = (await request.app[CANDIDATES].guardians(standing.contest, me.scope)).get(candidate.id)
     if candidate is not None:
         past = await request.app[CANDIDATES].history(standing.contest.slug, candidate.code, me.scope, me.as_of)
         standings = await request.app[CANDIDATES].changes_of_state(
@@ -210,6 +211,7 @@ async def _form_page(
         past=past,
         standings=standings,
         contact=contact,
+        guardian=guardian,
         link=link,
         alike=None if candidate is None else look_alike(candidate.name, others),
         may_edit=me.may(Right.MODERATE),
@@ -338,6 +340,11 @@ async def model_file(request: web.Request, me: Me) -> web.StreamResponse:
     return web.Response(text="\ufeff" + csv_line(row("head")) + csv_line(row("example")), headers=headers)
 
 
+def _alike(contest: Contest, person: Candidate, name: str) -> Candidate | None:
+    """Another candidate whose name looks like this one's."""
+    return look_alike(name, [other for other in contest.candidates if other.id != person.id])
+
+
 @page(Right.MODERATE)
 async def queue_page(request: web.Request, me: Me) -> web.StreamResponse:
     """Those who wait for a decision, with whom their names look alike. 404."""
@@ -347,16 +354,22 @@ async def queue_page(request: web.Request, me: Me) -> web.StreamResponse:
     lines = [
         (
             person,
-            look_alike(person.name, [other for other in contest.candidates if other.id != person.id]),
+            _alike(contest, person, person.name),
             shown(person.photo, person.photo_url),
         )
         for person in waiting[:QUEUE_LINES]
     ]
     asked = [
-        (person, correction, shown(person.photo, person.photo_url), shown(correction.photo, None))
+        (
+            person,
+            correction,
+            shown(person.photo, person.photo_url),
+            shown(correction.photo, None),
+            None if correction.name is None else _alike(contest, person, correction.name),
+        )
         for person, correction in (await changes_asked_for(request, me, contest))[:QUEUE_LINES]
     ]
-    photos = [photo for _, _, photo in lines] + [photo for _, _, *both in asked for photo in both]
+    photos = [photo for _, _, photo in lines] + [photo for _, _, *both, _ in asked for photo in both]
     return show(
         request,
         me,
@@ -365,6 +378,7 @@ async def queue_page(request: web.Request, me: Me) -> web.StreamResponse:
         contest=contest,
         lines=lines,
         waiting=len(waiting),
+        guardians=await request.app[CANDIDATES].guardians(contest, me.scope),
         asked=asked,
         filmed=await request.app[VIDEOS].store.waiting(me.scope, contest.slug),
     )

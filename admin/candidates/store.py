@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import orjson
 from aiohttp import web
 from pydantic import TypeAdapter
-from sqlalchemy import and_, delete, func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from admin.candidates.past import as_they_stood
@@ -32,7 +32,7 @@ from gateway.contests.candidate_rules import (
 from gateway.contests.changes import Change, ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
 from gateway.contests.directory import read_contest
-from gateway.contests.nominations import Nominations
+from gateway.contests.nominations import Guardian, Nominations
 from gateway.contests.store import lock_contests, write_plan
 from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidate_changes, candidate_imports, candidate_totals
@@ -307,10 +307,10 @@ class Candidates:
                 kept.to_status.label("after"),
                 kept.reason,
             )
-            mine = (
-                kept.candidate_id == found.id if at is None else and_(kept.candidate_id == found.id, kept.made_at <= at)
-            )
-            rows = await connection.execute(asked.where(mine).order_by(kept.id.desc()))
+            mine = [kept.candidate_id == found.id, kept.former_name.is_(None)]
+            if at is not None:
+                mine.append(kept.made_at <= at)
+            rows = await connection.execute(asked.where(*mine).order_by(kept.id.desc()))
             return [StateChange(**row._mapping) for row in rows]
 
     async def contact(self, slug: str, code: str, scope: Scope) -> str | None:
@@ -318,6 +318,11 @@ class Candidates:
         async with scoped(self._engine, scope) as connection:
             candidate = _named(await _contest(connection, slug, scope), code)
             return await self._nominations.contact(connection, candidate)
+
+    async def guardians(self, contest: Contest, scope: Scope) -> Mapping[UUID, Guardian]:
+        """Guardians of the minors of a contest who proposed themselves, by candidate."""
+        async with scoped(self._engine, scope) as connection:
+            return await self._nominations.guardians(connection, contest.candidates)
 
     async def new_link(self, slug: str, code: str, scope: Scope, person: str) -> str:
         """The address of a new private link for a candidate; the one before ends. Raises ActRefused."""

@@ -21,6 +21,10 @@ class MailKind(StrEnum):
     NOMINATION_REJECTED = "nomination_rejected"
     FACTOR_RESET = "factor_reset"
     FEES = "fees"
+    NOMINATION_CHANGE_TAKEN = "nomination_change_taken"
+    NOMINATION_CHANGE_REFUSED = "nomination_change_refused"
+    NOMINATION_VIDEO_TAKEN = "nomination_video_taken"
+    NOMINATION_VIDEO_REFUSED = "nomination_video_refused"
     FIRST_OWNER = "first_owner"
     ORGANISER_STATE = "organiser_state"
 

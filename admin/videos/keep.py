@@ -10,6 +10,7 @@ import structlog
 
 from admin.videos.cloudinary import Away, Cloudinary, SignedUpload
 from admin.videos.store import Claimed, Decision, Filmed, VideoStore
+from gateway.contests.nominations import Nominations
 from gateway.contests.videos import (
     OVER,
     SIGNED_FOR,
@@ -61,10 +62,18 @@ class Videos:
         return Issued(public_id, upload, now + SIGNED_FOR)
 
     async def decide(
-        self, scope: Scope, slug: str, code: str, public_id: str, decision: Decision, reason: str, actor: str
+        self,
+        scope: Scope,
+        slug: str,
+        code: str,
+        public_id: str,
+        decision: Decision,
+        reason: str,
+        actor: str,
+        nominations: Nominations,
     ) -> None:
         """Approve, reject or remove a video; of one that is not approved the file is destroyed. Raises ActRefused."""
-        await self.store.decide(scope, slug, code, public_id, decision, reason, actor)
+        await self.store.decide(scope, slug, code, public_id, decision, reason, actor, nominations)
         self._doorbell.ring(Work.VIDEOS)
 
     async def ask_now(self, candidate: Filmed, public_id: str) -> None:

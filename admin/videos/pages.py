@@ -177,7 +177,7 @@ async def _decide(
     request: web.Request, me: Me, slug: str, code: str, public_id: str, decision: Decision, reason: str
 ) -> None:
     why = "" if decision is Decision.APPROVED else reasoned(reason)
-    await request.app[VIDEOS].decide(me.scope, slug, code, public_id, decision, why, me.email)
+    await request.app[VIDEOS].decide(me.scope, slug, code, public_id, decision, why, me.email, request.app[NOMINATIONS])
 
 
 @page(Right.READ_CONTESTS)

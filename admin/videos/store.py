@@ -12,6 +12,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import called
+from gateway.contests.directory import read_contest
+from gateway.contests.nominations import News, Nominations
 from gateway.contests.quotas import Quota, check
 from gateway.contests.store import lock_organiser
 from gateway.contests.videos import Asset, Next, Upload, VideoState, first_question
@@ -126,6 +128,9 @@ _DECISIONS: Final[Mapping[Decision, tuple[frozenset[VideoState], VideoState]]] =
 }
 
 
+_NEWS: Final = {Decision.APPROVED: News.VIDEO_TAKEN, Decision.REJECTED: News.VIDEO_REFUSED}
+
+
 @dataclass(frozen=True, slots=True)
 class Filmed:
     """A candidate whose videos are kept. `slug`, `contest`: of the contest, its name."""
@@ -234,9 +239,17 @@ class VideoStore:
         return public_id
 
     async def decide(
-        self, scope: Scope, slug: str, code: str, public_id: str, decision: Decision, reason: str, actor: str
+        self,
+        scope: Scope,
+        slug: str,
+        code: str,
+        public_id: str,
+        decision: Decision,
+        reason: str,
+        actor: str,
+        nominations: Nominations,
     ) -> None:
-        """Approve, reject or remove a video. Raises ActRefused."""
+        """Approve, reject or remove a video; the candidate is told of the first two. Raises ActRefused."""
         possible, becomes = _DECISIONS[decision]
         async with scoped(self._engine, scope) as connection:
             candidate = await _candidate(connection, scope, slug, code)
@@ -251,6 +264,10 @@ class VideoStore:
             given = {"public_id": public_id, "state": becomes.value, "reason": reason, "actor": actor}
             await connection.execute(_DECIDE, given)
             await _note(connection, actor, decision.value, candidate, public_id, reason)
+            contest, news = await read_contest(connection, slug, scope), _NEWS.get(decision)
+            person = None if contest is None else contest.candidate(code)
+            if contest is not None and person is not None and news is not None:
+                await nominations.tell_of(connection, contest, person, news, reason)
 
     async def ask_now(self, candidate: Filmed, public_id: str) -> None:
         """Have Cloudinary asked about an upload of a candidate."""

@@ -108,6 +108,8 @@ _FRAGMENTS: Final = frozenset(
         ),
         *("resume", "stop_hint", "given_back", "votes_withdrawn"),
         *("nomination_link", "nomination_approved", "nomination_rejected"),
+        *("nomination_change_taken", "nomination_change_refused"),
+        *("nomination_video_taken", "nomination_video_refused"),
         *("dispute", "debited_hint", "ask_readings", "ask_reading_yes", "ask_reading"),
         *("help_dial", "help_words", "contact", "info_codes", "info_codes_by_name", "info_rules"),
     )

@@ -197,6 +197,10 @@ _WRITERS: Final[Mapping[str, Callable[[str, Facts], str]]] = {
     "nomination_link": _nomination("sms.nomination_link"),
     "nomination_approved": _nomination("sms.nomination_approved"),
     "nomination_rejected": _nomination("sms.nomination_rejected"),
+    "nomination_change_taken": _nomination("sms.nomination_change_taken"),
+    "nomination_change_refused": _nomination("sms.nomination_change_refused"),
+    "nomination_video_taken": _nomination("sms.nomination_video_taken"),
+    "nomination_video_refused": _nomination("sms.nomination_video_refused"),
 }
 
 KINDS: Final = tuple(_WRITERS)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -15,9 +16,9 @@ from markupsafe import Markup
 from channels.voting_service import VOTING_SERVICE
 from channels.web.views import NO_REFERRER, message, no_candidate
 from channels.web.vote_requests import FORM_TYPE, fresh_nonce, from_elsewhere
-from gateway.contests.candidate_rules import LENGTH_MAX, Column
+from gateway.contests.candidate_rules import LENGTH_MAX, REASON_LENGTH_MAX, Column
 from gateway.contests.contest import Contest
-from gateway.contests.corrections import Corrections, Fixed, TextRefused, may_change
+from gateway.contests.corrections import Corrections, FieldRefused, Fixed, may_change
 from gateway.contests.keep_photos import Photos
 from gateway.contests.nominations import Nominated, NominationRefused, Nominations, NominationsOver, Nominee
 from gateway.contests.photos import shown
@@ -130,6 +131,10 @@ async def nominate(request: web.Request) -> web.Response:
         text=fields.get("text", ""),
         consent=fields.get("consent") == "1",
         sure=fields.get("sure") == "1",
+        minor=fields.get("minor") == "1" or bool(fields.get("guardian", "").strip()),
+        guardian=fields.get("guardian", ""),
+        guardian_phone=fields.get("guardian_phone", ""),
+        guardian_consent=fields.get("guardian_consent") == "1",
     )
     language = request.app[PAGES].language_of(request, contest.language)
     try:
@@ -153,9 +158,13 @@ async def private_page(request: web.Request) -> web.Response:
 
 
 async def _private(
-    request: web.Request, fault: str | None = None, status: int = 200, *, typed: str | None = None
+    request: web.Request,
+    fault: str | None = None,
+    status: int = 200,
+    *,
+    typed: Mapping[str, str] = MappingProxyType({}),
 ) -> web.Response:
-    """The page, with what is wrong with a form of it. `typed`: the presentation that was refused."""
+    """The page, with what is wrong with a form of it. `typed`: what was refused, by field."""
     try:
         await request.app[LIMITS].receipt_check(request)
     except Problem as problem:
@@ -186,7 +195,12 @@ async def _private(
         photo=photo,
         asked=asked,
         wanted=wanted,
-        presentation=typed if typed is not None else asked.text if asked and asked.text else candidate.text,
+        presentation=typed.get("text") or (asked and asked.text) or candidate.text,
+        name=typed.get("name") or (asked and asked.name) or candidate.name,
+        why=typed.get("why") or (asked and asked.why) or "",
+        why_wanted=candidate.eligible and contest.has_opened(service.now()),
+        name_most=LENGTH_MAX[Column.NAME],
+        why_most=REASON_LENGTH_MAX,
         parts=[part.html for part in parts],
         most=LENGTH_MAX[Column.TEXT],
         fault=fault,
@@ -235,9 +249,9 @@ def own_form(read: Callable[[web.Request], Awaitable[Act]]) -> Handler:
 
 
 class OwnRefused(Exception):
-    """A form of the private page that is not taken, and why: a phrase of `nomination_fault_own`."""
+    """A form of the private page that is not taken, and why: a phrase of `nomination_fault_own`. `typed`: by field."""
 
-    def __init__(self, fault: str, typed: str | None = None) -> None:
+    def __init__(self, fault: str, **typed: str) -> None:
         super().__init__(fault)
         self.fault = fault
         self.typed = typed
@@ -252,14 +266,27 @@ async def _photo(request: web.Request) -> Act:
     return act
 
 
+async def _name(request: web.Request) -> Act:
+    fields = await own_fields(request)
+    typed, why = fields.get("name", ""), fields.get("why", "")
+
+    async def act(request: web.Request, found: Nominated) -> None:
+        try:
+            await request.app[CORRECTIONS].set_name(found.contest, found.candidate, typed, why)
+        except FieldRefused as refused:
+            raise OwnRefused(refused.fault.kind, name=typed, why=why) from None
+
+    return act
+
+
 async def _text(request: web.Request) -> Act:
     typed = (await own_fields(request)).get("text", "")
 
     async def act(request: web.Request, found: Nominated) -> None:
         try:
             await request.app[CORRECTIONS].set_text(found.contest, found.candidate, typed)
-        except TextRefused as refused:
-            raise OwnRefused(f"text_{refused.fault.kind}", typed) from None
+        except FieldRefused as refused:
+            raise OwnRefused(f"text_{refused.fault.kind}", text=typed) from None
 
     return act
 
@@ -295,10 +322,10 @@ async def _read_file(request: web.Request) -> bytes:
 def setup(app: web.Application, nominations: Nominations, photos: Photos) -> None:
     """Serve them. The application needs VOTING_SERVICE, LIMITS and the voters' pages."""
     app[NOMINATIONS], app[NOMINATION_PARTS] = nominations, []
-    app[CORRECTIONS] = Corrections(nominations.engine, photos, nominations.changed)
+    app[CORRECTIONS] = Corrections(nominations, photos)
     app.router.add_get("/c/{slug}/nominate", form_page)
     app.router.add_post("/c/{slug}/nominate", nominate)
     app.router.add_get(OWN_PAGE, private_page)
-    for name, read in (("photo", _photo), ("text", _text), ("leave", _leave)):
+    for name, read in (("name", _name), ("photo", _photo), ("text", _text), ("leave", _leave)):
         app.router.add_post(f"{OWN_PAGE}/{name}", own_form(read))
         app.router.add_get(f"{OWN_PAGE}/{name}", private_page)

@@ -64,17 +64,19 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A candidate comes to another state. `before` None: the candidate is new. `reason`: as the document has it."""
+    """A candidate comes to another state or name. `before` None: the candidate is new. `reason`: as the document has
+    it. `former_name`: of one who comes to another name."""
 
     candidate: Candidate
     before: CandidateStatus | None
     reason: str
+    former_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`contest`: as it will be. `added` and `changed`: candidates to write. `moves`: those of them that come to another
-    state. `untouched`: codes that the document does not name. `new`: there is no such contest yet."""
+    state or name. `untouched`: codes that the document does not name. `new`: there is no such contest yet."""
 
     contest: Contest
     changes: tuple[Change, ...]
@@ -234,6 +236,8 @@ class _Resolver:
                 self.changes.append(
                     Change(f"candidate {held.code} {name}", str(before or "none"), str(after or "none"))
                 )
+        if wanted.name != held.name:
+            self.moves.append(Move(wanted, wanted.status, "", held.name))
         if wanted.status is not held.status:
             self._move(held.status, wanted, entry.reason or "")
         if wanted != held:

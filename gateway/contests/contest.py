@@ -92,12 +92,22 @@ def called(code: str, name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """A name that a candidate had until a moment, while votes were sold or after; `reason`: why it changed."""
+
+    former: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A person or thing to vote for. `code` has two or more digits, unique in the contest for ever, never
     `00…`: that is a number by which staff know one who proposed themselves, until they are approved and get a code.
     `photo_url`: an https address elsewhere, or None; `photo` goes before it. `category`: one of the contest's,
     or empty. `text`: a plain presentation. `reason`: why they were rejected, withdrawn or evicted. `video`: the
-    approved one. `evicted_at`: since when they are evicted; None for others."""
+    approved one. `evicted_at`: since when they are evicted; None for others. `renamed`: names that they
+    had since votes were first sold, the latest first."""
 
     id: UUID
     code: str
@@ -110,6 +120,7 @@ class Candidate:
     photo: Picture | None = None
     video: Video | None = None
     evicted_at: datetime | None = None
+    renamed: tuple[Renamed, ...] = ()
 
     @property
     def eligible(self) -> bool:
@@ -235,6 +246,10 @@ class Contest:
     def public(self) -> bool:
         """Whether voters may know of it."""
         return self.state is not ContestState.DRAFT
+
+    def has_opened(self, now: datetime) -> bool:
+        """Whether votes may have been sold by this instant."""
+        return self.public and self.opens_at <= now
 
     def phase_at(self, now: datetime) -> Phase:
         """Where it stands at this instant."""

@@ -1,10 +1,12 @@
-"""What candidates change of themselves by their private link: their presentation, their photo, and that they leave.
+"""What candidates change of themselves by their private link: their name, their presentation, their photo, and
+that they leave.
 
 While a nomination waits, a change is made at once. Of an approved candidate it waits until a person agrees, and the old
-stays public. A later change takes the place of one that waits.
+stays public. A later change takes the place of one that waits. A name that changes once votes are sold has a reason,
+which everybody reads with the former name.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -12,30 +14,36 @@ from uuid import UUID
 
 from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.contests.candidate_import import Fault
-from gateway.contests.candidate_rules import Column, tidy
+from gateway.contests.candidate_rules import REASON_LENGTH_MAX, Column, tidy
 from gateway.contests.changes import Entry, plan
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, Phase, Picture
 from gateway.contests.directory import picture_of, read_contest
 from gateway.contests.keep_photos import Photos, UnknownCandidate, write_noted
-from gateway.contests.nominations import ACTOR, field_faults
+from gateway.contests.nominations import ACTOR, News, Nominations, field_faults
 from gateway.contests.photo_store import columns_of
 from gateway.contests.store import lock_contests, write_plan
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidate_corrections
+from gateway.values.names import same_name, strange_sign
 from gateway.values.scope import Scope
 
+_WHAT: Final = ("name", "text", "photo")
+_NOTHING: Final[Mapping[str, None]] = {"name": None, "why": None, "text": None}
 _STANDING: Final = frozenset({CandidateStatus.SUBMITTED, CandidateStatus.APPROVED})
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A change that waits: None for what stays. With a `reason`, it was not agreed to, and nothing waits."""
+    """A change that waits: None for what stays. `why`: the name is to change, empty before votes are sold. With a
+    `reason`, it was not agreed to, and nothing waits."""
 
     candidate_id: UUID
+    name: str | None
+    why: str | None
     text: str | None
     photo: Picture | None
     reason: str | None
@@ -46,8 +54,8 @@ class Fixed(Exception):
     """The candidate does not stand any more, or the contest is over: nothing can be changed by the link."""
 
 
-class TextRefused(Exception):
-    """A presentation that cannot be kept; nothing was changed."""
+class FieldRefused(Exception):
+    """A name or presentation that cannot be kept; nothing was changed."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.kind)
@@ -64,12 +72,13 @@ def may_change(contest: Contest, candidate: Candidate, now: datetime) -> bool:
 
 
 class Corrections:
-    """`photos`: what keeps files; `changed`: called after a change, so that this process knows of it at once."""
+    """`nominations`: what tells candidates; `photos`: what keeps files."""
 
-    def __init__(self, engine: AsyncEngine, photos: Photos, changed: Callable[[], Awaitable[None]]) -> None:
-        self._engine = engine
+    def __init__(self, nominations: Nominations, photos: Photos) -> None:
+        self._engine = nominations.engine
+        self._changed = nominations.changed
+        self._nominations = nominations
         self._photos = photos
-        self._changed = changed
 
     async def of(self, candidate: Candidate) -> Correction | None:
         """The change of a candidate that waits, or that was not agreed to last."""
@@ -85,13 +94,36 @@ class Corrections:
             rows = await connection.execute(asked.order_by(correction.made_at))
             return [_correction(row) for row in rows if row.candidate_id in standing]
 
+    async def set_name(self, contest: Contest, candidate: Candidate, typed: str, why: str) -> None:
+        """Change the name, or ask for it; `why`: needed once votes are sold. Raises FieldRefused, Fixed."""
+        name, why = tidy(Column.NAME, typed), " ".join(why.split())
+        if faults := field_faults({Column.NAME: name}):
+            raise FieldRefused(faults[0])
+        if len(why) > REASON_LENGTH_MAX or strange_sign(why) is not None:
+            raise FieldRefused(Fault(1, "why", "why_odd", str(REASON_LENGTH_MAX)))
+        async with self._engine.begin() as connection:
+            contest, candidate, now = await _held(connection, contest, candidate)
+            others = [one for one in contest.candidates if one.id != candidate.id and one.status in _STANDING]
+            if any(same_name(one.name) == same_name(name) for one in others):
+                raise FieldRefused(Fault(1, Column.NAME.value, "name_held"))
+            public = contest.has_opened(now)
+            if candidate.status is CandidateStatus.SUBMITTED:
+                await _write(connection, contest, _entry(candidate, name=name), ACTOR, "candidate.edit", why)
+            elif name == candidate.name:
+                await _ask(connection, contest, candidate, {"name": None, "why": None})
+            elif public and not why:
+                raise FieldRefused(Fault(1, "why", "why_missing"))
+            else:
+                await _ask(connection, contest, candidate, {"name": name, "why": why if public else ""})
+        await self._changed()
+
     async def set_text(self, contest: Contest, candidate: Candidate, typed: str) -> None:
-        """Change the presentation, or ask for it. Raises TextRefused, Fixed."""
+        """Change the presentation, or ask for it. Raises FieldRefused, Fixed."""
         presentation = tidy(Column.TEXT, typed)
         if faults := field_faults({Column.TEXT: presentation}):
-            raise TextRefused(faults[0])
+            raise FieldRefused(faults[0])
         async with self._engine.begin() as connection:
-            contest, candidate = await _held(connection, contest, candidate)
+            contest, candidate, _ = await _held(connection, contest, candidate)
             if candidate.status is CandidateStatus.SUBMITTED:
                 await _write(connection, contest, _entry(candidate, text=presentation), ACTOR, "candidate.edit")
             else:
@@ -102,7 +134,7 @@ class Corrections:
     async def set_photo(self, contest: Contest, candidate: Candidate, data: bytes) -> None:
         """Change the photo, or ask for it. Raises PhotoRefused, Fixed, UnknownCandidate, OSError."""
         async with self._engine.begin() as connection:
-            _, candidate = await _held(connection, contest, candidate)
+            _, candidate, _ = await _held(connection, contest, candidate)
         if candidate.status is CandidateStatus.SUBMITTED:
             await self._photos.keep(None, contest.slug, candidate.code, data, ACTOR)
             return
@@ -110,7 +142,7 @@ class Corrections:
         former = None
         try:
             async with self._engine.begin() as connection:
-                contest, candidate = await _held(connection, contest, candidate)
+                contest, candidate, _ = await _held(connection, contest, candidate)
                 waiting = await _read(connection, candidate.id)
                 former = None if waiting is None else waiting.photo
                 await _ask(connection, contest, candidate, columns_of(made))
@@ -123,7 +155,7 @@ class Corrections:
     async def leave(self, contest: Contest, candidate: Candidate) -> None:
         """Withdraw the candidate. Raises Fixed."""
         async with self._engine.begin() as connection:
-            contest, candidate = await _held(connection, contest, candidate)
+            contest, candidate, _ = await _held(connection, contest, candidate)
             entry = replace(_entry(candidate), status=CandidateStatus.WITHDRAWN)
             await _write(connection, contest, entry, ACTOR, "candidate.withdrawn")
         await self._changed()
@@ -143,7 +175,7 @@ class Corrections:
             unused = asked.photo
             of = candidate_corrections.c.candidate_id == candidate.id
             if reason:
-                values = {"text": None, **columns_of(None), "reason": reason}
+                values = {**_NOTHING, **columns_of(None), "reason": reason}
                 await connection.execute(update(candidate_corrections).where(of).values(values))
                 detail = {"code": code, "reason": reason}
                 await note(
@@ -158,34 +190,42 @@ class Corrections:
                 if asked.photo is not None:
                     of_photo = (contest.id, slug, code)
                     unused = await write_noted(connection, candidate.id, asked.photo, of_photo, person)
-                if asked.text is not None:
-                    entry = _entry(candidate, text=asked.text)
-                    await _write(connection, contest, entry, person, "candidate.edit")
+                entry = _entry(candidate, name=asked.name, text=asked.text)
+                candidate = await _write(connection, contest, entry, person, "candidate.edit", asked.why or "")
                 await connection.execute(delete(candidate_corrections).where(of))
+            news = News.CHANGE_REFUSED if reason else News.CHANGE_TAKEN
+            await self._nominations.tell_of(connection, contest, candidate, news, reason)
         await self._photos.forget(unused)
         await self._changed()
 
 
-async def _held(connection: AsyncConnection, contest: Contest, candidate: Candidate) -> tuple[Contest, Candidate]:
-    """Both as they are, locked until the end of this transaction. Raises Fixed."""
+async def _held(
+    connection: AsyncConnection, contest: Contest, candidate: Candidate
+) -> tuple[Contest, Candidate, datetime]:
+    """Both as they are, locked until the end of this transaction, and when it began. Raises Fixed."""
     await lock_contests(connection)
     held = await read_contest(connection, contest.slug, None)
     now = (await connection.execute(select(func.now()))).scalar_one()
     person = None if held is None else next((one for one in held.candidates if one.id == candidate.id), None)
     if held is None or person is None or not may_change(held, person, now):
         raise Fixed
-    return held, person
+    return held, person, now
 
 
-def _entry(candidate: Candidate, *, text: str | None = None) -> Entry:
+def _entry(candidate: Candidate, *, name: str | None = None, text: str | None = None) -> Entry:
     """The candidate as they are, but for what is given."""
-    return Entry(candidate.name, candidate.status, candidate.id, candidate.code, candidate.photo_url, text=text)
+    wanted = candidate.name if name is None else name
+    return Entry(wanted, candidate.status, candidate.id, candidate.code, candidate.photo_url, text=text)
 
 
-async def _write(connection: AsyncConnection, contest: Contest, entry: Entry, actor: str, act: str) -> None:
+async def _write(
+    connection: AsyncConnection, contest: Contest, entry: Entry, actor: str, act: str, reason: str = ""
+) -> Candidate:
+    """Write a candidate; as they are then."""
     made = plan(contest, replace(contest, candidates=(), _by_code={}), [entry])
     if made.changes:
-        await write_plan(connection, made, actor, act)
+        await write_plan(connection, made, actor, act, reason)
+    return next(one for one in made.contest.candidates if one.id == entry.id)
 
 
 async def _ask(
@@ -193,29 +233,23 @@ async def _ask(
 ) -> None:
     """Write what waits, beside what waits already. What is as it stands does not wait."""
     waiting = await _read(connection, candidate.id)
-    held: dict[str, object] = {"text": None, **columns_of(None)}
+    held: dict[str, object] = {**_NOTHING, **columns_of(None)}
     if waiting is not None:
-        held = {"text": waiting.text, **columns_of(waiting.photo)}
+        held = {name: getattr(waiting, name) for name in _NOTHING} | columns_of(waiting.photo)
     asked = {**held, **wanted}
     of = candidate_corrections.c.candidate_id == candidate.id
-    if asked["text"] is None and asked["photo"] is None:
+    if all(asked[name] is None for name in _WHAT):
         await connection.execute(delete(candidate_corrections).where(of))
         return
     row = {"candidate_id": candidate.id, "contest_id": contest.id, "reason": None, **asked}
     written = upsert(candidate_corrections).values(row)
     changed = {**asked, "reason": None, "made_at": func.now()}
     await connection.execute(written.on_conflict_do_update(index_elements=["candidate_id"], set_=changed))
-    what = [name for name in ("text", "photo") if name in wanted]
+    what = [name for name in _WHAT if name in wanted]
     detail = {"code": candidate.code, "what": what}
     await note(
         connection, actor=ACTOR, act="candidate.correction", subject=contest.slug, detail=detail, contest=contest.id
     )
-
-
-async def _note(
-    connection: AsyncConnection, contest: Contest, actor: str, act: str, detail: Mapping[str, object]
-) -> None:
-    await note(connection, actor=actor, act=act, subject=contest.slug, detail=detail, contest=contest.id)
 
 
 async def _read(connection: AsyncConnection, candidate_id: UUID) -> Correction | None:
@@ -225,4 +259,4 @@ async def _read(connection: AsyncConnection, candidate_id: UUID) -> Correction |
 
 
 def _correction(row: Row[Any]) -> Correction:
-    return Correction(row.candidate_id, row.text, picture_of(row), row.reason, row.made_at)
+    return Correction(row.candidate_id, row.name, row.why, row.text, picture_of(row), row.reason, row.made_at)

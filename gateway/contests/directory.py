@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.brand import NO_BRAND, Brand
 from gateway.contests.brand_store import read_brands
-from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture, TieBreak
+from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture, Renamed, TieBreak
 from gateway.contests.rounds import Round, next_round
 from gateway.contests.service_codes import menu_numbers
 from gateway.contests.videos import Video
@@ -35,6 +35,9 @@ DIAL_CODE: Final = """
 """
 _VIDEOS: Final = text("""
 select candidate_id, public_id, version, width, height from video_uploads where state = 'approved'
+""")
+_RENAMED: Final = text("""
+select candidate_id, former_name, made_at, reason from candidate_changes where former_name is not null order by id desc
 """)
 # Columns of a contest's row that are no fields of `Contest`, or have another form there.
 NOT_IN_A_CONTEST: Final = frozenset(
@@ -141,6 +144,9 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
     ranking = (await connection.execute(people)).all()
     approved = (await connection.execute(_VIDEOS)).all()
     shown = {row.candidate_id: Video(row.public_id, row.version, row.width, row.height) for row in approved}
+    renamed: dict[UUID, list[Renamed]] = defaultdict(list)
+    for row in (await connection.execute(_RENAMED)).all():
+        renamed[row.candidate_id].append(Renamed(row.former_name, row.made_at, row.reason))
     by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
     for row in ranking:
         by_contest[row.contest_id].append(
@@ -156,6 +162,7 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
                 picture_of(row),
                 shown.get(row.id),
                 row.evicted_at,
+                tuple(renamed.get(row.id, ())),
             )
         )
     brands = await read_brands(connection, None if not conditions else [row.organiser_id for row in rows])

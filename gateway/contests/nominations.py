@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -44,7 +45,8 @@ _MAIL_LENGTH_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Nominee:
-    """Who is proposed, as typed. `sure`: they saw that their name looks like another's."""
+    """Who is proposed, as typed. `sure`: they saw that their name looks like another's. `minor`: under 18 years, who
+    has a guardian, whose name, number and consent are wanted."""
 
     name: str
     contact: str
@@ -52,6 +54,18 @@ class Nominee:
     text: str = ""
     consent: bool = False
     sure: bool = False
+    minor: bool = False
+    guardian: str = ""
+    guardian_phone: str = ""
+    guardian_consent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guardian:
+    """Who agreed that a minor stands in a contest. `phone`: as E.164."""
+
+    name: str
+    phone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,10 @@ class News(StrEnum):
     LINK = "nomination_link"
     APPROVED = "nomination_approved"
     REJECTED = "nomination_rejected"
+    CHANGE_TAKEN = "nomination_change_taken"
+    CHANGE_REFUSED = "nomination_change_refused"
+    VIDEO_TAKEN = "nomination_video_taken"
+    VIDEO_REFUSED = "nomination_video_refused"
 
 
 Tell = Callable[[AsyncConnection, News, str, str, Mapping[str, str]], Awaitable[None]]
@@ -108,6 +126,11 @@ def read_contact(typed: str, country: str) -> str | None:
     return number.e164 if isinstance(number, Msisdn) else None
 
 
+def guardian_place(candidate_id: UUID) -> str:
+    """Where a guardian is sealed."""
+    return f"candidate_links.guardian_cipher:{candidate_id}"
+
+
 def contact_place(candidate_id: UUID) -> str:
     """Where a contact is sealed."""
     return f"candidate_links.contact_cipher:{candidate_id}"
@@ -141,7 +164,7 @@ class Nominations:
                 raise NominationsOver(slug)
             if sum(one.status is CandidateStatus.SUBMITTED for one in contest.candidates) >= WAITING_MAX:
                 raise NominationsOver(slug)
-            checked, contact = _checked(nominee, contest)
+            checked, contact, guardian = _checked(nominee, contest)
             index = self._vault.index(contact)
             entry = replace(checked, code=await _number(connection, contest, index, sure=nominee.sure))
             made = plan(contest, replace(contest, candidates=(), _by_code={}), [entry])
@@ -155,6 +178,7 @@ class Nominations:
                 "token_hash": _hash(token),
                 "contact_cipher": self._vault.seal(contact, contact_place(person.id)),
                 "contact_index": index,
+                "guardian_cipher": None if guardian is None else self._seal_guardian(guardian, person.id),
                 "language": language,
                 "consented_at": now,
             }
@@ -204,6 +228,22 @@ class Nominations:
         reached = await self._reached(connection, candidate)
         return None if reached is None else reached[0]
 
+    async def guardians(self, connection: AsyncConnection, people: Sequence[Candidate]) -> Mapping[UUID, Guardian]:
+        """Guardians of those of these candidates who are minors. Raises SealBroken."""
+        link = candidate_links.c
+        asked = select(link.candidate_id, link.guardian_cipher).where(
+            link.candidate_id.in_([person.id for person in people]), link.guardian_cipher.is_not(None)
+        )
+        return {
+            row.candidate_id: Guardian(
+                **orjson.loads(self._vault.open(row.guardian_cipher, guardian_place(row.candidate_id)))
+            )
+            for row in await connection.execute(asked)
+        }
+
+    def _seal_guardian(self, guardian: Guardian, candidate_id: UUID) -> bytes:
+        return self._vault.seal(orjson.dumps(guardian).decode(), guardian_place(candidate_id))
+
     async def tell_decisions(self, connection: AsyncConnection, before: Contest, after: Contest) -> None:
         """Tell candidates who left a contact that they were approved or rejected, and why."""
         were = {person.id: person.status for person in before.candidates}
@@ -211,11 +251,17 @@ class Nominations:
             news = _DECIDED.get(person.status)
             if news is None or were.get(person.id, person.status) is person.status:
                 continue
-            reached = await self._reached(connection, person)
-            if reached is not None:
-                link = f"{self._public_url}/c/{after.slug}" + (f"/{person.code}" if person.eligible else "")
-                facts = {"name": person.name, "contest": after.name, "code": person.code, "link": link}
-                await self._tell(connection, news, *reached, {**facts, "reason": person.reason})
+            await self.tell_of(connection, after, person, news, person.reason)
+
+    async def tell_of(
+        self, connection: AsyncConnection, contest: Contest, candidate: Candidate, news: News, reason: str = ""
+    ) -> None:
+        """Tell a candidate who left a contact what was decided."""
+        if (reached := await self._reached(connection, candidate)) is None:
+            return
+        link = f"{self._public_url}/c/{contest.slug}" + (f"/{candidate.code}" if candidate.eligible else "")
+        facts = {"name": candidate.name, "contest": contest.name, "code": candidate.code, "link": link}
+        await self._tell(connection, news, *reached, {**facts, "reason": reason})
 
     async def _reached(self, connection: AsyncConnection, candidate: Candidate) -> tuple[str, str] | None:
         """The contact of a candidate, and in which language they read."""
@@ -268,8 +314,8 @@ async def _number(connection: AsyncConnection, contest: Contest, contact: bytes,
     return f"{RESERVED_START}{number:04d}"
 
 
-def _checked(nominee: Nominee, contest: Contest) -> tuple[Entry, str]:
-    """What is written, and the contact. Raises NominationRefused."""
+def _checked(nominee: Nominee, contest: Contest) -> tuple[Entry, str, Guardian | None]:
+    """What is written, the contact, and the guardian of a minor. Raises NominationRefused."""
     typed: Mapping[Column, str] = {
         Column.NAME: tidy(Column.NAME, nominee.name),
         Column.TEXT: tidy(Column.TEXT, nominee.text),
@@ -282,13 +328,25 @@ def _checked(nominee: Nominee, contest: Contest) -> tuple[Entry, str]:
         faults.append(Fault(1, Column.CATEGORY.value, "unknown_category"))
     if not nominee.consent:
         faults.append(Fault(1, "consent", "no_consent"))
+    guardian = _guardian(nominee, contest.country, faults) if nominee.minor else None
     if faults or contact is None:
         raise NominationRefused(faults)
     alike = look_alike(typed[Column.NAME], contest.candidates)
     if alike is not None and not nominee.sure:
         raise NominationRefused([], alike)
     status, presentation = CandidateStatus.SUBMITTED, typed[Column.TEXT]
-    return Entry(typed[Column.NAME], status, category=nominee.category, text=presentation), contact
+    return Entry(typed[Column.NAME], status, category=nominee.category, text=presentation), contact, guardian
+
+
+def _guardian(nominee: Nominee, country: str, faults: list[Fault]) -> Guardian | None:
+    """The guardian of a minor; what is wrong is added to the faults."""
+    name, number = tidy(Column.NAME, nominee.guardian), read_msisdn(nominee.guardian_phone.strip(), country)
+    faults += [replace(fault, column="guardian") for fault in field_faults({Column.NAME: name})]
+    if not isinstance(number, Msisdn):
+        faults.append(Fault(1, "guardian_phone", "guardian_phone"))
+    if not nominee.guardian_consent:
+        faults.append(Fault(1, "guardian_consent", "no_guardian_consent"))
+    return Guardian(name, number.e164) if isinstance(number, Msisdn) else None
 
 
 def field_faults(typed: Mapping[Column, str]) -> list[Fault]:

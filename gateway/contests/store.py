@@ -108,7 +108,9 @@ async def write_plan(
     for candidate in plan.changed:
         row = _person(candidate, now)
         await connection.execute(update(candidates).where(candidates.c.id == candidate.id).values(row))
-    if plan.moves:
+    # Until votes are sold, nobody chose by a name.
+    moved = [move for move in plan.moves if move.former_name is None or contest.has_opened(now)]
+    if moved:
         moves = [
             {
                 "candidate_id": move.candidate.id,
@@ -117,8 +119,9 @@ async def write_plan(
                 "to_status": move.candidate.status,
                 "reason": reason or move.reason,
                 "made_by": actor,
+                "former_name": move.former_name,
             }
-            for move in plan.moves
+            for move in moved
         ]
         await connection.execute(insert(candidate_changes), moves)
     await _keep_rounds(connection, contest, now)

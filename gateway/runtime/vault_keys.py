@@ -70,6 +70,12 @@ EVERYTHING: Final = (
         ("candidate_id",),
         lambda row: nominations.contact_place(row.candidate_id),
     ),
+    Sealed(
+        "candidate_links",
+        "guardian_cipher",
+        ("candidate_id",),
+        lambda row: nominations.guardian_place(row.candidate_id),
+    ),
     Sealed("beneficiaries", "phone_cipher", ("id",), lambda row: payouts.phone_place(row.id)),
     Sealed(
         "callbacks",

@@ -161,7 +161,9 @@ candidate_changes = table(
     strings("from_status", null=True),
     strings("to_status", "reason", "made_by"),
     timestamps("made_at", default="now()"),
+    strings("former_name", null=True),
     index("candidate_changes_of", "candidate_id", "id"),
+    index("candidate_changes_of_name", "id", where="former_name is not null"),
 )
 
 candidate_links = table(
@@ -172,9 +174,9 @@ candidate_links = table(
     binaries("contact_cipher", null=True),
     timestamps("made_at", default="now()"),
     timestamps("consented_at", null=True),
-    binaries("contact_index", null=True),
+    binaries("contact_index", "guardian_cipher", null=True),
     UniqueConstraint("token_hash"),
-    checks("(contact_cipher is null) = (consented_at is null)"),
+    checks("(contact_cipher is null) = (consented_at is null)", "guardian_cipher is null or consented_at is not null"),
     index("candidate_links_of_contact", "contact_index", "made_at", where="contact_index is not null"),
 )
 
@@ -188,12 +190,17 @@ candidate_corrections = table(
     binaries("photo_blur", null=True),
     strings("reason", null=True),
     timestamps("made_at", default="now()"),
+    strings("name", "why", null=True),
     CheckConstraint(
         "(photo is null) = (photo_blur is null) and (photo is null) = (photo_sides = '{}')"
         " and octet_length(photo_blur) <= 1024",
         name="candidate_corrections_photo",
     ),
-    checks("(reason is null) = (text is not null or photo is not null)"),
+    CheckConstraint(
+        "(reason is null) = (text is not null or photo is not null or name is not null)",
+        name="candidate_corrections_wanted",
+    ),
+    checks("(name is null) = (why is null)"),
     index("candidate_corrections_waiting", "contest_id", "made_at", where="reason is null"),
 )
 

@@ -302,12 +302,15 @@ async def test_changes_of_candidates_wait_in_the_queue(office: Office, awa: Clie
     link = f"/nominations/{found[1]}"
     async with own.post(f"{link}/text", data={"text": "My own words"}) as answer:
         assert answer.status == 200
+    async with own.post(f"{link}/name", data={"name": "Fatou Bàmba", "why": "A wrong letter"}) as answer:
+        assert answer.status == 200
     body = FormData()
     body.add_field("file", BytesIO(saved(halves())), filename="me.jpg")
     async with own.post(f"{link}/photo", data=body) as answer:
         assert answer.status == 200
     page = await text_of(awa, QUEUE)
     assert ("My own words" in page, "As it would be" in page, page.count("<img")) == (True, True, 1)
+    assert ("Fatou Bàmba" in page, "A wrong letter" in page, "05 Fatou Bamba" in page) == (True, True, True)
     await office.form(awa, QUEUE, f"{PATH}/07/correction", act="reject", reason="")
     status, page = await office.form(awa, QUEUE, f"{PATH}/07/correction", act="approve")
     assert (status, "My own words" in page) == (200, False)

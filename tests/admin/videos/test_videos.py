@@ -17,12 +17,14 @@ from sqlalchemy import text
 
 from admin.access.rules import Role
 from admin.videos.cloudinary import Cloudinary, CloudinarySettings
+from admin.videos.store import Decision
 from channels.web.nominations import NOMINATIONS
 from gateway.contests.nominations import Nominee
 from gateway.http.raw_exchange import RawRequest
 from gateway.storage.doorbell import Work
 from tests.admin.back_office import Office, open_office, other_organiser
 from tests.movies import mp4
+from tests.rigs.nominations import texts
 from tests.sandbox.country import Country
 
 AWA, YAO = "awa@house.test", "yao@house.test"
@@ -239,6 +241,15 @@ async def test_who_was_nominated_uploads_by_their_own_link(studio: Studio) -> No
     async with rig.engine.begin() as connection:
         await connection.execute(text("update candidates set status = 'approved', code = '13' where code = '000001'"))
     assert (await sign(nomination=token))[0] == 200
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("update video_uploads set state = 'ready'"))
+    public_id, organiser = signed["fields"]["public_id"], rig.contest.organiser_id
+    for decision, why in ((Decision.APPROVED, ""), (Decision.REJECTED, "Too dark")):
+        nominations = studio.office.app[NOMINATIONS]
+        await studio.office.videos.decide(organiser, "star", "13", public_id, decision, why, AWA, nominations)
+    told = {kind: words for kind, _, words in await texts(rig)}
+    assert "votre vidéo est publiée" in told["nomination_video_taken"]
+    assert told["nomination_video_refused"].endswith("Motif: Too dark")
     async with rig.engine.begin() as connection:
         await connection.execute(text("update candidates set status = 'withdrawn' where code = '13'"))
     assert (await sign(nomination=token))[0] == 409

@@ -19,13 +19,16 @@ from channels.messages.outbox import Outbox, SentMessage
 from channels.messages.rules import Routes
 from channels.voting_service import VOTING_SERVICE
 from channels.web import nominations as pages_of_nominations
+from gateway.contests.contest import Contest
 from gateway.contests.corrections import Corrections, NothingWaits
+from gateway.contests.directory import read_contest
 from gateway.contests.keep_photos import Photos
-from gateway.contests.nominations import OF_CONTACT_A_DAY, WAITING_MAX, read_contact
+from gateway.contests.nominations import OF_CONTACT_A_DAY, WAITING_MAX, Guardian, read_contact
 from gateway.contests.resize_apart import Resizer
 from gateway.http import middleware
 from gateway.http.limits import LIMITS, NOMINATIONS_AN_HOUR, RateLimits
 from gateway.http.pages import Pages
+from gateway.storage.engine import scoped
 from gateway.storage.pictures import FolderPictures
 from leaderboard.scores import Rankings
 from tests.rigs.live_service import live_service
@@ -370,13 +373,84 @@ async def test_a_change_of_a_candidate_waits_and_the_old_stays_public(visitor: V
     assert (row.text, row.photo is None) == (None, False)
 
 
+async def test_a_name_is_corrected_at_once_until_the_nomination_is_approved(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    status, page = await visitor.change(link, "name", name="  Léa   Bony-Diop ")
+    assert (status, "<h1>Léa Bony-Diop</h1>" in page) == (200, True)
+    for name, words in (
+        ("", "Write your name"),
+        ("…", "neither a letter"),
+        ("x" * 201, "at most 200 characters"),
+        ("A\u202e", "invisible character"),
+        ("awa ouattara", "Another candidate has this name"),
+    ):
+        status, page = await visitor.change(link, "name", name=name)
+        assert (status, words in page) == (422, True), name
+    assert await visitor.rig.one("select count(*) from candidate_changes where former_name is not null") == 1
+
+
+async def test_a_changed_name_waits_and_is_public_with_its_reason(visitor: Visitor) -> None:
+    rig = visitor.rig
+    _, _, link = await visitor.send()
+    await visitor.decide("approved")
+    status, page = await visitor.change(link, "name", name="Léa Koné")
+    assert (status, "say why your name changes" in page, 'value="Léa Koné"' in page) == (422, True, True)
+    status, page = await visitor.change(link, "name", name="Léa Koné", why="\u202e")
+    assert (status, "Give a reason" in page) == (422, True)
+    status, page = await visitor.change(link, "name", name="Léa Koné", why="I married")
+    assert (status, "This change waits" in page, "<h1>Léa Bony</h1>" in page) == (200, True, True)
+    # What stands already is no change.
+    await visitor.change(link, "name", name="Léa Bony")
+    assert await rig.one("select count(*) from candidate_corrections") == 0
+    await visitor.change(link, "name", name="Léa Koné", why="I married")
+    corrections = Corrections(nominations_of(rig), Photos(rig.engine, FolderPictures(visitor.photos), Resizer()))
+    organiser = await rig.one("select organiser_id from contests where slug = 'star'")
+    await corrections.decide(organiser, "star", "13", "awa@demo.test")
+    await rig.directory.refresh()
+    contest = rig.directory.by_slug("star")
+    assert contest is not None
+    held = contest.candidate("13")
+    assert held is not None
+    assert (held.name, [(one.former, one.reason) for one in held.renamed]) == ("Léa Koné", [("Léa Bony", "I married")])
+    await visitor.change(link, "text", text="Other words")
+    await corrections.decide(organiser, "star", "13", "awa@demo.test", reason="Too loud")
+    told = {kind: words for kind, _, words in await texts(rig)}
+    assert (
+        "the change that you asked for is published: https://vote.example/c/star/13"
+        in (told["nomination_change_taken"])
+    )
+    assert told["nomination_change_refused"].endswith("Reason: Too loud")
+
+
+async def test_a_minor_has_a_guardian_whom_only_the_team_reads(visitor: Visitor) -> None:
+    status, page, _ = await visitor.send(minor="1")
+    words = ("Write your name.", "no number of this country", "guardian ticks this box")
+    assert (status, [one in page for one in words]) == (422, [True] * 3)
+    guardian = {"guardian": "Mariam Bony", "guardian_phone": "0707080910", "guardian_consent": "1"}
+    status, page, _ = await visitor.send(**guardian)
+    assert (status, "Mariam" in page) == (200, False)
+    rig, contest = visitor.rig, await read(visitor.rig)
+    async with scoped(rig.engine, contest.organiser_id) as connection:
+        found = await nominations_of(rig).guardians(connection, contest.candidates)
+    (person,) = [one for one in contest.candidates if one.name == "Léa Bony"]
+    assert found == {person.id: Guardian("Mariam Bony", "+2250707080910")}
+    assert "Mariam" not in str(await rig.rows("select * from audit_log"))
+    assert b"Mariam" not in await rig.one("select guardian_cipher from candidate_links")
+
+
+async def read(rig: Rig) -> Contest:
+    """The contest with those who wait."""
+    async with rig.engine.connect() as connection:
+        contest = await read_contest(connection, "star", None)
+    assert contest is not None
+    return contest
+
+
 async def test_a_change_is_agreed_to_or_refused(visitor: Visitor) -> None:
     _, _, link = await visitor.send()
     await visitor.decide("approved")
     rig = visitor.rig
-    corrections = Corrections(
-        rig.engine, Photos(rig.engine, FolderPictures(visitor.photos), Resizer()), rig.directory.refresh
-    )
+    corrections = Corrections(nominations_of(rig), Photos(rig.engine, FolderPictures(visitor.photos), Resizer()))
     await visitor.change(link, "text", text="New words")
     await visitor.photo(link, saved(halves()))
     await corrections.decide(None, "star", "13", "awa@demo.test", reason="A friend's photo")
