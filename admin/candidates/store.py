@@ -70,7 +70,8 @@ order by l.id desc, c.place desc
 _LATER: Final = text("select id from candidates where contest_id = :contest and created_at > :at")
 _EVICTED: Final = text("""
 select candidate_id, max(made_at) as since from candidate_changes
-where candidate_id = any(:candidates) and to_status = 'evicted' and made_at <= :at group by 1
+where candidate_id = any(:candidates) and to_status = 'evicted' and former_name is null and made_at <= :at
+group by 1
 """)
 # Counted again: what totals were is kept nowhere else.
 _VOTES_THEN: Final = text("""

@@ -236,7 +236,7 @@ class _Resolver:
                 self.changes.append(
                     Change(f"candidate {held.code} {name}", str(before or "none"), str(after or "none"))
                 )
-        if wanted.name != held.name:
+        if wanted.name != held.name and held.public:
             self.moves.append(Move(wanted, wanted.status, "", held.name))
         if wanted.status is not held.status:
             self._move(held.status, wanted, entry.reason or "")

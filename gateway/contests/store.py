@@ -108,7 +108,7 @@ async def write_plan(
     for candidate in plan.changed:
         row = _person(candidate, now)
         await connection.execute(update(candidates).where(candidates.c.id == candidate.id).values(row))
-    # Until votes are sold, nobody chose by a name.
+    # Until votes are sold, no voter chose by a name.
     moved = [move for move in plan.moves if move.former_name is None or contest.has_opened(now)]
     if moved:
         moves = [

@@ -62,6 +62,10 @@ FACTS = {
     MailKind.NOMINATION_LINK: {"name": "Léa", "contest": "Étoiles", "link": LINK},
     MailKind.NOMINATION_APPROVED: {"name": "Léa", "contest": "Étoiles", "link": LINK, "code": "13"},
     MailKind.NOMINATION_REJECTED: {"name": "Léa", "contest": "Étoiles", "link": LINK, "reason": "Too young"},
+    MailKind.NOMINATION_CHANGE_TAKEN: {"name": "Léa", "contest": "Étoiles", "link": LINK},
+    MailKind.NOMINATION_CHANGE_REFUSED: {"name": "Léa", "contest": "Étoiles", "link": LINK, "reason": "Too loud"},
+    MailKind.NOMINATION_VIDEO_TAKEN: {"name": "Léa", "contest": "Étoiles", "link": LINK},
+    MailKind.NOMINATION_VIDEO_REFUSED: {"name": "Léa", "contest": "Étoiles", "link": LINK, "reason": "Too dark"},
 }
 
 

@@ -242,7 +242,8 @@ async def test_who_was_nominated_uploads_by_their_own_link(studio: Studio) -> No
         await connection.execute(text("update candidates set status = 'approved', code = '13' where code = '000001'"))
     assert (await sign(nomination=token))[0] == 200
     async with rig.engine.begin() as connection:
-        await connection.execute(text("update video_uploads set state = 'ready'"))
+        await connection.execute(text("update video_uploads set ask_at = now() where state = 'issued'"))
+    await studio.work()
     public_id, organiser = signed["fields"]["public_id"], rig.contest.organiser_id
     for decision, why in ((Decision.APPROVED, ""), (Decision.REJECTED, "Too dark")):
         nominations = studio.office.app[NOMINATIONS]

@@ -377,16 +377,19 @@ async def test_a_name_is_corrected_at_once_until_the_nomination_is_approved(visi
     _, _, link = await visitor.send()
     status, page = await visitor.change(link, "name", name="  Léa   Bony-Diop ")
     assert (status, "<h1>Léa Bony-Diop</h1>" in page) == (200, True)
+    held = await visitor.rig.one(
+        "select k.name from candidates k join contests c on c.id = contest_id where slug = 'star' and code = '07'"
+    )
     for name, words in (
         ("", "Write your name"),
         ("…", "neither a letter"),
         ("x" * 201, "at most 200 characters"),
         ("A\u202e", "invisible character"),
-        ("awa ouattara", "Another candidate has this name"),
+        (held.upper(), "Another candidate has this name"),
     ):
         status, page = await visitor.change(link, "name", name=name)
         assert (status, words in page) == (422, True), name
-    assert await visitor.rig.one("select count(*) from candidate_changes where former_name is not null") == 1
+    assert await visitor.rig.one("select count(*) from candidate_changes where former_name is not null") == 0
 
 
 async def test_a_changed_name_waits_and_is_public_with_its_reason(visitor: Visitor) -> None:

@@ -82,7 +82,7 @@ def test_an_eviction_needs_a_reason() -> None:
     people = tuple(replace(c, evicted_at=at) if c.code == "02" else c for c in made.contest.candidates)
     evicted = replace(made.contest, candidates=people, _by_code={})
     named = plan(evicted, evicted, [entry(evicted, "02", name="Yao B.")])
-    assert (named.changed[0].evicted_at, named.moves) == (at, ())
+    assert (named.changed[0].evicted_at, [move.former_name for move in named.moves]) == (at, ["Yao"])
     back = plan(evicted, evicted, [entry(evicted, "02", status=APPROVED)])
     assert (back.changed[0].evicted_at, [move.before for move in back.moves]) == (None, [CandidateStatus.EVICTED])
 
