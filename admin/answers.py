@@ -36,7 +36,8 @@ class Reason(InputModel):
     reason: Line = Field(max_length=500)
 
 
-def _as_utc(at: datetime) -> datetime:
+def as_utc(at: datetime) -> datetime:
+    """An instant of any zone. ValueError for what no calendar of ours has."""
     try:
         return at.astimezone(UTC)
     except OverflowError:
@@ -46,7 +47,7 @@ def _as_utc(at: datetime) -> datetime:
 class AsOf(InputModel):
     """As of when."""
 
-    as_of: Annotated[AwareDatetime, AfterValidator(_as_utc)] | None = Field(
+    as_of: Annotated[AwareDatetime, AfterValidator(as_utc)] | None = Field(
         None, description="An instant in the past, like 2026-11-21T18:00:00Z; without it, now."
     )
 

@@ -23,6 +23,9 @@ from admin.contests import rounds as contest_rounds
 from admin.contests import rules as contest_rules
 from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
+from admin.figures import pages as figures_pages
+from admin.figures import summary
+from admin.figures.store import FIGURES, Figures
 from admin.money import beneficiaries, fees, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
 from admin.orders import pages as orders_pages
@@ -68,6 +71,7 @@ def setup(
     factor_resets: FactorResets,
     videos: Videos,
     audits: Audits,
+    figures: Figures,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
@@ -75,12 +79,14 @@ def setup(
     app[PHOTOS] = photos
     app[PEOPLE], app[ORGANISERS], app[RESETS] = people, kept_organisers, resets
     app[FACTOR_RESETS] = factor_resets
-    app[VIDEOS], app[tally.AUDITS] = videos, audits
+    app[VIDEOS], app[tally.AUDITS], app[FIGURES] = videos, audits, figures
     app[SESSION_COOKIE] = access.tokens.access_name
     pages.add("admin")
     for module in (
         auth_api,
         access_pages,
+        figures_pages,
+        summary,
         contests_api,
         contests_pages,
         candidates_api,

@@ -1,46 +1,22 @@
-"""The first page, the search, and an order with its whole story."""
+"""The search, and an order with its whole story."""
 
 from typing import Final
 
 from aiohttp import web
 
-from admin.access.guard import HOME, Form, Me, form, menu_of, page, say, see_other, show
-from admin.access.moment import contests_of
-from admin.access.pages import MY_PAGE
+from admin.access.guard import Form, Me, form, page, say, see_other, show
 from admin.answers import read_id
 from admin.orders.store import ORDERS
 from admin.orders.story import TICKET, Order
-from admin.services import PAYMENTS
 from channels.voting_service import VOTING_SERVICE
-from gateway.values.money import Money
-from payments.ledger.postings import VOTES, Account
 from payments.requests import ActRefused, Right, reasoned
 
 _WORD_LENGTH_MAX: Final = 80
-# What was sold and shared out, which cancel each other; the ledger's page shows them.
-_TURNOVER: Final = frozenset({Account.SALES, Account.SALES_SHARED})
 
 
 def countries_of(request: web.Request) -> list[str]:
     """Where the contests of this service are."""
     return sorted({contest.country for contest in request.app[VOTING_SERVICE].contests()})
-
-
-@page(Right.READ_CONTESTS)
-async def home(request: web.Request, me: Me) -> web.StreamResponse:
-    """What waits, and for the platform what the book holds; without orders to read, the first page of their menu."""
-    if not me.may(Right.READ_ORDERS):
-        pages = [page for group in menu_of(me.rights).values() for page in group]
-        return see_other(pages[0][0] if pages else MY_PAGE)
-    waiting = await request.app[ORDERS].waiting(me.scope, me.as_of)
-    balances = await request.app[PAYMENTS].book.balances(me.scope, at=me.as_of) if me.may(Right.READ_BOOK) else []
-    rows = [
-        (held.contest, held.provider, held.account, Money(held.amount_minor, held.currency))
-        for held in balances
-        if held.currency != VOTES and held.account not in _TURNOVER
-    ]
-    begins = me.may(Right.EDIT_CONTEST) and not contests_of(request, me.scope)
-    return show(request, me, "admin_home.html", waiting=waiting, balances=rows, begins=begins)
 
 
 @page(Right.READ_ORDERS)
@@ -120,8 +96,7 @@ def _order(
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs ORDERS, PAYMENTS, VOTING_SERVICE and mounted pages."""
-    app.router.add_get(HOME, home)
+    """Serve them. The application needs ORDERS, VOTING_SERVICE and mounted pages."""
     app.router.add_get("/admin/search", search)
     app.router.add_post("/admin/search", found)
     app.router.add_get("/admin/orders/{vote_id}", order)

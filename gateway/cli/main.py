@@ -33,9 +33,11 @@ app = typer.Typer(
 )
 audit_app = group("Check the books.")
 tally_app = group("The count and what is shown of it.")
+rollups_app = group("Sums of votes, money and orders by time, which charts show.")
 sign_in.add_to(app)
 app.add_typer(audit_app, name="audit")
 app.add_typer(tally_app, name="tally")
+app.add_typer(rollups_app, name="rollups")
 app.add_typer(contest_app, name="contest")
 app.add_typer(demo_app, name="demo")
 app.add_typer(ledger_app, name="ledger")
@@ -185,6 +187,20 @@ def rebuild_tally() -> None:
 
     for contest, votes in asyncio.run(operations.rebuild_tally(running_settings())).items():
         print(f"{contest}: {votes} votes")
+
+
+@command(rollups_app, "rebuild", "spotlight rollups rebuild")
+def rebuild_rollups() -> None:
+    """Sum votes, money and orders by minute and hour again, from all that happened to payments.
+
+    Safe to stop and to repeat: a worker goes on where it was. Until it ends, charts show what is summed by then.
+    """
+    from gateway.runtime import operations
+
+    def progress(seen: int, last: int) -> None:
+        print(f"event {seen:,} of {last:,}", flush=True)
+
+    print(f"{asyncio.run(operations.rebuild_rollups(running_settings(), progress)):,} events summed")
 
 
 @command(app, "config", "spotlight config", "spotlight config --example >> .env")

@@ -40,7 +40,8 @@ _COLUMNS: Final = """
   candidate_id uuid, language text, quantity integer, price_minor bigint, amount_minor bigint, currency text,
   voter_index bytea, voter_cipher bytea, provider text, method text, country text, payer_index bytea,
   payer_cipher bytea, order_code text, delay_seconds integer, chat_id bigint, secrets_cipher bytea, orderer bytea,
-  typed boolean, alone boolean, address bytea, address_shared boolean, allowance integer, payer_block bytea
+  typed boolean, alone boolean, address bytea, address_shared boolean, allowance integer, payer_block bytea,
+  prefix text
 """
 
 PAID: Final = f"""('{"','".join(sorted(PAID_STATES))}')"""
@@ -132,10 +133,10 @@ voted as (
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
 paying as (
   insert into payments (reference, placed_at, vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, payer_block, secrets_cipher, orderer, address, address_shared, next_check_at,
-    expires_at)
+    currency, payer_index, payer_cipher, payer_block, secrets_cipher, orderer, address, address_shared, prefix,
+    next_check_at, expires_at)
   select reference, now(), vote_id, contest_id, provider, method, country, amount_minor,
-    currency, payer_index, payer_cipher, payer_block, secrets_cipher, orderer, address, address_shared,
+    currency, payer_index, payer_cipher, payer_block, secrets_cipher, orderer, address, address_shared, prefix,
     now() + make_interval(secs => delay_seconds),
     now() + make_interval(secs => :unsent_seconds)
   from judged where vote_id = any(cast((select ids from placed) as uuid[]))),
@@ -257,6 +258,7 @@ class Orders:
             "address_shared": address is not None and self._shared(address),
             "allowance": self._allowance(address) if address is not None else 0,
             "payer_block": vault.index(f"block {payer[:-BLOCK_DIGITS]}") if payer else None,
+            "prefix": number.prefix if (number := vote_request.payer or vote_request.voter) else None,
         }
 
     def _code(self, order: NewOrder) -> bytes | None:

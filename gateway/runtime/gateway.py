@@ -27,6 +27,7 @@ from admin.access.tokens import Tokens
 from admin.audit.store import Audits
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
+from admin.figures.store import Figures
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.session_store import SESSIONS
@@ -148,6 +149,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         factor_resets=container.factor_resets,
         videos=container.videos,
         audits=Audits(container.engine, container.vault),
+        figures=Figures(container.engine),
     )
 
 

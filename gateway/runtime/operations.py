@@ -19,6 +19,7 @@ from gateway.storage.engine import make_engine
 from gateway.values.money import CURRENCY_OF
 from payments.ledger import audit as money_audit
 from payments.ledger import postings as book
+from payments.rollups.store import Rollups
 
 T = TypeVar("T")
 _REACHED = text("""
@@ -105,6 +106,12 @@ async def audit_money(settings: Settings) -> list[tuple[str, list[dict[str, Any]
     """Every invariant of money and votes with the rows that break it."""
     async with Container(settings, name="spotlight audit", statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
         return await money_audit.audit_money(container.engine)
+
+
+async def rebuild_rollups(settings: Settings, progress: Callable[[int, int], None]) -> int:
+    """Sum all that happened to payments again; how many events. `progress`: see `Rollups.rebuild`."""
+    async with Container(settings, name="spotlight rollups", pool_size=1) as container:
+        return await Rollups(container.engine).rebuild(progress)
 
 
 async def rebuild_tally(settings: Settings) -> dict[str, int]:

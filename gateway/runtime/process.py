@@ -61,6 +61,7 @@ from payments.reconciliation import reconcile
 from payments.reconciliation.balances import Balances
 from payments.rescue.attempts import Attempts
 from payments.rescue.rescue import Rescuer
+from payments.rollups.store import Rollups
 from payments.settlement.settle import Settlement, settle_payments
 
 # For pages of staff that read whole tables.
@@ -238,6 +239,11 @@ class WorkerContainer(ProcessContainer):
         return self._closed_later(DailyReconciliation(self.settings, self.engine))
 
     @cached_property
+    def rollups(self) -> "Sweep":
+        """Keeping the rollups."""
+        return self._closed_later(Sweep("rollups", Rollups(self.engine).catch_up))
+
+    @cached_property
     def photo_sweep(self) -> "Sweep":
         """The search for files of photos that no row names."""
         return self._closed_later(Sweep("photo_sweep", self.photos.sweep))
@@ -256,6 +262,7 @@ class WorkerContainer(ProcessContainer):
             "lost factors": (60.0, self.factor_resets.carry_out),
             "disputes": (60.0, partial(act_on_lost, self.engine)),
             "reversals": (60.0, reversals),
+            "rollups": (1.0, self.rollups.start),
             "photos": (3600.0, self.photo_sweep.start),
             "videos": (86_400.0, self.video_sweep.start),
         }
@@ -285,7 +292,7 @@ class DailyReconciliation(Daily):
 
 
 class Sweep(Daily):
-    """Beside the sweeper, which does not wait for a store far away. `work`: deletes what no row names."""
+    """Again and again beside the sweeper, which does not wait for it, such as for a store far away."""
 
     def __init__(self, name: str, work: Callable[[], Awaitable[int]]) -> None:
         self.name = name
@@ -296,7 +303,7 @@ class Sweep(Daily):
         return True
 
     async def run(self) -> None:
-        """Sweep."""
+        """Do it once."""
         await self._work()
 
 

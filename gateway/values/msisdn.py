@@ -40,9 +40,17 @@ class Msisdn:
 
     def masked_gsm(self) -> str:
         """The same for a screen or a text in the GSM alphabet, in national form: `05..0304`."""
-        code = phonenumbers.country_code_for_region(self.country)
-        national = self.digits[len(str(code)) :]
+        national = self._national
         return f"{national[:2]}..{national[-4:]}"
+
+    @property
+    def prefix(self) -> str:
+        """The country and the first two digits of the national form, which many share: `CI 05`."""
+        return f"{self.country} {self._national[:2]}"
+
+    @property
+    def _national(self) -> str:
+        return self.digits[len(str(phonenumbers.country_code_for_region(self.country))) :]
 
 
 def mask(e164: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from payments.rollups.store import CHECKS
+
 # A line that an earlier file has with another amount is kept under a key of its own: the operator has
 # changed its statement, and a person must decide.
 RESTATED: Final = "restated:"
@@ -174,6 +176,7 @@ where l.kind = 'collection' and f.imported_at < now() - interval '24 hours'
     "I19 an open refund has a next try": """
 select reference from refunds where status in ('due','sent')
   and (next_try_at is null or next_try_at < now() - interval '10 minutes')""",
+    **CHECKS,
 }
 
 

@@ -30,6 +30,7 @@ from admin.approvals.staff_acts import StaffActs
 from admin.audit.store import Audits
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
+from admin.figures.store import Figures
 from admin.mail.store import DueMail, Mails
 from admin.orders.store import StaffOrders
 from admin.people.factor_resets import FactorResets
@@ -241,6 +242,7 @@ async def open_office(
         factor_resets=FactorResets(rig.engine, mails, rights.check, staff, ""),
         videos=videos,
         audits=Audits(rig.engine, rig.vault),
+        figures=Figures(rig.engine),
     )
     media.setup(app, container.pictures)
     openapi.setup(app)

@@ -1,6 +1,6 @@
 """Payments and what operators reported of them, the book, refunds, disputes, payouts."""
 
-from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, Table, UniqueConstraint
 
 from gateway.storage.schema.columns import (
     binaries,
@@ -28,7 +28,7 @@ payments = table(
     integers("amount_minor"),
     strings("status", default="created"),
     binaries("payer_index", "payer_cipher", "secrets_cipher", "orderer", "address", "payer_block", null=True),
-    strings("base_url", "provider_reference", "received_currency", "reason", "reason_code", null=True),
+    strings("base_url", "provider_reference", "received_currency", "reason", "reason_code", "prefix", null=True),
     flags("accepted", "provisional", "address_shared", default="false"),
     small_integers("send_tries", "checks", "not_found_count", default="0"),
     timestamps(
@@ -282,3 +282,30 @@ payouts = table(
 )
 
 payout_events = events_of("payout")
+
+
+def _rollup(name: str) -> Table:
+    """Sums of an interval that begins at `at`. `facet`: what `key` is one of; `all`: of the contest as a whole."""
+    return table(
+        name,
+        uuids("contest_id", key=True),
+        strings("facet", key=True),
+        timestamps("at", key=True),
+        strings("key", key=True),
+        integers("orders", "asked", "paid", "failed", "expired", "held", "returned", default="0"),
+        integers("votes", "amount_minor", "held_minor", "returned_minor", default="0"),
+    )
+
+
+rollup_minutes = _rollup("rollup_minutes")
+rollup_hours = _rollup("rollup_hours")
+
+# One row. `seen`: the number of the last payment event that is summed.
+rollup_position = table(
+    "rollup_position",
+    flags("one", key=True, default="true"),
+    integers("seen", default="0"),
+    documents("gaps", default="'[]'"),
+    timestamps("read_at", default="now()"),
+    checks("one"),
+)

@@ -33,7 +33,8 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
 
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
   'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads',
-  'contest_rules', 'differences', 'disputes', 'fraud_findings', 'fraud_limits', 'payments', 'payouts', 'postings', 'refunds', 'rounds', 'support_tickets',
+  'contest_rules', 'differences', 'disputes', 'fraud_findings', 'fraud_limits', 'payments', 'payouts', 'postings',
+  'refunds', 'rollup_hours', 'rollup_minutes', 'rounds', 'support_tickets',
   'tally_entries', 'telegram_chats', 'unfinished_dialogues', 'video_uploads', 'votes']) as named
 
 -- What is the organiser's as a whole is not one contest's.
@@ -75,7 +76,8 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
 grant select on account_health, audit_log, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
   candidates, contest_heads, contest_rules, contests, differences, dispute_events, disputes, evidence, fee_plans, fraud_findings, fraud_limits,
   invitations, messages_out, order_keys, organisers,
-  payment_events, payments, payout_events, payouts, postings, refund_events, refunds, rounds, staff_requests, support_tickets,
+  payment_events, payments, payout_events, payouts, postings, refund_events, refunds, rollup_hours, rollup_minutes,
+  rollup_position, rounds, staff_requests, support_tickets,
   tally_entries, video_uploads, void_rows, votes to spotlight_tenant
 
 grant select (id, email, name, language, role, organiser_id, contest_id, active, created_at, signed_in_at,

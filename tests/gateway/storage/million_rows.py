@@ -58,6 +58,16 @@ FILL: Final = (
     insert into payment_events (reference, from_status, to_status, seen, actor, at)
     select {_PAYMENT}, 'confirmed', {_STATUS}, 'counts', 'settler', {_AT} from generate_series(1, {SOME}) n
     """,
+    *(
+        f"""
+    insert into {table} (contest_id, facet, at, key, votes)
+    select case when n % 20 = 0 then c.id else md5('contest' || n % 20)::uuid end, f, now() - n * interval '1 {unit}',
+      '07', n
+    from (select id from contests where slug = 'star') c, unnest(array['all', 'candidate']) f,
+      generate_series(1, {FEWER // 2}) n
+    """
+        for table, unit in (("rollup_minutes", "minute"), ("rollup_hours", "hour"))
+    ),
     f"""
     insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw, seen_at)
     select {_PAYMENT}, 'succeeded', 'status', 500, 'XOF', 'op-' || n, '{{}}', {_AT}

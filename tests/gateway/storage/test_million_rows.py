@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from importlib import import_module
 from pkgutil import walk_packages
 from uuid import UUID, uuid4
@@ -17,6 +18,8 @@ import gateway
 import leaderboard
 import payments
 from admin.approvals.pages import OPEN_REQUESTS
+from admin.figures.rules import DAY, HOUR, MINUTE
+from admin.figures.store import Figures
 from admin.orders.store import StaffOrders
 from channels.messages.carrier import IncomingText
 from channels.messages.outbox import SentMessage
@@ -45,6 +48,7 @@ from payments.requests import Act, Scope
 from payments.rescue.attempts import Attempts
 from payments.rescue.rules import OfChat, OfNumber, OfOrder
 from payments.rescue.tickets import Tickets
+from payments.rollups.store import Rollups
 from tests.engines import Database
 from tests.gateway.storage.million_rows import fill
 from tests.gateway.storage.plans import Planner, Recorder
@@ -162,6 +166,7 @@ async def sweep(rig: MoneyRig) -> None:
         await work.owed()
     await FigureStore(rig.engine, work).figures()
     await Scores(rig.engine).scores()
+    await Rollups(rig.engine).catch_up()
     await act_on_lost(rig.engine)
     await purge(auto, Kept())
     for request in await rig.acts.requests.approved(10):
@@ -231,6 +236,7 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
 
 async def read_by_staff(rig: MoneyRig, scope: Scope, order: PlacedOrder, receipt: str) -> None:
     """Whatever those who work here read of orders."""
+    await read_figures(Figures(rig.engine), scope, rig.contest.id)
     orders = StaffOrders(rig.engine, rig.vault)
     for word in ("0501020304", receipt, str(order.payment_reference), "op-77", "opr-77", "mistyped"):
         await orders.find(word, ["CI"], scope)
@@ -247,10 +253,22 @@ async def read_by_staff(rig: MoneyRig, scope: Scope, order: PlacedOrder, receipt
     await rig.acts.requests.listed(scope, statuses=OPEN_REQUESTS, acts=(Act.VOID_WINDOW,))
 
 
+async def read_figures(figures: Figures, scope: Scope, contest: UUID) -> None:
+    """The first page and the charts."""
+    now = await figures.read_at()
+    span = (now - timedelta(days=30), now)
+    await figures.totals(scope, [contest], *span, ["all", "candidate"])
+    for step in (MINUTE, HOUR, DAY):
+        await figures.slots(scope, [contest], max(span[0], now - 60 * step), now, step=step)
+    await figures.periods(scope, {contest: span}, now)
+    await figures.waits(scope, [contest], span[0])
+
+
 @pytest.mark.timeout(600)
 async def test_no_statement_reads_a_growing_table_whole(rig: MoneyRig, database: Database) -> None:
     recorder, of_organiser = Recorder(), Recorder()
     organiser: UUID = await rig.one("select organiser_id from contests where slug = 'star'")
+    await pass_time(database, "rollup_position set seen = (select max(id) from payment_events)")
     with recorder.listening(rig.engine):
         placed = await live(rig, database)
         receipt: str = await rig.one("select receipt from votes where id = :v", v=placed[0].vote_id)

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from payments.ledger.audit import INVARIANTS
+from payments.rollups.store import Rollups
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
@@ -44,6 +45,8 @@ PLANTED = {
         next_try_at) select gen_random_uuid(), reference, contest_id, amount_minor, currency, 'planted', null
         from payments""",
     "I22": "update votes set counts_until = now() - interval '1 day'",
+    "S1": "update rollup_minutes set votes = votes + 1 where facet = 'candidate'",
+    "S2": "delete from rollup_hours where facet = 'channel'",
     "I21": "update payments set provisional = true, confirmed_at = now() - interval '25 hours'",
 }
 
@@ -57,6 +60,7 @@ async def settled(database: Any) -> AsyncIterator[Rig]:
     await rig.make_due()
     await rig.verify()
     await rig.settle_all()
+    await Rollups(rig.engine).catch_up()
     yield rig
     await rig.close()
 
