@@ -10,10 +10,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from typer.testing import CliRunner
 
 from gateway.cli.failures import MISUSED
-from gateway.cli.main import app
 from gateway.cli.staff.api import SESSION_FILE
 from payments.ledger.audit import INVARIANTS
 from tests.country import Country, until
@@ -75,15 +73,12 @@ def asked(country: Country, query: str, *values: Any) -> list[Any]:
 
 
 def ran(country: Country, *arguments: str, status: int = 0, who: str = ASKER) -> str:
-    """What a command prints. In this process: a new one each time takes longer than all that it does."""
+    """What a command prints."""
     session = country.home / SESSION_FILE
     if not session.exists() or json.loads(session.read_text())["email"] != who:
         country.login(who, PASSWORD)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**country.environment(), **SETTINGS}.items():
-            patch.setenv(name, value)
-        done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == status, done.output
+    done = country.run(*arguments)
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if status < MISUSED else done.stderr
 
 
