@@ -21,7 +21,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 
 from admin.access import passwords
 from gateway.contests import resize_apart
-from gateway.contests.resizing import Resized, Shape
+from gateway.contests.resizing import PhotoFault, PhotoRefused, Resized, Shape
 from gateway.http import openapi, pages, phrases
 from tests.kept import KEPT
 
@@ -45,16 +45,22 @@ class CompiledTemplates(jinja2.BytecodeCache):
 
 
 class ResizedPictures:
-    """The files of pictures by their bytes; what is refused is looked at each time."""
+    """The files of pictures by their bytes, or why they were refused."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[bytes, Shape], Resized] = {}
+        self._kept: dict[tuple[bytes, Shape], Resized | PhotoFault] = {}
 
     async def resize(self, data: bytes, shape: Shape) -> Resized:
         name = sha256(data).digest(), shape
         if name not in self._kept:
-            self._kept[name] = await _RESIZE(data, shape)
-        return self._kept[name]
+            try:
+                self._kept[name] = await _RESIZE(data, shape)
+            except PhotoRefused as refused:
+                self._kept[name] = refused.fault
+        found = self._kept[name]
+        if isinstance(found, PhotoFault):
+            raise PhotoRefused(found)
+        return found
 
 
 @pytest.fixture(scope="session", autouse=True)
