@@ -15,15 +15,25 @@ from admin.contests.api import ContestPath
 from admin.contests.photos import picture_refused, pictures_away, read_picture
 from admin.contests.store import STAFF_CONTESTS
 from channels.voting_service import VOTING_SERVICE
-from gateway.contests.brand import DARK, LIGHT, NIGHT, Brand, BrandPart, BrandPicture, Theme, Unreadable, unreadable
+from gateway.contests.brand import (
+    DARK,
+    LIGHT,
+    NIGHT,
+    Brand,
+    BrandPart,
+    BrandPicture,
+    ColoursRefused,
+    Theme,
+    Unreadable,
+    read_colours,
+    unreadable,
+)
 from gateway.contests.keep_brands import (
     OF_CONTEST,
     OF_ORGANISER,
     Brands,
-    ColoursRefused,
     Find,
     UnknownOwner,
-    read_colours,
 )
 from gateway.contests.resizing import BYTES_MAX, PhotoRefused
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described, invalid

@@ -69,7 +69,7 @@ def rounds(contest: Contest, now: datetime) -> Iterator[Finding]:
     """Rounds with impossible times, and those to come for which nobody is left, or one alone of several who stood."""
     for fault, number in order_faults(contest.rounds, contest.opens_at, contest.closes_at):
         name = contest.rounds[number - 1].name
-        yield error("times", sentence_of(fault, number), f"round_{fault.value}", name=name)
+        yield error("times", sentence_of(fault, number), "round_misplaced", name=name)
     left = contest.eligible
     if len(left) > 1 or len(left) == len(contest.candidates):
         return

@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from gateway.values.colours import contrast, luminance, mixed, nearest_shade
+from gateway.values.colours import contrast, luminance, mixed, nearest_shade, read_colour
 
 TEXT_RATIO: Final = 4.5
 LARGE_RATIO: Final = 3.0
@@ -89,6 +89,20 @@ class BrandPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Colours:
+    """Of a light page and of a dark one, see `Brand`."""
+
+    accent: str = ""
+    accent_dark: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.accent, self.accent_dark)))
+
+
+NO_COLOURS: Final = Colours()
+
+
+@dataclass(frozen=True, slots=True)
 class Brand:
     """`accent`: the colour of a light page, empty: ours. `accent_dark`: of a dark page and of the stage, empty: the
     shade of `accent` that can be read there."""
@@ -141,6 +155,31 @@ def unreadable(colour: str, theme: Theme) -> Unreadable | None:
         return None
     nearest = nearest_shade(colour, _on_light if theme is LIGHT else _on_dark)
     return Unreadable(about, ratio, wanted, nearest or theme.on_colour)
+
+
+class ColoursRefused(Exception):
+    """Colours that are not taken, by `accent` and `accent_dark`; None for a text that is no colour."""
+
+    def __init__(self, faults: dict[str, Unreadable | None]) -> None:
+        super().__init__(", ".join(faults))
+        self.faults = faults
+
+
+def read_colours(accent: str, accent_dark: str) -> tuple[str, str]:
+    """Two colours as they were typed, either may be empty. Raises ColoursRefused."""
+    faults: dict[str, Unreadable | None] = {}
+    read: list[str] = []
+    for name, typed, theme in (("accent", accent, LIGHT), ("accent_dark", accent_dark, DARK)):
+        colour = read_colour(typed) if typed.strip() else ""
+        fault = unreadable(colour, theme) if colour else None
+        if colour is None or fault is not None:
+            faults[name] = fault
+        read.append(colour or "")
+    if not faults and read[1] and not read[0]:
+        faults["accent"] = None
+    if faults:
+        raise ColoursRefused(faults)
+    return read[0], read[1]
 
 
 def _measured(colour: str, theme: Theme) -> list[tuple[str, float, float]]:

@@ -109,7 +109,10 @@ async def copy_brand(connection: AsyncConnection, source: UUID, contest_id: UUID
     transaction."""
     held = (await connection.execute(select(brands).where(brands.c.id == source).with_for_update())).one_or_none()
     if held is not None:
-        await connection.execute(upsert(brands).values({**held._mapping, "id": contest_id, "contest_id": contest_id}))
+        row = {**held._mapping, "id": contest_id, "contest_id": contest_id}
+        # Its colours may be there already, by its document.
+        written = upsert(brands).values(row).on_conflict_do_update(index_elements=["id"], set_=row)
+        await connection.execute(written)
 
 
 def _brand(row: Row[Any]) -> Brand:

@@ -142,7 +142,7 @@ def _shown(value: object) -> str:
         value = tuple(f"{key}: {text}" for key, text in value.items())
     if isinstance(value, tuple):
         value = ", ".join(map(str, value))
-    return "none" if value in (None, "") else str(value)
+    return str("" if value is None else value) or "none"
 
 
 class _Resolver:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from gateway.contests.brand import NO_BRAND, Brand
+from gateway.contests.brand import NO_BRAND, NO_COLOURS, Brand, Colours
 from gateway.contests.rounds import Round, last_begun, next_round, open_round
 from gateway.contests.videos import Video
 from gateway.values.money import Money
@@ -157,8 +157,8 @@ class Contest:
     are read. `categories`: in which candidates stand, empty where they all stand together. `nominations`: people may
     propose themselves, until `nominations_close_at` or the contest's own close. `rules_version`: of what
     `gateway.contests.rules` says. `refund_days`: for how many days after a vote its refund may be asked for; None: for
-    ever. `brand`: how its pages look, by itself and its organiser. `suspended`: its organiser is frozen, and no votes
-    are sold.
+    ever. `colours`: its own; `brand`: how its pages look, by itself and its organiser. `suspended`: its organiser is
+    frozen, and no votes are sold.
     `rounds`: in which alone votes are sold, by their numbers; empty where the contest is one. `reopens_at`: when the
     next of them begins, as of this snapshot; None where none is to come.
     """
@@ -192,6 +192,7 @@ class Contest:
     tie_break: TieBreak = TieBreak.SHARED
     refund_days: int | None = None
     nominations_close_at: datetime | None = None
+    colours: Colours = NO_COLOURS
     brand: Brand = NO_BRAND
     suspended: bool = False
     candidates: tuple[Candidate, ...] = ()

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.contests.brand import NO_BRAND, Brand
+from gateway.contests.brand import NO_BRAND, Brand, Colours
 from gateway.contests.brand_store import read_brands
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture, Renamed, TieBreak
 from gateway.contests.rounds import Round, next_round
@@ -227,8 +227,10 @@ def _grouped(named: Iterable[tuple[str, Contest]]) -> dict[str, tuple[Contest, .
 def _contest(row: Row[Any], ranking: Sequence[Candidate], brands: Mapping[UUID, Brand]) -> Contest:
     values = {name: value for name, value in row._mapping.items() if name not in NOT_IN_A_CONTEST}
     price = Money(row.price_minor, row.currency)
-    brand = brands.get(row.id, NO_BRAND).over(brands.get(row.organiser_id, NO_BRAND))
-    own = {"price": price, "candidates": tuple(ranking), "brand": brand}
+    of_contest = brands.get(row.id, NO_BRAND)
+    colours = Colours(of_contest.accent, of_contest.accent_dark)
+    brand = of_contest.over(brands.get(row.organiser_id, NO_BRAND))
+    own = {"price": price, "candidates": tuple(ranking), "brand": brand, "colours": colours}
     words = {"state": ContestState(row.state), "tie_break": TieBreak(row.tie_break)}
     lists = {"packs": tuple(row.packs), "categories": tuple(row.categories)}
     suspended = not allows(OrganiserState(row.organiser_state), Deed.SELL)

@@ -1,11 +1,13 @@
 """A contest as a document: what `contest export` prints, `contest apply` reads and the API takes and gives."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from gateway.contests.brand import NO_COLOURS, Colours, ColoursRefused, read_colours
 from gateway.contests.candidate_rules import CATEGORIES_MAX, Column, FieldFault, field_fault
 from gateway.contests.changes import ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import CandidateStatus, Contest, ContestState, TieBreak
@@ -77,8 +79,25 @@ class RoundPart(_Part):
     fresh: bool = True
 
 
+class ColoursPart(_Part):
+    """Colours of a contest's pages, like `#7c1fa2`, that people can read with. Empty: the organiser's, or ours."""
+
+    accent: Annotated[Text, Field(max_length=20)] = ""
+    accent_dark: Annotated[Text, Field(max_length=20)] = ""
+
+    @model_validator(mode="after")
+    def _readable(self) -> "ColoursPart":
+        try:
+            self.accent, self.accent_dark = read_colours(self.accent, self.accent_dark)
+        except ColoursRefused as refused:
+            near = [f"{name}: {fault.nearest} can be read" for name, fault in refused.faults.items() if fault]
+            raise ValueError("; ".join(near) or f"{refused} is no colour like #7c1fa2") from None
+        return self
+
+
 class ContestPart(_Part):
-    """A contest's own values, named as in `gateway.contests.contest`. `time_zone`: the country's where it is empty."""
+    """A contest's own values, named as in `gateway.contests.contest`. `time_zone`: the country's where it is empty.
+    `colours` left out: as they are. Logo and banner are files, and not in here."""
 
     slug: Slug
     name: Word
@@ -104,6 +123,7 @@ class ContestPart(_Part):
     rounds: list[RoundPart] = Field(default_factory=list, max_length=ROUNDS_MAX)
     tie_break: TieBreak = TieBreak.SHARED
     refund_days: int | None = Field(None, ge=0, le=3_650)
+    colours: ColoursPart | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> "ContestPart":
@@ -160,6 +180,7 @@ def document_of(contest: Contest, organiser: tuple[str, str]) -> Document:
             "price": price,
             "packs": list(contest.packs),
             "rules": dict(contest.rules),
+            "colours": ColoursPart.model_construct(**asdict(contest.colours)),
             "categories": list(contest.categories),
             "rounds": [
                 RoundPart.model_construct(**{name: getattr(one, name) for name in RoundPart.model_fields})
@@ -177,7 +198,7 @@ def document_of(contest: Contest, organiser: tuple[str, str]) -> Document:
 
 def contest_of(part: ContestPart, organiser_id: UUID, state: ContestState) -> Contest:
     """The contest that a document describes, without candidates; its id is that of a new one."""
-    values = part.model_dump(exclude={"price", "packs", "categories", "time_zone", "rounds"})
+    values = part.model_dump(exclude={"price", "packs", "categories", "time_zone", "rounds", "colours"})
     return Contest(
         id=uuid5(organiser_id, part.slug),
         organiser_id=organiser_id,
@@ -185,6 +206,7 @@ def contest_of(part: ContestPart, organiser_id: UUID, state: ContestState) -> Co
         packs=tuple(part.packs),
         categories=tuple(part.categories),
         rounds=rounds_of(part),
+        colours=NO_COLOURS if part.colours is None else Colours(**part.colours.model_dump()),
         time_zone=part.time_zone or zone_of(part.country),
         state=state,
         **values,
@@ -209,4 +231,7 @@ def planned(
         if other.slug != part.slug and part.short_code and other.texted_as == (part.short_code, part.keyword.upper()):
             raise ChangeRefused(f"{part.short_code} {part.keyword} is the contest {other.slug}'s already")
     entries = [Entry(**c.model_dump()) for c in document.candidates]
-    return plan(held, contest_of(part, organiser_id, new_state), entries)
+    wanted = contest_of(part, organiser_id, new_state)
+    if part.colours is None and held is not None:
+        wanted = replace(wanted, colours=held.colours, _by_code={})
+    return plan(held, wanted, entries)

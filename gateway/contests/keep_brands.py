@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.contests.brand import DARK, LIGHT, NO_BRAND, Brand, BrandPart, BrandPicture, Unreadable, unreadable
+from gateway.contests.brand import NO_BRAND, Brand, BrandPart, BrandPicture, read_colours
 from gateway.contests.brand_store import (
     BrandOwner,
     find_contest,
@@ -27,7 +27,6 @@ from gateway.contests.resizing import Shape
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.pictures import Pictures
-from gateway.values.colours import read_colour
 from gateway.values.scope import Scope
 
 _NAME_BYTES: Final = 16
@@ -39,31 +38,6 @@ OF_ORGANISER: Final[Find] = find_organiser
 
 class UnknownOwner(Exception):
     """There is no such contest or organiser within the scope."""
-
-
-class ColoursRefused(Exception):
-    """Colours that are not taken, by `accent` and `accent_dark`; None for a text that is no colour."""
-
-    def __init__(self, faults: dict[str, Unreadable | None]) -> None:
-        super().__init__(", ".join(faults))
-        self.faults = faults
-
-
-def read_colours(accent: str, accent_dark: str) -> tuple[str, str]:
-    """Two colours as they were typed, either may be empty. Raises ColoursRefused."""
-    faults: dict[str, Unreadable | None] = {}
-    read: list[str] = []
-    for name, typed, theme in (("accent", accent, LIGHT), ("accent_dark", accent_dark, DARK)):
-        colour = read_colour(typed) if typed.strip() else ""
-        fault = unreadable(colour, theme) if colour else None
-        if colour is None or fault is not None:
-            faults[name] = fault
-        read.append(colour or "")
-    if not faults and read[1] and not read[0]:
-        faults["accent"] = None
-    if faults:
-        raise ColoursRefused(faults)
-    return read[0], read[1]
 
 
 class Brands:

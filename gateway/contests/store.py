@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.contests.brand_store import BrandOwner, lock_brand, write_colours
 from gateway.contests.changes import ChangeRefused, Plan
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState
 from gateway.contests.directory import NOT_IN_A_CONTEST
@@ -124,6 +125,10 @@ async def write_plan(
             for move in moved
         ]
         await connection.execute(insert(candidate_changes), moves)
+    if any(change.what == "colours" for change in plan.changes) or (plan.new and contest.colours.accent):
+        owner = BrandOwner(contest.organiser_id, contest.id, contest.slug, contest.name, "", "")
+        await lock_brand(connection, owner)
+        await write_colours(connection, owner, contest.colours.accent, contest.colours.accent_dark)
     await _keep_rounds(connection, contest, now)
     if contest.public:
         await keep_rules(connection, contest, actor)

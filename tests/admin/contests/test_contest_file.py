@@ -64,6 +64,28 @@ async def test_the_downloaded_file_is_the_document_of_the_api_and_changes_nothin
     assert (status, "Nothing changes." in shown) == (200, True)
 
 
+async def test_a_file_carries_the_colours_that_people_can_read(office: Office) -> None:
+    client = await office.signed_in(AWA)
+    document, version = await on_page(client)
+    assert document["contest"]["colours"] == {"accent": "", "accent_dark": ""}
+    document["contest"]["colours"]["accent"] = "#ffff00"
+    status, shown = await send(client, json.dumps(document).encode())
+    assert (status, "can be read" in shown) == (422, True)
+    document["contest"]["colours"]["accent"] = "#7C1FA2"
+    status, shown = await send(client, json.dumps(document).encode())
+    assert (status, ">colours</th>" in shown, "#7c1fa2" in shown) == (200, True, True)
+    assert (await post(office, client, document, version, "save"))[0] == 200
+    document, version = await on_page(client)
+    assert document["contest"]["colours"]["accent"] == "#7c1fa2"
+    # Left out, they stay; and a copy has them.
+    del document["contest"]["colours"]
+    document["contest"]["contact"] = "0707070707"
+    assert (await post(office, client, document, version, "save"))[0] == 200
+    await office.form(client, "/admin/contests/new", name="Star 2", begin="copy", like="star")
+    rows = await office.rig.rows("select accent from brands where contest_id is not null")
+    assert [row.accent for row in rows] == ["#7c1fa2"] * 2
+
+
 async def test_changes_are_shown_first_and_saved_on_request(office: Office) -> None:
     client = await office.signed_in(AWA)
     document, version = await on_page(client)
