@@ -18,7 +18,7 @@ from channels.web.views import NO_REFERRER, message, no_candidate
 from channels.web.vote_requests import FORM_TYPE, fresh_nonce, from_elsewhere
 from gateway.contests.candidate_rules import LENGTH_MAX, REASON_LENGTH_MAX, Column
 from gateway.contests.contest import Contest
-from gateway.contests.corrections import Corrections, FieldRefused, Fixed, may_change
+from gateway.contests.corrections import Corrections, FieldRefused, Fixed, may_change, may_leave
 from gateway.contests.keep_photos import Photos
 from gateway.contests.nominations import Nominated, NominationRefused, Nominations, NominationsOver, Nominee
 from gateway.contests.photos import shown
@@ -205,6 +205,8 @@ async def _private(
         most=LENGTH_MAX[Column.TEXT],
         fault=fault,
         open=open_,
+        may_leave=may_leave(contest, candidate, service.now()),
+        suspended=contest.suspended and not open_,
         here=f"/nominations/{request.match_info['token']}",
     )
     response.headers["Referrer-Policy"] = NO_REFERRER

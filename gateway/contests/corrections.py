@@ -6,7 +6,7 @@ stays public. A later change takes the place of one that waits. A name that chan
 which everybody reads with the former name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -66,9 +66,14 @@ class NothingWaits(Exception):
     """No change of this candidate waits."""
 
 
-def may_change(contest: Contest, candidate: Candidate, now: datetime) -> bool:
-    """Whether a candidate may change what stands about them, and may leave."""
+def may_leave(contest: Contest, candidate: Candidate, now: datetime) -> bool:
+    """Whether a candidate may leave: also while the contest is suspended."""
     return candidate.status in _STANDING and contest.phase_at(now) in (Phase.DRAFT, Phase.COMING, Phase.OPEN)
+
+
+def may_change(contest: Contest, candidate: Candidate, now: datetime) -> bool:
+    """Whether a candidate may change what stands about them. While the contest is suspended nobody could agree."""
+    return may_leave(contest, candidate, now) and not contest.suspended
 
 
 class Corrections:
@@ -155,7 +160,7 @@ class Corrections:
     async def leave(self, contest: Contest, candidate: Candidate) -> None:
         """Withdraw the candidate. Raises Fixed."""
         async with self._engine.begin() as connection:
-            contest, candidate, _ = await _held(connection, contest, candidate)
+            contest, candidate, _ = await _held(connection, contest, candidate, may_leave)
             entry = replace(_entry(candidate), status=CandidateStatus.WITHDRAWN)
             await _write(connection, contest, entry, ACTOR, "candidate.withdrawn")
         await self._changed()
@@ -200,14 +205,18 @@ class Corrections:
 
 
 async def _held(
-    connection: AsyncConnection, contest: Contest, candidate: Candidate
+    connection: AsyncConnection,
+    contest: Contest,
+    candidate: Candidate,
+    allowed: Callable[[Contest, Candidate, datetime], bool] = may_change,
 ) -> tuple[Contest, Candidate, datetime]:
-    """Both as they are, locked until the end of this transaction, and when it began. Raises Fixed."""
+    """Both as they are, locked until the end of this transaction, and when it began. Raises Fixed where it is not
+    `allowed`."""
     await lock_contests(connection)
     held = await read_contest(connection, contest.slug, None)
     now = (await connection.execute(select(func.now()))).scalar_one()
     person = None if held is None else next((one for one in held.candidates if one.id == candidate.id), None)
-    if held is None or person is None or not may_change(held, person, now):
+    if held is None or person is None or not allowed(held, person, now):
         raise Fixed
     return held, person, now
 

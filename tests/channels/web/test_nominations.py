@@ -425,6 +425,20 @@ async def test_a_changed_name_waits_and_is_public_with_its_reason(visitor: Visit
     assert told["nomination_change_refused"].endswith("Reason: Too loud")
 
 
+async def test_while_the_organiser_is_frozen_a_candidate_reads_and_may_leave(visitor: Visitor) -> None:
+    _, _, link = await visitor.send()
+    await visitor.decide("approved")
+    for state, changes in (("limited", True), ("frozen", False)):
+        async with visitor.rig.engine.begin() as connection:
+            await connection.execute(text("update organisers set state = :state"), {"state": state})
+        page = await (await visitor.client.get(link)).text()
+        assert ("is suspended for now" in page, f'action="{link}/text"' in page) == (not changes, changes)
+        status, _ = await visitor.change(link, "text", text=state)
+        assert (status == 200) is changes
+    status, page = await visitor.change(link, "leave", sure="1")
+    assert (status, "You are no longer in the contest" in page) == (200, True)
+
+
 async def test_a_minor_has_a_guardian_whom_only_the_team_reads(visitor: Visitor) -> None:
     status, page, _ = await visitor.send(minor="1")
     words = ("Write your name.", "no number of this country", "guardian ticks this box")
