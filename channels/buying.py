@@ -169,11 +169,14 @@ def refusal_words(
     opens = "" if contest is None else opening(contest)
     if refusal is Refusal.BETWEEN_ROUNDS and not opens:
         phrase = f"refusal.{Refusal.CLOSED.value}"
+    dial = "" if contest is None else contest.dial_code
+    if refusal is Refusal.TOO_MANY_HERE and not dial:
+        phrase = f"refusal.{Refusal.TOO_MANY_UNPAID.value}"
     if contest is not None:
         name, maximum, example = shorten(contest.name), contest.quantity_max, example_number(contest.country)
         if refusal is Refusal.UNKNOWN_CANDIDATE and is_mistyped(contest, code):
             phrase = phrase_of(CodeFault.MISTYPED)
-    return say(language, phrase, contest=name, code=code, maximum=maximum, example=example, opens=opens)
+    return say(language, phrase, contest=name, code=code, maximum=maximum, example=example, opens=opens, dial=dial)
 
 
 def why_taken_back(language: str, reason: str) -> str:

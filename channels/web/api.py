@@ -152,7 +152,7 @@ async def _limit_writes(request: web.Request) -> None:
         IDEMPOTENCY_KEY: "1 to 200 visible ASCII characters. The same key from the same caller is the same order."
     },
     returns={201: OrderPlaced},
-    problems=(404, 409, 429, 503),
+    problems=(403, 404, 409, 429, 503),
     tag="votes",
     guard=_limit_writes,
 )

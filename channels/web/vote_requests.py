@@ -48,6 +48,7 @@ FIELD_OF: Final[Mapping[Refusal, str]] = {
     Refusal.WALLET_DOWN: METHOD,
     Refusal.TOO_FEW: QUANTITY,
     Refusal.ASKED_TOO_OFTEN: PHONE,
+    Refusal.TOO_MANY_ORDERS: PHONE,
 }
 """The field that a refusal is about; none for what no field can mend."""
 
@@ -62,6 +63,9 @@ _STATUSES: Final[Mapping[Refusal, int]] = {
     Refusal.WALLET_DOWN: 503,
     Refusal.ASKED_TOO_OFTEN: 429,
     Refusal.TOO_MANY_UNPAID: 429,
+    Refusal.TOO_MANY_HERE: 429,
+    Refusal.TOO_MANY_ORDERS: 429,
+    Refusal.NOT_ACCEPTED: 403,
 }
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FIELDS_MAX: Final = 20

@@ -56,6 +56,9 @@ class Refusal(StrEnum):
     TOO_FEW = "too_few"
     ASKED_TOO_OFTEN = "asked_too_often"
     TOO_MANY_UNPAID = "too_many_unpaid"
+    NOT_ACCEPTED = "not_accepted"
+    TOO_MANY_HERE = "too_many_here"
+    TOO_MANY_ORDERS = "too_many_orders"
     TRY_AGAIN = "try_again"
 
 
@@ -204,13 +207,18 @@ class NewOrder:
     receipt: str
 
 
-def refusal_at_insert(*, in_window: bool | None, eligible: bool | None, too_often: bool, too_many: bool) -> Refusal:
+def refusal_at_insert(
+    *, in_window: bool | None, eligible: bool | None, fraud: str | None, too_often: bool, too_many: bool
+) -> Refusal:
     """Why an order was not written, though its vote request passed `check_vote_request`: by what the inserting
-    statement saw. None: there is no such contest or candidate. Where no rule refuses it, its price changed."""
+    statement saw. `fraud`: why a fraud rule refuses it, as `Refusal` has it. None: there is no such contest or
+    candidate. Where no rule refuses it, its price changed."""
     if in_window is None or eligible is None:
         return Refusal.UNKNOWN_CANDIDATE
     if not in_window:
         return Refusal.CLOSED
+    if fraud is not None:
+        return Refusal(fraud)
     if too_often:
         return Refusal.ASKED_TOO_OFTEN
     if too_many:

@@ -8,14 +8,17 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.orders.fraud import FraudLimits
+from gateway.orders.fraud_places import list_places, place
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.receipt import order_code
 from gateway.orders.rules import (
     PAID_STATES,
     PAYMENT_CODE,
     UNSENT_LIFE,
+    Channel,
     NewOrder,
     PlacedOrder,
     Refusal,
@@ -86,6 +89,36 @@ or case when a.address is null then false
         and o.placed_at > now() - cast(:remembered as interval) and o.status in {PAID}) end
 """
 
+# What fraud rules refuse before the payer is asked: whoever is listed; a device or an address from which many votes
+# came within a minute, but for addresses that are shared or allowed; a number that ordered many within an hour.
+_SUBJECTS: Final = "array[a.payer_index, a.voter_index, a.orderer, a.address]"
+_ON: Final = "e.contest_id = a.contest_id and e.lifted_at is null and e.until > now()"
+_WEB_VOTES: Final = "coalesce(cast(c.fraud_limits->>'web_votes' as bigint), cast(:web_votes as bigint))"
+_WALLET_ORDERS: Final = "coalesce(cast(c.fraud_limits->>'wallet_orders' as bigint), cast(:wallet_orders as bigint))"
+
+
+def _in_a_minute(column: str) -> str:
+    return f"""(select count(*) from (select from payments o where o.{column} = a.{column}
+      and o.placed_at > now() - interval '1 minute' and o.contest_id = a.contest_id limit {_WEB_VOTES}) n)"""
+
+
+_FRAUD: Final = f"""
+case when exists (select from fraud_entries e
+    where e.list = 'deny' and e.subject = any({_SUBJECTS}) and {_ON}) then '{Refusal.NOT_ACCEPTED}'
+  when a.orderer is null or a.channel not in ('{Channel.WEB}','{Channel.API}') or {_WEB_VOTES} = 0 then null
+  when a.orderer is distinct from a.address and {_in_a_minute("orderer")} + a.nth_of_orderer > {_WEB_VOTES}
+    then '{Refusal.TOO_MANY_HERE}'
+  when a.address is not null and not a.address_shared and {_in_a_minute("address")} + a.nth_there > {_WEB_VOTES}
+    and not exists (select from fraud_entries e where e.list = 'allow' and e.subject = a.address and {_ON})
+    then '{Refusal.TOO_MANY_HERE}' end
+"""
+_MANY_ORDERS: Final = f"""
+case when a.payer_index is not null and {_WALLET_ORDERS} > 0 and (
+    select count(*) from (select from payments o where o.payer_index = a.payer_index
+      and o.placed_at > now() - interval '1 hour' and o.contest_id = a.contest_id limit {_WALLET_ORDERS}) n)
+    + a.nth > {_WALLET_ORDERS} then '{Refusal.TOO_MANY_ORDERS}' end
+"""
+
 # The window and the candidate are checked by the clock of the inserting statement, and a vote goes by the rules that
 # this statement sees: it keeps their version, and until when it counts. A key that is
 # known, in the table or twice in this batch, inserts nothing. Only what was not placed comes back.
@@ -103,6 +136,7 @@ judged as materialized (
     coalesce(s.number, 0) as round,
     (select k.status = 'approved' from candidates k
       where k.id = a.candidate_id and k.contest_id = a.contest_id) as eligible,
+    coalesce({_FRAUD}, {_MANY_ORDERS}) as fraud,
     case when a.payer_index is null or not cast(:limited as boolean) then false else (
       select count(*) filter (where o.placed_at > now() - cast(:lately as interval)) + a.nth
           > case when a.typed then cast(:typed_lately as bigint) else cast(:own_lately as bigint) end
@@ -114,13 +148,14 @@ judged as materialized (
     case when a.payer_index is null or not a.typed or not cast(:limited as boolean) then false
       else {_TOO_MANY} end as too_many
   from (select *, row_number() over (partition by payer_index) as nth,
-      row_number() over (partition by address) as nth_there from asked) a
+      row_number() over (partition by address) as nth_there,
+      row_number() over (partition by orderer) as nth_of_orderer from asked) a
     left join contests c on c.id = a.contest_id
     left join rounds s on s.contest_id = c.id and s.opens_at <= now() and now() < s.closes_at),
 claimed as (
   insert into order_keys (channel, key, request_hash, vote_id, payment_reference, placed_at, receipt, order_code)
   select channel, key, request_hash, vote_id, reference, now(), receipt, order_code
-  from judged where in_window and eligible and same_price and not too_often and not too_many
+  from judged where in_window and eligible and same_price and fraud is null and not too_often and not too_many
   on conflict do nothing returning vote_id),
 placed as materialized (select coalesce(array_agg(vote_id), '{{}}') as ids from claimed),
 voted as (
@@ -144,7 +179,7 @@ logged as (
   insert into payment_events (reference, to_status, seen, actor, detail)
   select reference, 'created', 'ordered', 'voter', channel
   from judged where vote_id = any(cast((select ids from placed) as uuid[])))
-select vote_id, in_window, eligible, too_often, too_many from judged
+select vote_id, in_window, eligible, fraud, too_often, too_many from judged
 where not vote_id = any(cast((select ids from placed) as uuid[]))
 """)
 
@@ -156,13 +191,14 @@ from unnest(cast(:channel as text[]), cast(:key as text[])) as a(channel, key)
 
 
 class Orders:
-    """Orders in PostgreSQL. `engine` commits each statement by itself."""
+    """Orders in PostgreSQL. `engine` commits each statement by itself. `fraud`: the limits of contests that have none
+    of their own."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, limits: PromptLimits) -> None:
+    def __init__(self, engine: AsyncEngine, vault: Vault, limits: PromptLimits, fraud: FraudLimits) -> None:
         self._engine = engine
         self._vault = vault
         self._allowance, self._shared = limits.allowance, limits.shared
-        self._limits = limits.placed()
+        self._limits = {**limits.placed(), "web_votes": fraud.web_votes, "wallet_orders": fraud.wallet_orders}
         self._inserts: Coalescer[NewOrder, PlacedOrder | Refusal] = Coalescer(
             self._insert_each, batch_max=200, lanes=1, timeout=ORDER_SECONDS
         )
@@ -201,7 +237,21 @@ class Orders:
                     "key": [order.priced_order.vote_request.key for order in left],
                 }
                 known = {(row.channel, row.key): row for row in (await connection.execute(_FIND, keys)).all()}
-        return [self._answer(order, judged, known) for order in orders]
+            answers = [self._answer(order, judged, known) for order in orders]
+            if Refusal.TOO_MANY_HERE in answers:
+                await self._list_places(connection, orders, answers)
+        return answers
+
+    async def _list_places(
+        self, connection: AsyncConnection, orders: Sequence[NewOrder], answers: Sequence[PlacedOrder | Refusal]
+    ) -> None:
+        """Remember from where too many came; a place that does not end is listed for a while."""
+        places = [
+            place(self._vault, order.priced_order.vote_request, self._shared)
+            for order, answer in zip(orders, answers, strict=True)
+            if answer is Refusal.TOO_MANY_HERE
+        ]
+        await list_places(connection, places)
 
     @staticmethod
     def _answer(
@@ -214,7 +264,11 @@ class Orders:
         if row := known.get((vote_request.channel.value, vote_request.key)):
             return _known(row, vote_request.request_hash)
         return refusal_at_insert(
-            in_window=found.in_window, eligible=found.eligible, too_often=found.too_often, too_many=found.too_many
+            in_window=found.in_window,
+            eligible=found.eligible,
+            fraud=found.fraud,
+            too_often=found.too_often,
+            too_many=found.too_many,
         )
 
     def _row(self, order: NewOrder) -> dict[str, object]:

@@ -137,7 +137,7 @@ class ProcessContainer(Container):
         self.voting_service = LiveVotingService(
             rankings=self.rankings,
             accounts=self.watch,
-            orders=Orders(self.auto, self.vault, self.settings.prompt_limits),
+            orders=Orders(self.auto, self.vault, self.settings.prompt_limits, self.settings.fraud),
             views=OrderViews(self.engine, self.vault),
             rescuer=self.rescuer,
             inbox=self.inbox,

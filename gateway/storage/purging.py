@@ -86,6 +86,7 @@ _STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
     ("mails", _oldest("mails", "created_at", "and status <> 'due'"), lambda kept: kept.texts),
     ("invitations", _oldest("invitations", "expires_at"), lambda kept: kept.sessions),
     ("password_resets", _oldest("password_resets", "expires_at"), lambda kept: kept.sessions),
+    ("fraud_refusals", _oldest("fraud_refusals", "at"), lambda kept: kept.sessions),
     ("set_aside", _oldest("set_aside", "until"), lambda kept: kept.sessions),
     ("chosen_languages", _oldest("chosen_languages", "chosen_at"), lambda _: LANGUAGE_DAYS),
 )

@@ -51,6 +51,11 @@ def _web(column: str) -> str:
     order by p.placed_at desc limit {_LOOKED_AT}) o"""
 
 
+def _allowed(subject: str) -> str:
+    return f"""exists (select from fraud_entries e where e.contest_id = :contest and e.subject = {subject}
+    and e.list = 'allow' and e.lifted_at is null and e.until > now())"""
+
+
 AROUND: Final = f"""
 select f.reference, f.votes,
   greatest(device.votes, address.votes) as web_votes,
@@ -68,9 +73,10 @@ select f.reference, f.votes,
   own.owner
 from (
   select p.reference, p.placed_at, p.payer_index, p.payer_block, v.candidate_id, v.quantity as votes,
-    case when v.channel in {_ON_THE_WEB} and not p.address_shared then p.address end as address,
+    case when v.channel in {_ON_THE_WEB} and not p.address_shared and not {_allowed("p.address")}
+      then p.address end as address,
     case when v.channel in {_ON_THE_WEB} and p.orderer is distinct from p.address then p.orderer end as orderer
-  from {{payments}}) f
+  from {{payments}} and not {_allowed("p.payer_index")} and not {_allowed("p.orderer")}) f
 left join lateral (
   select max(o.placed_at) filter (where {_EARLIER}) as earlier, count(distinct o.orderer) as others
   from (

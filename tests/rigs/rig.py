@@ -75,7 +75,7 @@ class Rig:
         self.engine = engine or make_engine(app_url, pool_size=8, wait_seconds=BUSY_SECONDS)
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.vault = Vault(SECRET_KEY)
-        self.orders = Orders(auto, self.vault, NO_LIMITS)
+        self.orders = Orders(auto, self.vault, NO_LIMITS, FRAUD_OFF)
         self.callbacks = Callbacks(auto, self.vault)
         self.queue = CallbackQueue(self.engine, self.vault)
         self.reversals = Reversals(self.engine, auto)

@@ -98,6 +98,36 @@ fraud_findings = table(
     index("fraud_findings_of_contest", "contest_id", "found_at desc"),
 )
 
+# Numbers, devices and addresses from which a contest takes no votes, or always does.
+fraud_entries = table(
+    "fraud_entries",
+    uuids("id", key=True),
+    uuids("contest_id", of="contests.id"),
+    strings("list", "kind", "origin", "shown", "reason", "made_by"),
+    binaries("subject"),
+    timestamps("made_at", default="now()"),
+    timestamps("until"),
+    timestamps("lifted_at", null=True),
+    strings("lifted_by", null=True),
+    one_of("list", "deny", "allow"),
+    one_of("kind", "number", "device", "address"),
+    one_of("origin", "person", "rule"),
+    checks("until > made_at", "(lifted_at is null) = (lifted_by is null)"),
+    index("fraud_entries_subject", "contest_id", "subject", where="lifted_at is null"),
+    index("fraud_entries_until", "contest_id", "until desc"),
+)
+
+# Orders on the web that were refused because so many came from one place.
+fraud_refusals = table(
+    "fraud_refusals",
+    identity(),
+    uuids("contest_id", of="contests.id"),
+    binaries("subject"),
+    timestamps("at", default="now()"),
+    index("fraud_refusals_of", "contest_id", "subject", "at"),
+    index("fraud_refusals_at", "at"),
+)
+
 payment_events = events_of("payment", index("payment_events_held", "at", where="to_status = 'held'"))
 
 evidence = table(

@@ -30,7 +30,7 @@ grant insert, update on account_health, brands, callback_counts, candidate_links
 grant insert, update, delete on candidate_corrections, chosen_languages, invitations, mails, passkeys, password_resets, recovery_codes,
   rollup_hours, rollup_minutes, set_aside, sign_in_failures, staff_sessions, video_notifications, worker_beats to spotlight_app
 
-grant insert, delete on candidate_imports, delivery_reports, rounds, text_opt_outs to spotlight_app
+grant insert, delete on candidate_imports, delivery_reports, fraud_refusals, rounds, text_opt_outs to spotlight_app
 
 -- Rows of which some columns may be changed.
 grant insert, update (confirmed_by, confirmed_at, usable_from, retired_at) on beneficiaries to spotlight_app
@@ -42,6 +42,8 @@ grant insert, update (status, resolution, note, resolved_by, resolved_at, ledger
 
 grant insert, update (code, amount_minor, currency, status, effect, reversed_minor, fee_minor, closed_at, told_at)
   on disputes to spotlight_app
+
+grant insert, update (lifted_at, lifted_by) on fraud_entries to spotlight_app
 
 grant insert, delete, update (handled_at, outcome) on messages_in to spotlight_app
 

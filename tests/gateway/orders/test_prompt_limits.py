@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gateway.orders.fraud import FRAUD_OFF
 from gateway.orders.prompting import NO_LIMITS, Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import Channel, PlacedOrder, Refusal
 from gateway.orders.store import Orders
@@ -26,7 +27,9 @@ ADDRESS = "203.0.113.5"
 @pytest.fixture
 async def rig(database: Any) -> AsyncIterator[Rig]:
     made = await Rig(database.app_url).open()
-    made.orders = Orders(made.engine.execution_options(isolation_level="AUTOCOMMIT"), made.vault, PromptLimits())
+    made.orders = Orders(
+        made.engine.execution_options(isolation_level="AUTOCOMMIT"), made.vault, PromptLimits(), FRAUD_OFF
+    )
     yield made
     await made.close()
 
@@ -45,7 +48,7 @@ async def order(
 def limited(rig: Rig, **limits: Any) -> None:
     """Let other limits than production's hold."""
     auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
-    rig.orders = Orders(auto, rig.vault, replace(PromptLimits(), **limits))
+    rig.orders = Orders(auto, rig.vault, replace(PromptLimits(), **limits), FRAUD_OFF)
 
 
 async def pay(rig: Rig) -> None:
@@ -196,7 +199,7 @@ async def test_what_several_gateways_let_through_at_once_is_asked_for_twice_at_m
     auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
     rig.payments = Payments(rig.engine, rig.vault, PUBLIC_URL, frozenset({"mtn_momo"}), PromptLimits())
     # None of them sees the others' orders.
-    rig.orders = Orders(auto, rig.vault, NO_LIMITS)
+    rig.orders = Orders(auto, rig.vault, NO_LIMITS, FRAUD_OFF)
     for number in range(5):
         assert isinstance(await order(rig, STRANGER, typed=True, orderer=f"device {number}"), PlacedOrder)
     own = await order(rig, OWN)
@@ -232,7 +235,7 @@ async def test_stop_keeps_typed_orders_away_for_good(rig: Rig) -> None:
 
 async def test_two_refusals_in_a_row_silence_typed_orders_until_the_phone_speaks(rig: Rig) -> None:
     lenient = replace(PromptLimits(), typed_apart=timedelta(0), typed_lately=50, typed_a_day=50)
-    rig.orders = Orders(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, lenient)
+    rig.orders = Orders(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, lenient, FRAUD_OFF)
     for _ in range(2):
         assert isinstance(await order(rig, STRANGER, typed=True), PlacedOrder)
         await decline(rig)

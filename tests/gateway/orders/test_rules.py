@@ -98,22 +98,25 @@ def test_withdrawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_window", "eligible", "too_often", "too_many", "refusal"),
+    ("in_window", "eligible", "fraud", "too_often", "too_many", "refusal"),
     [
-        (None, True, False, False, Refusal.UNKNOWN_CANDIDATE),
-        (True, None, False, False, Refusal.UNKNOWN_CANDIDATE),
-        (False, False, True, True, Refusal.CLOSED),
-        (True, False, True, True, Refusal.ASKED_TOO_OFTEN),
-        (True, False, False, True, Refusal.TOO_MANY_UNPAID),
-        (True, False, False, False, Refusal.CANDIDATE_NOT_ELIGIBLE),
+        (None, True, None, False, False, Refusal.UNKNOWN_CANDIDATE),
+        (True, None, None, False, False, Refusal.UNKNOWN_CANDIDATE),
+        (False, False, None, True, True, Refusal.CLOSED),
+        (True, True, "not_accepted", True, True, Refusal.NOT_ACCEPTED),
+        (True, False, None, True, True, Refusal.ASKED_TOO_OFTEN),
+        (True, False, None, False, True, Refusal.TOO_MANY_UNPAID),
+        (True, False, None, False, False, Refusal.CANDIDATE_NOT_ELIGIBLE),
         # Its price is another one by now.
-        (True, True, False, False, Refusal.TRY_AGAIN),
+        (True, True, None, False, False, Refusal.TRY_AGAIN),
     ],
 )
 def test_what_was_not_written_is_refused(
-    in_window: bool | None, eligible: bool | None, too_often: bool, too_many: bool, refusal: Refusal
+    in_window: bool | None, eligible: bool | None, fraud: str | None, too_often: bool, too_many: bool, refusal: Refusal
 ) -> None:
-    found = refusal_at_insert(in_window=in_window, eligible=eligible, too_often=too_often, too_many=too_many)
+    found = refusal_at_insert(
+        in_window=in_window, eligible=eligible, fraud=fraud, too_often=too_often, too_many=too_many
+    )
     assert found is refusal
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.orders import store as orders
+from gateway.orders.fraud import FRAUD_OFF
 from gateway.orders.prompting import NO_LIMITS
 from gateway.orders.store import Orders
 from gateway.storage.engine import DatabaseUnavailable, make_engine
@@ -29,7 +30,7 @@ async def silent(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     engine = make_engine(f"postgresql://unknown@127.0.0.1:{port}/nothing", pool_size=2)
     monkeypatch.setattr(orders, "ORDER_SECONDS", 0.3)
     monkeypatch.setattr(orders, "_GIVEN_UP_SECONDS", 0.4)
-    rig.orders = Orders(engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, NO_LIMITS)
+    rig.orders = Orders(engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault, NO_LIMITS, FRAUD_OFF)
     try:
         yield rig
     finally:

@@ -26,6 +26,7 @@ from channels.messages.outbox import SentMessage
 from channels.messages.rules import Routes
 from channels.messages.unfinished import Reached, UnfinishedDialogues
 from channels.telegram.store import Chat, TelegramStore
+from gateway.orders.fraud import FraudLimits
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import PlacedOrder
 from gateway.orders.store import Orders
@@ -121,7 +122,7 @@ async def rig(database: Database) -> AsyncIterator[MoneyRig]:
     await fill(database)
     made = await opened(database.app_url)
     auto = made.engine.execution_options(isolation_level="AUTOCOMMIT")
-    made.orders = Orders(auto, made.vault, PromptLimits())
+    made.orders = Orders(auto, made.vault, PromptLimits(), FraudLimits())
     yield made
     await made.close()
 

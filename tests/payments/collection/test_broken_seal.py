@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.orders.fraud import FRAUD_OFF
 from gateway.orders.prompting import NO_LIMITS
 from gateway.orders.store import Orders
 from gateway.storage.vault import Vault
@@ -26,6 +27,7 @@ async def test_those_behind_it_are_collected_and_counted(rig: Rig) -> None:
         rig.engine.execution_options(isolation_level="AUTOCOMMIT"),
         Vault("a key of another house, long enough"),
         NO_LIMITS,
+        FRAUD_OFF,
     )
     sealed = await rig.placed(number="+2250501020301")
     rig.orders = own

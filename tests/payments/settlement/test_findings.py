@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from gateway.orders.fraud import FraudLimits
+from gateway.orders.fraud import FRAUD_OFF, FraudLimits
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import Channel, PlacedOrder
 from gateway.orders.store import Orders
@@ -31,7 +31,7 @@ class Evening(MoneyRig):
         self.settlement = Settlement(self.engine, FraudLimits())
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         crowds = PromptLimits(limited=False, shared_networks=read_networks("196.201.0.0/24"))
-        self.orders = Orders(auto, self.vault, crowds)
+        self.orders = Orders(auto, self.vault, crowds, FRAUD_OFF)
         self.began = await self.now() - timedelta(hours=2)
         return self
 
