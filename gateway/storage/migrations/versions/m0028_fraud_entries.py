@@ -39,7 +39,7 @@ def upgrade() -> None:
         "create index fraud_refusals_of on fraud_refusals (contest_id, subject, at)",
         "create index fraud_refusals_at on fraud_refusals (at)",
         "grant select, insert, update (lifted_at, lifted_by) on fraud_entries to spotlight_app, spotlight_tenant",
-        "grant select, insert, delete on fraud_refusals to spotlight_app",
+        "grant select, insert, update, delete on fraud_refusals to spotlight_app",
         "select limit_to_organiser('fraud_entries', 'contest_id in (select id from contests)')",
         "select limit_to_organiser('fraud_refusals', 'contest_id in (select id from contests)')",
     ):
