@@ -18,6 +18,7 @@ from admin.access.passkeys import Site
 from admin.access.rules import Role
 from admin.candidates.store import CANDIDATES, Edit
 from admin.contests.photos import PHOTOS
+from admin.people.lost_factor import FACTOR_RESETS
 from admin.people.store import NewInvitation
 from admin.videos.cloudinary import Cloudinary, CloudinarySettings
 from channels.web.nominations import CORRECTIONS, NOMINATIONS
@@ -145,7 +146,7 @@ async def furnished(office: Office) -> list[str]:
             )
         )
     await nominate(office)
-    own = await its_own_page(office)
+    own = [*await its_own_page(office), await lost_factor(office)]
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "la votante a appelé", YAO)
     window = {"from": "2026-01-01T00:00:00+00:00", "to": "2036-01-01T00:00:00+00:00"}
     void = await rig.acts.ask(Act.VOID_WINDOW, "star", window, "un essai de la ligne", YAO)
@@ -228,6 +229,16 @@ async def shown(page: Page, left: str) -> str:
     read += " copy.querySelectorAll(left).forEach(one => one.remove()); return copy.textContent }"
     text: str = await page.evaluate(read, left)
     return text
+
+
+async def lost_factor(office: Office) -> str:
+    """Two persons agreed that a second factor is lost; where the mail about it leads."""
+    sita, lost = await office.hire("sita@house.test", Role.ADMINISTRATOR), await office.hire("lost@house.test")
+    await office.set_up_factor(lost)
+    person = await office.rig.one("select id from staff where email = :email", email=lost)
+    await office.app[FACTOR_RESETS].ask(AWA, person, "le téléphone est perdu")
+    await office.app[FACTOR_RESETS].agree(sita, person)
+    return str((await office.mails(lost))[-1].params["link"])
 
 
 async def its_own_page(office: Office) -> list[str]:
