@@ -341,7 +341,10 @@ def _checked(nominee: Nominee, contest: Contest) -> tuple[Entry, str, Guardian |
 def _guardian(nominee: Nominee, country: str, faults: list[Fault]) -> Guardian | None:
     """The guardian of a minor; what is wrong is added to the faults."""
     name, number = tidy(Column.NAME, nominee.guardian), read_msisdn(nominee.guardian_phone.strip(), country)
-    faults += [replace(fault, column="guardian") for fault in field_faults({Column.NAME: name})]
+    if not name:
+        faults.append(Fault(1, "guardian", "guardian_missing"))
+    else:
+        faults += [replace(fault, column="guardian") for fault in field_faults({Column.NAME: name})]
     if not isinstance(number, Msisdn):
         faults.append(Fault(1, "guardian_phone", "guardian_phone"))
     if not nominee.guardian_consent:

@@ -441,7 +441,7 @@ async def test_while_the_organiser_is_frozen_a_candidate_reads_and_may_leave(vis
 
 async def test_a_minor_has_a_guardian_whom_only_the_team_reads(visitor: Visitor) -> None:
     status, page, _ = await visitor.send(minor="1")
-    words = ("Write your name.", "no number of this country", "guardian ticks this box")
+    words = ("Write the name of the parent", "no number of this country", "guardian ticks this box")
     assert (status, [one in page for one in words]) == (422, [True] * 3)
     guardian = {"guardian": "Mariam Bony", "guardian_phone": "0707080910", "guardian_consent": "1"}
     status, page, _ = await visitor.send(**guardian)
