@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from gateway.cli.up import UpError, check_port, read_place
+from gateway.cli.up import UpError, check_port, read_place, up
+from gateway.runtime.embedded.engine import EngineError
 from gateway.runtime.settings import SettingsError
 from tests.engines import temporary_home
 from tests.free_port import free_port
@@ -210,16 +211,34 @@ def test_a_failing_step_is_shown_and_ends_everything(
     assert terminal.belongings() == []
 
 
-@pytest.mark.parametrize("variable", ["PORT", "SPOTLIGHT_SANDBOX_PORT"])
-def test_a_port_in_use_is_one_sentence_before_anything_starts(terminal: Terminal, variable: str) -> None:
+def in_use(port: int, variable: str) -> str:
+    return f"port {port} on 127.0.0.1 is in use by another program; stop it, or set {variable} to a free port"
+
+
+def test_a_port_in_use_is_one_sentence_before_anything_starts(terminal: Terminal) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, output = terminal.once(**{variable: str(port)})
+        status, output = terminal.once(PORT=str(port))
     assert status == 1
-    assert output == (
-        f"error: port {port} on 127.0.0.1 is in use by another program; stop it, or set {variable} to a free port\n"
-    )
+    assert output == f"error: {in_use(port, 'PORT')}\n"
     assert not (terminal.home / "postgres").exists()
+
+
+@pytest.fixture
+def here(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What ends before anything starts is tried in this process: its data directory."""
+    for name, value in terminal.environment.items():
+        monkeypatch.setenv(name, value)
+    return terminal.home
+
+
+def test_the_other_port_in_use(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("SPOTLIGHT_SANDBOX_PORT", str(port))
+        with pytest.raises(UpError, match=f"^{in_use(port, 'SPOTLIGHT_SANDBOX_PORT')}$"):
+            up()
+    assert not (here / "postgres").exists()
 
 
 def test_a_broken_data_directory_is_one_sentence(terminal: Terminal) -> None:
@@ -232,13 +251,12 @@ def test_a_broken_data_directory_is_one_sentence(terminal: Terminal) -> None:
     assert "Traceback" not in output
 
 
-def test_a_damaged_key_is_never_replaced(terminal: Terminal) -> None:
-    terminal.home.mkdir()
-    (terminal.home / "secret_key").touch()
-    status, output = terminal.once()
-    assert status == 1
-    assert "secret_key is damaged" in output
-    assert (terminal.home / "secret_key").read_text() == ""
+def test_a_damaged_key_is_never_replaced(here: Path) -> None:
+    here.mkdir()
+    (here / "secret_key").touch()
+    with pytest.raises(EngineError, match="secret_key is damaged"):
+        up()
+    assert (here / "secret_key").read_text() == ""
 
 
 def test_servers_of_ones_own_are_used_instead(terminal: Terminal) -> None:
