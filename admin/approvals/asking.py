@@ -1,11 +1,13 @@
 """Asking for acts and deciding about them, the same for pages and for programs."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from admin.access.guard import Me
+from admin.access.moment import read_instant
 from admin.access.rules import may_decide
 from admin.approvals.rules import SINGLE_PERSON, refusal_to_decide
 from admin.approvals.staff_acts import Outcome, StaffActs
@@ -56,10 +58,14 @@ def read_params(act: Act, given: Mapping[str, Any]) -> dict[str, Any]:
     return params
 
 
-def with_zone(given: Mapping[str, str]) -> dict[str, str]:
-    """The ends of a window as browsers write them, with the zone that our pages name: UTC."""
-    ends = {name: f"{given[name]}+00:00" for name in ("from", "to") if given.get(name) and "+" not in given[name]}
-    return {**given, **ends}
+def with_zone(given: Mapping[str, str], zone: str) -> dict[str, str]:
+    """Instants as browsers write them, by the clocks of this zone. What is none is left as it is."""
+    read: dict[str, str] = {}
+    for name in ("from", "to", "valid_from"):
+        with suppress(ValueError, OverflowError):
+            at = read_instant(given.get(name, ""), zone)
+            read |= {} if at is None else {name: at.isoformat()}
+    return {**given, **read}
 
 
 def needs_proof(act: Act) -> bool:

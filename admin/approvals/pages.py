@@ -26,6 +26,7 @@ from payments.requests import Act, RequestStatus, Right, StaffRequest
 ACTS: Final = "/admin/acts"
 REQUESTS: Final = "/admin/requests"
 _UUID_LENGTH: Final = 36
+_FIRST: Final = ("contest", "candidate", "votes", "payments", "amount", "from", "to")
 OPEN_REQUESTS: Final = (RequestStatus.WAITING, RequestStatus.APPROVED)
 
 
@@ -36,7 +37,7 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     asked = await ask_for_proof(request, me, fields) if needs_proof(wanted) else None
     if asked is not None:
         return asked
-    params, subject = read_params(wanted, with_zone(fields)), fields.get("subject", "").strip()
+    params, subject = read_params(wanted, with_zone(fields, me.zone)), fields.get("subject", "").strip()
     made = await request.app[APPROVALS].ask(wanted, subject, params, fields.get("reason", ""), me.email)
     return see_other(f"{REQUESTS}/{made}")
 
@@ -88,14 +89,14 @@ async def decision(request: web.Request, me: Me, fields: Form) -> web.StreamResp
 
 
 def facts(preview: Mapping[str, Any]) -> list[tuple[str, object]]:
-    """The single facts of a preview, amounts as money; instants as such."""
+    """The single facts of a preview, what it is about first, amounts as money; instants as such."""
     found: list[tuple[str, object]] = []
     for name, value in preview.items():
         if name == "amount_minor" and preview.get("currency") in EXPONENTS:
             found.append(("amount", Money(int(value), str(preview["currency"]))))
         elif name != "currency" and not isinstance(value, Mapping | list) and value not in (None, ""):
             found.append((name, value))
-    return found
+    return sorted(found, key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))
 
 
 def tables(preview: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Mapping[str, int]]]]:

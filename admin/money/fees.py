@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, field_validator
 from admin.access.guard import Form, Me, form, page, say, see_other, show
 from admin.answers import AsOf, staff_endpoint
 from admin.approvals.api import Request, ask
-from admin.approvals.asking import read_params
+from admin.approvals.asking import read_params, with_zone
 from admin.approvals.pages import REQUESTS
 from admin.approvals.staff_acts import APPROVALS
 from admin.money.ledger import OrganiserPath
@@ -128,7 +128,7 @@ async def set_by_page(request: web.Request, me: Me, fields: Form) -> web.StreamR
         if amount is None or not 0 <= amount.amount_minor <= most:
             return await _shown(request, me, fault=typed, fields=fields)
         params[name] = str(amount.amount_minor)
-    read = read_params(Act.FEES, {**params, "currency": currency})
+    read = read_params(Act.FEES, with_zone({**params, "currency": currency}, me.zone))
     made = await request.app[APPROVALS].ask(
         Act.FEES, request.match_info["organiser"], read, fields.get("reason", ""), me.email
     )

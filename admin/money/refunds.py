@@ -112,7 +112,7 @@ async def void(request: web.Request, me: Me) -> web.StreamResponse:
     payments, query = request.app[PAYMENTS], query_of(request)
     slug, preview = query.get("contest", ""), None
     if slug:
-        preview = await payments.voids.preview(slug, read_params(Act.VOID_WINDOW, with_zone(query)), me.scope)
+        preview = await payments.voids.preview(slug, read_params(Act.VOID_WINDOW, with_zone(query, me.zone)), me.scope)
     return show(
         request,
         me,

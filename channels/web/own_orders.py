@@ -17,7 +17,7 @@ from channels.web.views import language_in, message, show_order
 from channels.web.vote_requests import read_vote_id
 from gateway.contests.contest import Contest
 from gateway.http.limits import LIMITS
-from gateway.http.pages import PAGES, render
+from gateway.http.pages import PAGES, money, render
 from gateway.http.problems import Problem
 from gateway.orders.rules import VoteRequest
 from gateway.storage.engine import DatabaseUnavailable
@@ -104,7 +104,7 @@ async def ask(request: web.Request) -> web.Response:
     service, language = request.app[VOTING_SERVICE], _language(request, order)
     found = await service.rescue(OfOrder(order.vote_id), language)
     now = await service.order(order.vote_id) or order
-    notice = _words(partial(request.app[PAGES].say, language), found, order)
+    notice = _words(partial(request.app[PAGES].say, language), found, money(order.amount, language))
     return show_order(request, now, notice=notice, disputable=found.outcome in DISPUTABLE)
 
 
@@ -140,8 +140,8 @@ def _language(request: web.Request, order: OrderView) -> str:
     return request.app[PAGES].language_of(request, language_in(contest))
 
 
-def _words(say: "partial[str]", found: Rescue, order: OrderView) -> str:
-    notice = say(f"debited.{found.outcome.value}", amount=order.amount.spoken())
+def _words(say: "partial[str]", found: Rescue, amount: str) -> str:
+    notice = say(f"debited.{found.outcome.value}", amount=amount)
     return f"{notice} {_ticket(say, found.ticket)}" if found.ticket else notice
 
 

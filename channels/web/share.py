@@ -52,7 +52,7 @@ def _qr(address: str) -> segno.QRCode:
 
 def card_text(pages: Pages, base_url: str, contest: Contest, candidate: Candidate | None, language: str) -> CardText:
     """The words on the picture of a page."""
-    price = pages.say(language, "share.price", price=money(contest.price))
+    price = pages.say(language, "share.price", price=money(contest.price, language))
     code = star_code(contest, candidate)
     dial = pages.say(language, "share.dial", code=code) if code else ""
     site = urlsplit(base_url).netloc

@@ -17,10 +17,6 @@ class Amount(ApiModel):
     )
     currency: str
 
-    def spoken(self) -> str:
-        """As `Money` has it, for pages."""
-        return Money(self.amount_minor, self.currency).spoken()
-
 
 def _shown(money: Money) -> Amount:
     return Amount(amount_minor=money.amount_minor, currency=money.currency)

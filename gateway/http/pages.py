@@ -21,11 +21,13 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 from yarl import URL
 
+from gateway.http.amount import Amount
 from gateway.http.callers import is_https
 from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
 from gateway.http.problems import Problem
 from gateway.http.static_files import StaticFiles, accepts_gzip
-from gateway.values.money import Money
+from gateway.http.tables import labelled
+from gateway.values.money import SHORT_UNITS, Money
 from gateway.values.time_zones import FALLBACK, local, offset
 
 _PICTURES: Final = "img-src 'self' data: https://res.cloudinary.com"
@@ -100,9 +102,18 @@ def number(value: int, language: str) -> str:
     return grouped.replace(",", _THIN_SPACE) if language == "fr" else grouped
 
 
-def money(amount: Money) -> str:
-    """An amount as voters know it, with spaces that do not break: `1 500 FCFA`."""
-    return amount.spoken().replace(" ", _HARD_SPACE)
+def money(amount: Money | Amount, language: str) -> str:
+    """An amount as pages of a language write it, without a place to break: `1 500 FCFA`, `1,500 FCFA`."""
+    whole, point, part = Money(abs(amount.amount_minor), amount.currency).plain().partition(".")
+    sign = "-" if amount.amount_minor < 0 else ""
+    point = point and ("," if language == "fr" else ".")
+    unit = SHORT_UNITS.get(amount.currency, amount.currency)
+    return f"{sign}{number(int(whole), language)}{point}{part}{_HARD_SPACE}{unit}"
+
+
+@jinja2.pass_context
+def _money(context: jinja2.runtime.Context, amount: Money | Amount) -> str:
+    return money(amount, context["lang"])
 
 
 def contact_link(contact: str) -> str | None:
@@ -146,8 +157,9 @@ class Pages:
             auto_reload=False,
             bytecode_cache=self.bytecode_cache,
         )
-        self.environment.filters["money"] = money
+        self.environment.filters["money"] = _money
         self.environment.filters["contact_link"] = contact_link
+        self.environment.filters["labelled"] = labelled
         self.environment.globals["static"] = self._static.address
         self.add("gateway.http", "page_phrases")
 
@@ -186,7 +198,12 @@ class Pages:
     def moment(self, instant: datetime, zone: str = FALLBACK, *, language: str) -> str:
         """A date and a minute, in words, as the clocks of a zone show them, with their distance from Greenwich."""
         at = local(instant, zone)
-        day = {"day": at.day, "month": self.say(language, f"month.{at.month}"), "year": at.year}
+        first = self.say(language, "page.first_of_month")
+        day = {
+            "day": first if at.day == 1 else at.day,
+            "month": self.say(language, f"month.{at.month}"),
+            "year": at.year,
+        }
         return self.say(language, "page.moment", **day, time=f"{at:%H:%M}", zone=offset(instant, zone))
 
     def language_of(self, request: web.Request, default: str = DEFAULT_LANGUAGE) -> str:

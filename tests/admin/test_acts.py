@@ -240,7 +240,7 @@ async def test_a_window_is_previewed_asked_for_and_followed(office: Office) -> N
         "to": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
     }
     async with awa.get("/admin/void", params={"contest": "star", **ends}) as answer:
-        assert "3 paiements, 15 votes" in await answer.text()
+        assert "Paiements : 3, votes : 15" in await answer.text()
     ask = {"act": "void_window", "subject": "star", "reason": REASON, **ends}
     status, page = await office.form(awa, "/admin/void", "/admin/acts", **ask)
     assert status == 200

@@ -234,7 +234,7 @@ async def test_a_contest_without_numbers_names_none(here: Here) -> None:
 
 async def test_times_are_told_by_the_clocks_of_the_contest(here: Here) -> None:
     here.service.shown[0] = replace(here.service.shown[0], time_zone="Africa/Douala", _by_code={})
-    assert "Clôture le 1 janvier 2028 à 00:59\u00a0GMT+1" in await here.text("/c/star", Accept_Language="fr")
+    assert "Clôture le 1er janvier 2028 à 00:59\u00a0GMT+1" in await here.text("/c/star", Accept_Language="fr")
 
 
 async def test_only_what_is_published_is_listed(here: Here) -> None:
@@ -293,7 +293,7 @@ async def test_who_was_evicted_is_below_the_ranking_and_stays_in_the_total(here:
     assert (gone["code"], gone["votes"], gone["evictedAt"]) == ("02", 7, "2026-06-01T20:00:00+00:00")
     text = await here.text("/c/star", Accept_Language="en")
     assert text.index("Evicted") < text.index('href="/c/star/02"')
-    assert "evicted 1 June 2026, 20:00" in text
+    assert "evicted on 1 June 2026, 20:00" in text
 
 
 def with_rounds(here: Here, *, reopens_at: datetime | None = None) -> None:

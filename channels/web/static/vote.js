@@ -7,12 +7,9 @@ if (form) {
   const bound = "sure" in form.dataset ? Object.values(wallets) : [];
   const sum = form.querySelector("output");
   const guess = form.querySelector(".guess");
-  // As the server writes amounts: thousands apart by a space that does not break.
-  const write = (minor) => {
-    const [whole, part] = (minor / 10 ** exponent).toFixed(exponent).split(".");
-    const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u00a0");
-    return `${part ? `${grouped}.${part}` : grouped}\u00a0${unit}`;
-  };
+  // As the server writes amounts.
+  const written = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: exponent });
+  const write = (minor) => `${written.format(minor / 10 ** exponent)}\u00a0${unit}`;
   const priced = () => {
     const votes = Number(pack?.value || quantity.value);
     const good = Number.isInteger(votes) && votes >= 1 && votes <= +max;

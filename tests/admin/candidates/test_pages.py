@@ -155,11 +155,11 @@ async def test_every_fault_of_a_file_is_shown_before_anything_is_written(office:
     for line, words in ((3, "has one digit"), (4, "The name is missing."), (5, "another&#39;s for ever")):
         assert f'<th scope="row" class="figure">{line}</th>' in page
         assert words in page
-    assert "2 new, 0 changed" in page
+    assert "New: 2, changed: 0" in page
     assert len(await states(office)) == 12
     word = page.split('name="word" value="')[1].split('"')[0]
     status, page = await office.form(awa, f"{PATH}/import", f"{PATH}/import/apply", word=word)
-    assert (status, "2 candidates added" in page) == (200, True)
+    assert (status, "Candidates added: 2" in page) == (200, True)
     assert len(await states(office)) == 14
     # Once.
     assert (await office.form(awa, f"{PATH}/import", f"{PATH}/import/apply", word=word))[0] == 409
@@ -189,7 +189,7 @@ async def test_a_file_that_is_none_is_explained(office: Office, awa: ClientSessi
 async def test_the_model_file_can_be_sent_back(office: Office, awa: ClientSession) -> None:
     model = await text_of(awa, f"{PATH}/model.csv")
     status, page = await upload(awa, model.encode())
-    assert (status, "1 new, 0 changed" in page) == (200, True)
+    assert (status, "New: 1, changed: 0" in page) == (200, True)
 
 
 async def test_the_queue_is_worked_off(office: Office, awa: ClientSession) -> None:

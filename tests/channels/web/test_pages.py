@@ -326,7 +326,7 @@ async def test_the_page_of_who_was_evicted_says_when() -> None:
     service.count("07", 12)
     async with TestClient(TestServer(application(service))) as client:
         text = await Here(service, client).read(PAGE)
-    assert "was evicted from the contest 1 June 2026, 20:00" in text
+    assert "was evicted from the contest on 1 June 2026, 20:00" in text
     assert "stay counted: 12" in text
     assert "<form" not in text
 

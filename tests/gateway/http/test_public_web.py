@@ -212,7 +212,7 @@ async def test_the_keyboard_reaches_content_and_form(seen: Seen) -> None:
     await page.keyboard.press("Tab")
     await expect(page.locator("input[name=pack]:checked")).to_be_focused()
     await page.keyboard.press("ArrowRight")
-    await expect(page.locator("#to-pay")).to_have_text("2\u00a0000\u00a0FCFA")
+    await expect(page.locator("#to-pay")).to_have_text("2,000\u00a0FCFA")
     await page.keyboard.press("Tab")
     await expect(page.locator("#phone")).to_be_focused()
     assert await page.locator("#phone").evaluate("field => getComputedStyle(field).outlineStyle") == "solid"
@@ -269,7 +269,7 @@ async def test_a_pack_and_a_typed_number_are_never_meant_together(seen: Seen) ->
     await expect(page.locator("#to-pay")).to_have_text("300\u00a0FCFA")
     await page.get_by_label("50 5").click()
     await expect(page.locator("#quantity")).to_have_value("")
-    await expect(page.locator("#to-pay")).to_have_text("5\u00a0000\u00a0FCFA")
+    await expect(page.locator("#to-pay")).to_have_text("5\u202f000\u00a0FCFA")
 
 
 async def test_an_order_is_followed_by_one_question_for_all(seen: Seen) -> None:
