@@ -188,6 +188,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/moderation",
         "/admin/me",
         "/admin/factor",
+        "/admin/factor-reset/x",
         "/admin/orders/x",
         "/admin/contests/star/photos",
         "/admin/contests/star/candidates/07/photo",
