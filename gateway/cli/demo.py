@@ -33,8 +33,16 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-@demo_app.callback(invoke_without_command=True, epilog=example("spotlight demo", "spotlight demo crowd"))
-def demo(context: typer.Context) -> None:
+@demo_app.callback(
+    invoke_without_command=True,
+    epilog=example("spotlight demo", "spotlight demo --orders 1000000", "spotlight demo crowd"),
+)
+def demo(
+    context: typer.Context,
+    orders: Annotated[
+        int, typer.Option(min=0, max=10_000_000, help="Also write so many orders of the last 30 days, as if made then.")
+    ] = 0,
+) -> None:
     """Load the demo contests and the demo's administrator, admin@demo.local; existing ones stay as they are.
 
     The administrator's password is SPOTLIGHT_DEMO_ADMIN_PASSWORD; where that is not set, one is drawn when the
@@ -42,10 +50,10 @@ def demo(context: typer.Context) -> None:
     """
     if context.invoked_subcommand is None:
         with report_failures():
-            _load()
+            _load(orders)
 
 
-def _load() -> None:
+def _load(orders: int) -> None:
     from gateway.cli.demo_environment import ensure_demo_admin
     from gateway.runtime import operations
 
@@ -54,6 +62,10 @@ def _load() -> None:
     print("the demo contest is loaded: /c/star")
     for line in ensure_demo_admin(settings):
         print(line)
+    if orders:
+        with _bar(orders, "orders") as bar:
+            asyncio.run(operations.make_demo_orders(settings, orders, lambda done: bar.update(done - bar.pos)))
+        print(f"{orders} orders are written")
 
 
 @command(demo_app, "crowd", "spotlight demo crowd", "spotlight demo crowd --voters 300 --minutes 1 --contest mboa")
@@ -108,9 +120,14 @@ def _answer(response: "httpx.Response") -> dict[str, Any]:
     raise ApiRefused(f"{body['title']}: {body['detail']}", status=response.status_code)
 
 
+def _bar(length: int, label: str) -> Any:  # noqa: ANN401 - typer keeps its type private
+    """Progress, on a terminal alone."""
+    return typer.progressbar(length=length, file=sys.stderr, label=label, hidden=not sys.stderr.isatty())
+
+
 def _watched(country: "httpx.Client", shown: dict[str, Any]) -> dict[str, Any]:
     """The figures once the crowd has ended; on a terminal they are seen to grow."""
-    with typer.progressbar(length=shown["planned"], file=sys.stderr, show_eta=False) as bar:
+    with _bar(shown["planned"], "crowd") as bar:
         while shown["state"] == "voting":
             time.sleep(_LOOK_SECONDS)
             shown = _answer(country.get("/crowd"))

@@ -1,8 +1,10 @@
 """What an operator of the service runs by hand: migrate, demo, partitions, audit, rebuild."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+import asyncpg
 from sqlalchemy import text
 
 from admin.access.keep_staff import KeepStaff
@@ -11,7 +13,8 @@ from gateway.runtime import vault_keys
 from gateway.runtime.accounts import Account
 from gateway.runtime.container import REPORT_TIMEOUT_MS, Container, open_command
 from gateway.runtime.demo import ADMIN_EMAIL, ADMIN_NAME, load_demo_contest, load_opening_floats
-from gateway.runtime.deployment import is_simulated
+from gateway.runtime.demo_orders import NoContests, make_orders
+from gateway.runtime.deployment import Environment, is_simulated
 from gateway.runtime.settings import Settings, SettingsError
 from gateway.storage import migrate as migrations
 from gateway.storage import purging
@@ -20,6 +23,7 @@ from gateway.values.money import CURRENCY_OF
 from payments.ledger import audit as money_audit
 from payments.ledger import postings as book
 from payments.rollups.store import Rollups
+from payments.settlement.count import FEE_PLANS, plans_of
 
 T = TypeVar("T")
 _REACHED = text("""
@@ -45,6 +49,27 @@ async def load_demo(settings: Settings) -> None:
     ):
         await load_demo_contest(connection)
         await load_opening_floats(connection, _simulated_floats(container.accounts))
+
+
+async def make_demo_orders(settings: Settings, many: int, progress: Callable[[int], None]) -> None:
+    """Write so many orders of the last month with all that comes with them. Raises SettingsError, also where this is
+    no demo."""
+    if settings.env is not Environment.DEMO:
+        raise SettingsError("orders are made up in a demo only: SPOTLIGHT_ENV is not demo")
+    async with Container(settings, name="spotlight demo", pool_size=1) as container:
+        async with container.engine.connect() as connection:
+            contests = list((await connection.execute(text("select id from contests"))).scalars())
+            plans = text(f"select {FEE_PLANS}")
+            fees = {one: plans_of((await connection.execute(plans, {"contest": one})).one()) for one in contests}
+        owner = await asyncpg.connect(settings.migration_url)
+        try:
+            await make_orders(owner, container.vault, many, seed=secrets.randbits(32), fees=fees, progress=progress)
+        except NoContests as error:
+            raise SettingsError(str(error)) from None
+        finally:
+            await owner.close()
+        await Rollups(container.engine).catch_up()
+    await rebuild_tally(settings)
 
 
 async def with_staff(settings: Settings, act: Callable[[KeepStaff], Awaitable[T]]) -> T:

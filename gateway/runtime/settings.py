@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -102,7 +103,7 @@ class Settings(BaseSettings):
         if not self.rate_limits:
             return NO_LIMITS
         if self.demo_limits:
-            return DEMO_LIMITS
+            return replace(DEMO_LIMITS, shared_networks=(*DEMO_LIMITS.shared_networks, *self.crowds))
         return PromptLimits(
             of_address=self.unpaid_orders, of_shared=self.unpaid_orders_shared, shared_networks=self.crowds
         )

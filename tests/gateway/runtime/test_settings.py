@@ -1,6 +1,7 @@
 """What the environment may leave out, and what stops the start."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.runtime.pictures import build_pictures
 from gateway.runtime.settings import SettingsError, load_settings
 from gateway.storage.kept_pictures import KeptPictures
 from gateway.storage.pictures import FolderPictures
+from gateway.values.network import read_networks
 
 PRODUCTION = {
     "DATABASE_URL": "postgresql://x/y",
@@ -181,6 +183,10 @@ def test_proxies_are_networks_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     ("given", "limits"),
     [
         ({"SPOTLIGHT_ENV": "demo"}, DEMO_LIMITS),
+        (
+            {"SPOTLIGHT_ENV": "demo", "SPOTLIGHT_SHARED_NETWORKS": "160.154.10.0/24"},
+            replace(DEMO_LIMITS, shared_networks=(*DEMO_LIMITS.shared_networks, *read_networks("160.154.10.0/24"))),
+        ),
         ({"SPOTLIGHT_ENV": "demo", "SPOTLIGHT_DEMO_LIMITS": "false"}, PromptLimits()),
         ({"SPOTLIGHT_ENV": "demo", "SPOTLIGHT_RATE_LIMITS": "false"}, NO_LIMITS),
         ({}, PromptLimits()),
