@@ -132,8 +132,7 @@ class Tabs:
                 await context.close()
 
 
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
+async def found_chromium() -> AsyncIterator[Browser]:
     """Chromium for all tests of a file; skipped where there is none, failed there when REQUIRE_BROWSER=1."""
     path = find_chromium()
     if path is None:
@@ -148,10 +147,13 @@ async def chromium() -> AsyncIterator[Browser]:
             await held.aclose()
 
 
-@pytest.fixture(scope="module")
-def all_tabs(chromium: Browser) -> Tabs:
+def tabs_of(chromium: Browser) -> Tabs:
     """Pages for all tests of a file."""
     return Tabs(chromium)
+
+
+chromium = pytest.fixture(scope="module", name="chromium")(found_chromium)
+all_tabs = pytest.fixture(scope="module", name="all_tabs")(tabs_of)
 
 
 @pytest.fixture

@@ -7,9 +7,13 @@ from itertools import count
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page
 
+from tests.browser import found_chromium, tabs_of
 from tests.country import Country, collected_and_sold, until
 from tests.engines import temporary_home
 
+# One for all journeys: to start it takes longer than most of what one does in it.
+chromium = pytest.fixture(scope="package", name="chromium")(found_chromium)
+all_tabs = pytest.fixture(scope="package", name="all_tabs")(tabs_of)
 _addresses = count()
 
 
