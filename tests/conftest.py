@@ -27,7 +27,7 @@ _FIRST_COUNTRY: Final = ("test_telegram.py", "test_debited.py", "test_texts.py",
 _OWN_COUNTRY: Final = ("test_reconciliation.py", "test_made_up.py", "test_storm.py")
 _LONG: Final = (
     "test_money_machine.py",
-    "test_million_rows.py",
+    "test_many_rows.py",
     "test_public_web.py",
     "test_up.py",
     "test_reconciliation.py",

@@ -363,11 +363,12 @@ class Odd:
 def test_odd_methods_and_addresses(api: Api) -> None:
     odd = Odd(api)
     token = str(api.sessions["owner@demo.test"].headers["Authorization"]).encode()
+    unknown = cycle(("OPTIONS", "TRACE", "BREW"))  # which no handler answers, so one a path
     for path in api.paths:
         parts = re.split(r"{(\w+)}", path)
         named = [api.names.get(key(path, part), "x") if at % 2 else part for at, part in enumerate(parts)]
         known = "".join(named).encode()
-        for method in ("OPTIONS", "TRACE", "BREW", "HEAD", "DELETE"):
+        for method in (next(unknown), "HEAD", "DELETE"):
             odd.ask(method, known, Authorization=token)
         for end in (
             b"/",

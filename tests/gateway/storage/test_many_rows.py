@@ -51,7 +51,7 @@ from payments.rescue.rules import OfChat, OfNumber, OfOrder
 from payments.rescue.tickets import Tickets
 from payments.rollups.store import Rollups
 from tests.engines import Database
-from tests.gateway.storage.million_rows import fill
+from tests.gateway.storage.many_rows import fill
 from tests.gateway.storage.plans import Planner, Recorder
 from tests.rigs.money_rig import RIGHTS, MoneyRig, opened
 from tests.rigs.rig import PUBLIC_URL
