@@ -28,8 +28,9 @@ from admin.figures import summary
 from admin.figures.store import FIGURES, Figures
 from admin.money import beneficiaries, fees, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
+from admin.orders import contest_orders, tickets
 from admin.orders import pages as orders_pages
-from admin.orders import tickets
+from admin.orders.listed import LISTED, ListedOrders
 from admin.orders.store import ORDERS, StaffOrders
 from admin.people import invitation, links_api, lost_factor, organisers, reset
 from admin.people import people as people_pages
@@ -72,6 +73,7 @@ def setup(
     videos: Videos,
     audits: Audits,
     figures: Figures,
+    listed: ListedOrders,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
@@ -80,6 +82,7 @@ def setup(
     app[PEOPLE], app[ORGANISERS], app[RESETS] = people, kept_organisers, resets
     app[FACTOR_RESETS] = factor_resets
     app[VIDEOS], app[tally.AUDITS], app[FIGURES] = videos, audits, figures
+    app[LISTED] = listed
     app[SESSION_COOKIE] = access.tokens.access_name
     pages.add("admin")
     for module in (
@@ -94,6 +97,7 @@ def setup(
         corrections,
         orders_api,
         orders_pages,
+        contest_orders,
         tickets,
         approvals_api,
         approvals_pages,

@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Me
+from admin.access.moment import contests_of
 from admin.answers import AsOf, Reason, staff_endpoint, unknown
 from admin.orders.pages import countries_of
 from admin.orders.store import ORDERS, FoundPayment, Waits
@@ -17,7 +18,11 @@ from payments.requests import Right, reasoned
 class Search(AsOf):
     """What is searched for."""
 
-    q: Line = Field(min_length=1, max_length=80, description="Number, receipt, order code, or a reference of ours.")
+    q: Line = Field(
+        min_length=1,
+        max_length=80,
+        description="Number, receipt, order code, ticket, a reference of ours, or a candidate's name.",
+    )
 
 
 class FoundPayments(ApiModel):
@@ -52,9 +57,11 @@ async def waiting(request: web.Request, who: Me, *, query: AsOf) -> Reply:
 async def search(request: web.Request, who: Me, *, body: Search) -> Reply:
     """Find payments.
 
-    By number, receipt, order code, or the reference of a vote, payment or refund. Numbers come masked.
+    By number, receipt, order code, ticket, the reference of a vote, payment or refund, or a candidate's name. Numbers
+    come masked.
     """
-    lines = await request.app[ORDERS].find(body.q, countries_of(request), who.scope, body.as_of)
+    contests = contests_of(request, who.scope)
+    lines = await request.app[ORDERS].find(body.q, countries_of(request), who.scope, body.as_of, contests=contests)
     return Reply(200, FoundPayments(payments=lines))
 
 

@@ -28,12 +28,13 @@ async def search(request: web.Request, me: Me) -> web.StreamResponse:
 
 @form(Right.READ_ORDERS)
 async def found(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Payments by number, receipt, order code or reference. By a form, so that a number stands in no
-    address, no history and no log."""
+    """Payments by number, receipt, order code, ticket, reference or candidate's name. By a form, so that a number stands
+    in no address, no history and no log."""
     word = fields.get("q", "").strip()[:_WORD_LENGTH_MAX]
     if not word:
         return see_other("/admin/search")
-    lines = await request.app[ORDERS].find(word, countries_of(request), me.scope, me.as_of)
+    contests = contests_of(request, me.scope)
+    lines = await request.app[ORDERS].find(word, countries_of(request), me.scope, me.as_of, contests=contests)
     return show(request, me, "admin_search.html", q=word, lines=lines)
 
 

@@ -6,6 +6,7 @@ organiser is answered like what does not exist.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from admin.answers import PageOnly, read_row
 from admin.orders.story import REFUND_COLUMNS, Order, OrderRefund, read_story
+from gateway.contests.contest import Contest
 from gateway.http.amount import Amount
 from gateway.http.endpoint import ApiModel
 from gateway.orders.receipt import read_receipt
@@ -24,12 +26,17 @@ from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.vault import Vault, masked_number
 from gateway.values.msisdn import Msisdn, read_msisdn
+from gateway.values.names import same_name
 from payments.past import both
 from payments.requests import Scope
+from payments.rescue.rules import read_ticket
 from payments.rescue.tickets import OPEN_THEN
 
 _FOUND_MAX: Final = 100
 _LATEST_MAX: Final = 30
+# Of candidates of a searched name, so many are looked at; shorter words name too many.
+_CALLED_MAX: Final = 20
+_CALLED_LENGTH_MIN: Final = 2
 _IN_SCOPE: Final = "(cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid))"
 # Of the orders of one number, so many of each kind are looked at.
 _OF_NUMBER: Final = text("""
@@ -42,6 +49,13 @@ union select vote_id from payments where reference = cast(:uuid as uuid)
 union select p.vote_id from refunds r join payments p on p.reference = r.payment_reference
   where r.reference = cast(:uuid as uuid)
 union select cast(:uuid as uuid) where cast(:uuid as uuid) is not null
+union select p.vote_id from support_tickets t join payments p on p.reference = t.payment_reference
+  where t.id = cast(:ticket as bigint)
+""")
+# The latest orders for candidates, of each so many.
+_OF_CANDIDATES: Final = text("""
+select v.id from unnest(cast(:candidates as uuid[])) k (id) cross join lateral (
+  select id from votes where candidate_id = k.id order by placed_at desc limit :limit) v
 """)
 # Of a vote's payments the one that money came for.
 _PAYMENT: Final = text(f"""
@@ -230,13 +244,20 @@ class StaffOrders:
         self._vault = vault
 
     async def find(
-        self, word: str, countries: Sequence[str], scope: Scope, at: datetime | None = None
+        self,
+        word: str,
+        countries: Sequence[str],
+        scope: Scope,
+        at: datetime | None = None,
+        *,
+        contests: Sequence[Contest] = (),
     ) -> list[FoundPayment]:
-        """Payments by number, receipt, order code, our reference or the operator's; the newest first."""
+        """Payments by number, receipt, order code, ticket, our reference or the operator's, or by the name of a
+        candidate of these contests; the newest first."""
         typed = word.strip()
         if not typed:
             return []
-        values = {"code": read_receipt(typed) or typed.upper(), "uuid": _uuid(typed)}
+        values = {"code": read_receipt(typed) or typed.upper(), "uuid": _uuid(typed), "ticket": read_ticket(typed)}
         read = (read_msisdn(typed, country) for country in countries)
         indexes = {self._vault.index(number.e164) for number in read if isinstance(number, Msisdn)}
         async with scoped(self._engine, scope) as connection:
@@ -246,6 +267,9 @@ class StaffOrders:
                 votes |= set((await connection.execute(_OF_NUMBER, asked)).scalars())
             if not votes and not indexes:
                 votes = set((await connection.execute(_OF_OPERATOR, {"word": typed})).scalars())
+            if not votes and (people := _called(typed, contests)):
+                asked = {"candidates": people, "limit": _FOUND_MAX}
+                votes = set((await connection.execute(_OF_CANDIDATES, asked)).scalars())
             return await self._lines(connection, votes, scope, _FOUND_MAX, at)
 
     async def payment_named(self, word: str, scope: Scope) -> UUID | None:
@@ -337,6 +361,14 @@ class StaffOrders:
 
 
 ORDERS: web.AppKey[StaffOrders] = web.AppKey("orders", StaffOrders)
+
+
+def _called(typed: str, contests: Sequence[Contest]) -> list[UUID]:
+    """Candidates whose names have all of these words."""
+    words = same_name(typed).split()
+    people = (person for contest in contests for person in contest.candidates)
+    named = (person.id for person in people if all(word in same_name(person.name) for word in words))
+    return list(islice(named, _CALLED_MAX)) if len("".join(words)) >= _CALLED_LENGTH_MIN else []
 
 
 def _then(at: datetime | None) -> dict[str, datetime]:

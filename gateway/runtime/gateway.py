@@ -28,6 +28,7 @@ from admin.audit.store import Audits
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.figures.store import Figures
+from admin.orders.listed import ListedOrders
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.session_store import SESSIONS
@@ -150,6 +151,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         videos=container.videos,
         audits=Audits(container.engine, container.vault),
         figures=Figures(container.engine),
+        listed=ListedOrders(container.engine, container.vault),
     )
 
 

@@ -32,6 +32,7 @@ from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.figures.store import Figures
 from admin.mail.store import DueMail, Mails
+from admin.orders.listed import ListedOrders
 from admin.orders.store import StaffOrders
 from admin.people.factor_resets import FactorResets
 from admin.people.keep_organisers import Organisers
@@ -243,6 +244,7 @@ async def open_office(
         videos=videos,
         audits=Audits(rig.engine, rig.vault),
         figures=Figures(rig.engine),
+        listed=ListedOrders(rig.engine, rig.vault),
     )
     media.setup(app, container.pictures)
     openapi.setup(app)

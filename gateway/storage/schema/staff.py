@@ -188,6 +188,16 @@ void_rows = table(
     index("void_rows_left", "request_id", "payment_reference", where="done_at is null"),
 )
 
+# Without a reference to the contest: a draft is discarded whatever was saved about it.
+order_filters = table(
+    "order_filters",
+    uuids("id", key=True),
+    uuids("staff_id", of="staff.id"),
+    uuids("contest_id"),
+    strings("name", "query"),
+    UniqueConstraint("staff_id", "contest_id", "name"),
+)
+
 audit_log = table(
     "audit_log",
     identity(),

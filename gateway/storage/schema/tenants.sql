@@ -34,7 +34,7 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
   'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads',
   'contest_rules', 'differences', 'disputes', 'fraud_entries', 'fraud_findings', 'fraud_limits', 'fraud_refusals',
-  'payments', 'payouts', 'postings', 'refunds', 'rollup_hours', 'rollup_minutes', 'rounds', 'support_tickets',
+  'order_filters', 'payments', 'payouts', 'postings', 'refunds', 'rollup_hours', 'rollup_minutes', 'rounds', 'support_tickets',
   'tally_entries', 'telegram_chats', 'unfinished_dialogues', 'video_uploads', 'votes']) as named
 
 -- What is the organiser's as a whole is not one contest's.
@@ -92,6 +92,8 @@ grant insert on audit_log, candidate_changes, candidate_totals, candidates, cont
 grant insert, update on brands, invitations to spotlight_tenant
 
 grant insert, delete on candidate_imports, rounds to spotlight_tenant
+
+grant select, insert, update, delete on order_filters to spotlight_tenant
 
 grant select (candidate_id, contact_cipher, guardian_cipher, language), insert, update (token_hash) on candidate_links
   to spotlight_tenant
