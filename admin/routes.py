@@ -23,6 +23,8 @@ from admin.contests import rounds as contest_rounds
 from admin.contests import rules as contest_rules
 from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
+from admin.exports import files as export_files
+from admin.exports.notes import EXPORTS, ExportNotes
 from admin.figures import pages as figures_pages
 from admin.figures import summary
 from admin.figures.store import FIGURES, Figures
@@ -74,6 +76,7 @@ def setup(
     audits: Audits,
     figures: Figures,
     listed: ListedOrders,
+    exports: ExportNotes,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
@@ -83,6 +86,7 @@ def setup(
     app[FACTOR_RESETS] = factor_resets
     app[VIDEOS], app[tally.AUDITS], app[FIGURES] = videos, audits, figures
     app[LISTED] = listed
+    app[EXPORTS] = exports
     app[SESSION_COOKIE] = access.tokens.access_name
     pages.add("admin")
     for module in (
@@ -98,6 +102,7 @@ def setup(
         orders_api,
         orders_pages,
         contest_orders,
+        export_files,
         tickets,
         approvals_api,
         approvals_pages,

@@ -436,9 +436,9 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
         "closed": me is not None and _is_closed(getattr(request.match_info.handler, DECLARED, None), me),
         "here": request.path,
         "menu": {} if me is None else menu_of(me.rights),
-        "word": partial(_word, pages, pages.language_of(request)),
+        "word": partial(word_of, pages, pages.language_of(request)),
         "contest_name": partial(_contest_name, request),
-        "operator": partial(_operator, pages, pages.language_of(request)),
+        "operator": partial(operator_of, pages, pages.language_of(request)),
         **_clocks(FALLBACK if me is None else me.zone),
     }
     response = render(request, template, status=status, **given)
@@ -461,7 +461,7 @@ def menu_of(rights: frozenset[Right]) -> dict[str, list[tuple[str, str]]]:
     return {group: pages for group, pages in shown.items() if pages}
 
 
-def _word(pages: Pages, language: str, section: str, code: str) -> str:
+def word_of(pages: Pages, language: str, section: str, code: str) -> str:
     """What a code of ours is called; the code itself where it has no name, such as an operator's own word."""
     try:
         return pages.say(language, f"{section}.{code}")
@@ -474,10 +474,10 @@ def _contest_name(request: web.Request, slug: str) -> str:
     return next((one.name for one in contests_of(request, None) if one.slug == slug), slug)
 
 
-def _operator(pages: Pages, language: str, account: str) -> str:
+def operator_of(pages: Pages, language: str, account: str) -> str:
     """What an account at an operator is called: `MTN MoMo (CM)` for `mtn_momo@cm`."""
     code, _, own = account.partition(ACCOUNT_MARK)
-    name = _word(pages, language, "admin_operator", code)
+    name = word_of(pages, language, "admin_operator", code)
     return f"{name} ({own.upper()})" if own else name
 
 

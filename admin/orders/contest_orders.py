@@ -1,7 +1,7 @@
 """The orders of a contest with their filters, by page and by API."""
 
 from collections.abc import Mapping
-from functools import partial
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -20,7 +20,6 @@ from admin.orders.listed import LISTED, OrderLines, Part, SavedFilter
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.contest import Contest
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
-from gateway.http.pages import PAGES
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money, parse_amount
@@ -98,10 +97,15 @@ async def forget(request: web.Request, me: Me, *, path: FilterPath) -> Reply:
     return Reply(200, Deleted())
 
 
-def read_filter(typed: Mapping[str, str], contest: Contest, zone: str) -> tuple[OrderListing | None, frozenset[str]]:
+def read_filter(
+    typed: Mapping[str, str], contest: Contest, zone: str, as_of: datetime | None = None
+) -> tuple[OrderListing | None, frozenset[str]]:
     """What the fields of the page ask for, and the names of fields that cannot be read; None where there are any.
-    Times are of this zone, amounts as people write them."""
+    Times are of this zone, amounts as people write them. `as_of` a moment: whatever state is asked for."""
     given: dict[str, Any] = {name: typed[name] for name in (*_FIELDS, "cursor") if typed.get(name, "").strip()}
+    if as_of is not None:
+        given |= {"asOf": as_of}
+        given.pop("state", None)
     faults = set()
     for name in _INSTANTS:
         try:
@@ -129,12 +133,12 @@ async def orders_page(request: web.Request, me: Me) -> web.StreamResponse:
     """The orders that a filter leaves, the newest first. 404."""
     store, typed = request.app[LISTED], query_of(request)
     contest = await store.contest(request.match_info["slug"], me.scope)
-    read, faults = read_filter(typed, contest, me.zone)
+    read, faults = read_filter(typed, contest, me.zone, me.as_of)
     if "cursor" in faults:
         return say(request, 400, "unreadable", me)
     found = OrderLines(orders=[], cursor=None)
     if read is not None:
-        found = await store.listed(contest, me.scope, Part(read.model_copy(update={"as_of": me.as_of}), read.cursor))
+        found = await store.listed(contest, me.scope, Part(read, read.cursor))
     query = "" if read is None else read.query()
     return show(
         request,
@@ -152,8 +156,7 @@ async def orders_page(request: web.Request, me: Me) -> web.StreamResponse:
         faults=faults,
         query=query,
         states=list(OrderState),
-        wallets=[(way, _way(request, way)) for way in PaymentMethod],
-        way=partial(_way, request),
+        wallets=list(PaymentMethod),
         channels=list(Channel),
         saved=await store.saved(contest, me.scope, me.member.id),
     )
@@ -171,19 +174,11 @@ def _shown(read: OrderFilter | None, zone: str, contest: Contest) -> dict[str, s
     }
 
 
-def _way(request: web.Request, method: str) -> str:
-    """What a way to pay is called."""
-    try:
-        way = PaymentMethod(method)
-    except ValueError:
-        return method
-    pages = request.config_dict[PAGES]
-    return way.label or pages.say(pages.language_of(request), f"wallet.{way.value}")
-
-
 @form(Right.READ_ORDERS)
 async def save_by_page(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Save the filter that the page shows under a name. 404."""
+    if me.stopped:
+        return say(request, 403, "refused_frozen", me)
     store, slug = request.app[LISTED], request.match_info["slug"]
     contest = await store.contest(slug, me.scope)
     name = " ".join(fields.get("name", "").split())[:NAME_LENGTH_MAX]

@@ -13,6 +13,7 @@ from admin.answers import AsOf, as_utc
 from gateway.http.endpoint import Line
 from gateway.orders.rules import Channel
 from gateway.orders.wallet import PaymentMethod
+from payments.lifecycle import State
 
 Instant = Annotated[AwareDatetime, AfterValidator(as_utc)]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,14 +32,14 @@ class OrderState(StrEnum):
     EXPIRED = "expired"
 
 
-STATUSES: Final[Mapping[OrderState, tuple[str, ...]]] = {
-    OrderState.OPEN: ("created", "sent", "pending", "confirmed"),
-    OrderState.COUNTED: ("settled",),
-    OrderState.HELD: ("held",),
-    OrderState.TO_REFUND: ("surplus", "mismatched", "refund_due"),
-    OrderState.REFUNDED: ("refunded",),
-    OrderState.FAILED: ("failed",),
-    OrderState.EXPIRED: ("expired",),
+STATUSES: Final[Mapping[OrderState, tuple[State, ...]]] = {
+    OrderState.OPEN: (State.CREATED, State.SENT, State.PENDING, State.CONFIRMED),
+    OrderState.COUNTED: (State.SETTLED,),
+    OrderState.HELD: (State.HELD,),
+    OrderState.TO_REFUND: (State.SURPLUS, State.MISMATCHED, State.REFUND_DUE),
+    OrderState.REFUNDED: (State.REFUNDED,),
+    OrderState.FAILED: (State.FAILED,),
+    OrderState.EXPIRED: (State.EXPIRED,),
 }
 """The states of a payment that each means."""
 
@@ -48,7 +49,7 @@ class OrderFilter(AsOf):
 
     since: Instant | None = Field(None, alias="from", description="Placed at this instant or later.")
     until: Instant | None = Field(None, alias="to", description="Placed before this instant.")
-    state: OrderState | None = Field(None, description="Only those of which this became.")
+    state: OrderState | None = Field(None, description="Only those of which this became. Not together with asOf.")
     wallet: PaymentMethod | None = Field(None, description="Only those paid this way.")
     channel: Channel | None = Field(None, description="Only those that came this way.")
     candidate: Line | None = Field(None, max_length=20, description="Only those for this candidate, by code.")
@@ -61,6 +62,9 @@ class OrderFilter(AsOf):
             raise ValueError("from must be before to")
         if self.amount_from is not None and self.amount_to is not None and self.amount_from > self.amount_to:
             raise ValueError("amountFrom must not be above amountTo")
+        # No index finds the states of then: all orders of a contest would be read.
+        if self.state is not None and self.as_of is not None:
+            raise ValueError("state is told of the present: leave out state or asOf")
         return self
 
     def named(self) -> dict[str, Any]:

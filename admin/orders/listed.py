@@ -11,8 +11,8 @@ from pydantic import Field
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from admin.answers import read_row
-from admin.orders.filters import STATUSES, OrderFilter, cursor_of, read_cursor
+from admin.answers import PageOnly, read_row
+from admin.orders.filters import STATUSES, OrderFilter, OrderState, cursor_of, read_cursor
 from admin.orders.store import FoundPayment
 from gateway.contests.contest import Contest
 from gateway.contests.directory import read_contest
@@ -20,32 +20,54 @@ from gateway.http.endpoint import ApiModel
 from gateway.orders.store import payer_place
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
-from gateway.storage.vault import Vault, masked_number
+from gateway.storage.vault import Vault, masked_number, opened_number
 from payments.requests import ActRefused, Scope, Why
 
 FILTERS_MAX: Final = 50
 _EXPORTED_ROWS: Final = 2_000
-# Vote and payment were placed in one transaction: one line is one order.
-_LISTED: Final = """
+# Vote and payment were placed in one transaction: one line is one order. One of them is read in the order of an index,
+# and for each of its rows the other one, so that a limit ends it.
+_COLUMNS: Final = """
 select p.reference, v.id as vote_id, v.placed_at, v.receipt, k.code as candidate_code, k.name as candidate_name,
   v.quantity as votes, v.amount_minor, v.currency, v.channel, p.provider, p.method, {status} as status, p.payer_cipher,
-  {confirmed} as confirmed_at, {settled} as settled_at
-from votes v join candidates k on k.id = v.candidate_id
-  join payments p on p.vote_id = v.id and p.placed_at = v.placed_at
-where v.contest_id = :contest and p.contest_id = :contest{clauses}
+  {confirmed} as confirmed_at, {settled} as settled_at, {received} as received_minor, p.received_currency,
+  {fee} as fee_minor, {theirs} as provider_reference"""
+_BY_VOTES: Final = f"""{_COLUMNS}
+from votes v cross join lateral (
+    select * from payments p where p.vote_id = v.id and p.placed_at = v.placed_at{{of_payments}} limit 1) p
+  join candidates k on k.id = v.candidate_id
+where v.contest_id = :contest{{of_votes}}{{behind_vote}}
 order by v.placed_at desc, v.id desc limit :limit
 """
+_BY_PAYMENTS: Final = f"""{_COLUMNS}
+from {{payments}} p cross join lateral (
+    select * from votes v where v.id = p.vote_id and v.placed_at = p.placed_at{{of_votes}} limit 1) v
+  join candidates k on k.id = v.candidate_id
+where p.contest_id = :contest{{of_payments}}{{behind_payment}}
+order by p.placed_at desc, p.vote_id desc limit :limit
+"""
+# Few, and each half has an index of its own.
+_OPEN: Final = """(select * from payments where contest_id = :contest and status in ('created','sent','pending')
+    union all select * from payments where contest_id = :contest and status = 'confirmed')"""
 _STATUS_THEN: Final = """coalesce((select e.to_status from payment_events e
-    where e.reference = p.reference and e.at <= :at order by e.id desc limit 1), 'created')"""
-_CLAUSES: Final[Mapping[str, str]] = {
+    where e.reference = p.reference and e.at <= :as_of order by e.id desc limit 1), 'created')"""
+_OF_VOTES: Final[Mapping[str, str]] = {
     "since": "v.placed_at >= :since",
     "until": "v.placed_at < :until",
+    "as_of": "v.placed_at <= :as_of",
     "candidate": "v.candidate_id = :candidate",
     "channel": "v.channel = :channel",
-    "wallet": "p.method = :wallet",
     "amount_from": "v.amount_minor >= :amount_from",
     "amount_to": "v.amount_minor <= :amount_to",
 }
+# What is about both is asked of both: it ends the reading of either.
+_OF_PAYMENTS: Final[Mapping[str, str]] = {
+    "since": "p.placed_at >= :since",
+    "until": "p.placed_at < :until",
+    "as_of": "p.placed_at <= :as_of",
+    "wallet": "p.method = :wallet",
+}
+_NARROW: Final = ("candidate", "channel", "amount_from", "amount_to")
 _SAVED: Final = text("""
 select id, name, query from order_filters where staff_id = :staff and contest_id = :contest order by lower(name), id
 """)
@@ -58,11 +80,22 @@ delete from order_filters where id = :id and staff_id = :staff and contest_id = 
 """)
 
 
-_NOW: Final = {"status": "p.status", "confirmed": "p.confirmed_at", "settled": "p.settled_at"}
-_THEN: Final = {
+_NOW: Final[Mapping[str, str]] = {
+    "status": "p.status",
+    "confirmed": "p.confirmed_at",
+    "settled": "p.settled_at",
+    "received": "p.received_minor",
+    "fee": "p.fee_minor",
+    "theirs": "p.provider_reference",
+}
+# What is overwritten and has no date is not told of the past.
+_THEN: Final[Mapping[str, str]] = {
     "status": _STATUS_THEN,
-    "confirmed": "case when p.confirmed_at <= :at then p.confirmed_at end",
-    "settled": "case when p.settled_at <= :at then p.settled_at end",
+    "confirmed": "case when p.confirmed_at <= :as_of then p.confirmed_at end",
+    "settled": "case when p.settled_at <= :as_of then p.settled_at end",
+    "received": "case when p.confirmed_at <= :as_of then p.received_minor end",
+    "fee": "case when p.settled_at <= :as_of then p.fee_minor end",
+    "theirs": "null::text",
 }
 
 
@@ -72,6 +105,10 @@ class OrderLine(FoundPayment):
     method: str = Field(description="How it is paid: MTN_MOBILE_MONEY, ORANGE_MONEY and so on, or CARD.")
     confirmed_at: datetime | None = Field(description="When the operator confirmed the money.")
     settled_at: datetime | None = Field(description="When its votes counted.")
+    received_minor: PageOnly[int | None]
+    received_currency: PageOnly[str | None]
+    fee_minor: PageOnly[int | None]
+    provider_reference: PageOnly[str | None]
 
 
 class OrderLines(ApiModel):
@@ -113,29 +150,33 @@ class ListedOrders:
             raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
         return found
 
-    async def listed(self, contest: Contest, scope: Scope, part: Part) -> OrderLines:
-        """A part of the orders. Raises ActRefused where the filter names an unknown candidate."""
+    async def listed(self, contest: Contest, scope: Scope, part: Part, *, whole: bool = False) -> OrderLines:
+        """A part of the orders. `whole`: with whole numbers. Raises ActRefused where the filter names an unknown
+        candidate."""
         statement, values = _asked(contest, part)
         async with scoped(self._engine, scope) as connection:
             rows = (await connection.execute(statement, values)).all()
+        number = opened_number if whole else masked_number
         lines = [
             read_row(
                 OrderLine,
                 row,
                 contest=contest.slug,
-                payer=masked_number(self._vault, row.payer_cipher, payer_place(row.reference)),
+                payer=number(self._vault, row.payer_cipher, payer_place(row.reference)),
             )
             for row in rows[: part.limit]
         ]
         last = lines[-1] if len(rows) > part.limit else None
         return OrderLines(orders=lines, cursor=None if last is None else cursor_of(last.placed_at, last.vote_id))
 
-    async def each(self, contest: Contest, scope: Scope, wanted: OrderFilter) -> AsyncIterator[list[OrderLine]]:
+    async def each(
+        self, contest: Contest, scope: Scope, wanted: OrderFilter, *, whole: bool = False
+    ) -> AsyncIterator[list[OrderLine]]:
         """All orders, some thousands at a time. No transaction stays open while somebody reads slowly: an order whose
         state changes meanwhile has the state that it has when its part is read. Raises what `listed` raises."""
         part: Part | None = Part(wanted, limit=_EXPORTED_ROWS)
         while part is not None:
-            found = await self.listed(contest, scope, part)
+            found = await self.listed(contest, scope, part, whole=whole)
             yield found.orders
             part = None if found.cursor is None else replace(part, cursor=found.cursor)
 
@@ -174,27 +215,39 @@ LISTED: web.AppKey[ListedOrders] = web.AppKey("listed_orders", ListedOrders)
 
 def _asked(contest: Contest, part: Part) -> tuple[TextClause, dict[str, Any]]:
     """The statement for exactly what is asked for, so that its index is found. Raises ActRefused."""
-    wanted, values = part.filter, {"contest": contest.id, "limit": part.limit + 1}
-    clauses = []
-    for name, clause in _CLAUSES.items():
-        value = getattr(wanted, name)
-        if value is not None:
-            clauses.append(clause)
-            values[name] = value
+    wanted, columns = part.filter, _NOW if part.filter.as_of is None else _THEN
+    named = {name: value for name in (*_OF_VOTES, *_OF_PAYMENTS) if (value := getattr(wanted, name)) is not None}
+    values: dict[str, Any] = {"contest": contest.id, "limit": part.limit + 1, **named}
     if wanted.candidate is not None:
         person = contest.candidate(wanted.candidate)
         if person is None:
             raise ActRefused(Why.UNKNOWN, f"there is no candidate {wanted.candidate!r} in {contest.slug}")
         values["candidate"] = person.id
-    columns = _NOW if wanted.as_of is None else _THEN
-    if wanted.as_of is not None:
-        clauses.append("v.placed_at <= :at")
-        values["at"] = wanted.as_of
+    of_votes = [clause for name, clause in _OF_VOTES.items() if name in named]
+    of_payments = [clause for name, clause in _OF_PAYMENTS.items() if name in named]
     if wanted.state is not None:
         # As constants: partial indexes are found by what a statement says, not by what it is given.
-        words = ", ".join(f"'{word}'" for word in STATUSES[wanted.state])
-        clauses.append(f"{columns['status']} in ({words})")
+        words = ", ".join(f"'{status.value}'" for status in STATUSES[wanted.state])
+        of_payments.append(f"p.status in ({words})")
+    behind = {"behind_vote": "", "behind_payment": ""}
     if part.cursor is not None:
-        clauses.append("(v.placed_at, v.id) < (:behind, :behind_vote)")
-        values["behind"], values["behind_vote"] = read_cursor(part.cursor)
-    return text(_LISTED.format(**columns, clauses="".join(f" and {clause}" for clause in clauses))), values
+        values["behind_at"], values["behind_id"] = read_cursor(part.cursor)
+        behind = {
+            "behind_vote": " and (v.placed_at, v.id) < (:behind_at, :behind_id)",
+            "behind_payment": " and (p.placed_at, p.vote_id) < (:behind_at, :behind_id)",
+        }
+    statement = (_BY_PAYMENTS if _by_payments(wanted) else _BY_VOTES).format(
+        **columns,
+        **behind,
+        of_votes="".join(f" and {clause}" for clause in of_votes),
+        of_payments="".join(f" and {clause}" for clause in of_payments),
+        payments=_OPEN if wanted.state is OrderState.OPEN else "payments",
+    )
+    return text(statement), values
+
+
+def _by_payments(wanted: OrderFilter) -> bool:
+    """Whether fewer rows are read in the order of payments."""
+    if wanted.state not in (None, OrderState.COUNTED):
+        return True
+    return wanted.wallet is not None and all(getattr(wanted, name) is None for name in _NARROW)

@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from admin.access.guard import Form, Me, form, page, say, see_other, show
+from admin.access.moment import contests_of
 from admin.answers import read_id
 from admin.orders.store import ORDERS
 from admin.orders.story import TICKET, Order
@@ -28,8 +29,8 @@ async def search(request: web.Request, me: Me) -> web.StreamResponse:
 
 @form(Right.READ_ORDERS)
 async def found(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Payments by number, receipt, order code, ticket, reference or candidate's name. By a form, so that a number stands
-    in no address, no history and no log."""
+    """Payments by number, receipt, order code, ticket, reference or candidate's name. By a form, so that a number
+    stands in no address, no history and no log."""
     word = fields.get("q", "").strip()[:_WORD_LENGTH_MAX]
     if not word:
         return see_other("/admin/search")

@@ -66,6 +66,7 @@ Guard = Callable[[web.Request], Awaitable[None]]
 """Asked before anything is read. Raises Problem to refuse the request."""
 Serve = Callable[..., Awaitable[Reply]]
 Handle = TypeVar("Handle", bound=Callable[..., Awaitable[web.StreamResponse]])
+Model = TypeVar("Model", bound=BaseModel)
 
 
 Returns = Mapping[int, type[BaseModel] | None]
@@ -132,9 +133,9 @@ def endpoint(
                 await guard(request)
             given: dict[str, BaseModel] = {}
             if path is not None:
-                given["path"] = _check(path, "path", dict(request.match_info))
+                given["path"] = check(path, "path", dict(request.match_info))
             if query is not None:
-                given["query"] = _check(query, "query", dict(request.query))
+                given["query"] = check(query, "query", dict(request.query))
             if body is not None:
                 given["body"] = _check_json(body, await read_body(request, bytes_max=bytes_max))
             return answer(await serve(request, **given))
@@ -158,7 +159,7 @@ def described(
     media: str = JSON_TYPE,
 ) -> Callable[[Handle], Handle]:
     """Put a handler that reads and answers by itself into the document: a stream, or finished bytes.
-    For a stream of events, the model is that of their data."""
+    For a stream of events, the model is that of their data; a file of another type has none."""
 
     def wrap(handle: Handle) -> Handle:
         words, held, sent = _words(handle), headers or {}, sends or {}
@@ -224,7 +225,8 @@ def invalid(errors: list[dict[str, object]]) -> Problem:
     return Problem(422, "Invalid request", kind="/problems/invalid_request", errors=errors)
 
 
-def _check(model: type[BaseModel], place: str, given: object) -> BaseModel:
+def check(model: type[Model], place: str, given: object) -> Model:
+    """What was sent in a place (path, query), as a model. Problem 422."""
     try:
         return model.model_validate(given)
     except ValidationError as error:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from gateway.http import docs_page
-from gateway.http.endpoint import DECLARED, JSON_TYPE, ApiModel, Spec, spec_of
+from gateway.http.endpoint import DECLARED, FILE, JSON_TYPE, ApiModel, Spec, spec_of
 from gateway.http.pages import PAGES, Composed
 
 OPENAPI_VERSION: Final = "3.1.1"
@@ -125,7 +125,8 @@ def _operation(address: str, method: str, spec: Spec, references: References) ->
 
 def _answer(status: int, model: type[BaseModel] | None, spec: Spec, references: References) -> Json:
     if model is None:
-        return {"description": _STATUS_WORDS.get(status, "Done")}
+        file = {} if spec.media == JSON_TYPE else {"content": {spec.media: {"schema": FILE}}}
+        return {"description": _STATUS_WORDS.get(status, "Done"), **file}
     content = {spec.media: {"schema": references[model, "serialization"]}}
     return {"description": _first_line(model), "content": content}
 

@@ -151,11 +151,17 @@ def fingerprint(content: bytes) -> bytes:
     return sha256(content).digest()
 
 
-def masked_number(vault: Vault, sealed: bytes | None, place: str) -> str:
-    """The number as lists show it; empty where there is none, dots where its seal is broken."""
+def opened_number(vault: Vault, sealed: bytes | None, place: str) -> str:
+    """The whole number; empty where there is none, dots where its seal is broken."""
     if sealed is None:
         return ""
     try:
-        return mask(vault.open(sealed, place))
+        return vault.open(sealed, place)
     except SealBroken:
         return "••••"
+
+
+def masked_number(vault: Vault, sealed: bytes | None, place: str) -> str:
+    """The number as lists show it; empty where there is none, dots where its seal is broken."""
+    opened = opened_number(vault, sealed, place)
+    return mask(opened) if opened.startswith("+") else opened

@@ -12,11 +12,17 @@ Cell = str | int | datetime | None
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def csv_line(cells: Iterable[Cell]) -> str:
+def csv_line(cells: Iterable[Cell], separator: str = ",") -> str:
     """One line with its end. Numbers stay numbers, instants are ISO 8601, text that could be read as a
     formula gets an apostrophe before it."""
+    return csv_lines([cells], separator)
+
+
+def csv_lines(rows: Iterable[Iterable[Cell]], separator: str = ",") -> str:
+    """Several lines, as `csv_line` writes each."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow([_plain(cell) for cell in cells])
+    writer = csv.writer(out, delimiter=separator, lineterminator="\r\n")
+    writer.writerows([_plain(cell) for cell in cells] for cells in rows)
     return out.getvalue()
 
 

@@ -168,17 +168,17 @@ class Book:
         return [TrialLine(*row) for row in rows]
 
     async def journal_csv(
-        self, scope: Scope, *, at: datetime | None = None, contest: str | None = None
+        self, scope: Scope, *, at: datetime | None = None, contest: str | None = None, separator: str = ","
     ) -> AsyncIterator[str]:
         """Header first, then every leg in the order of writing, some thousands in memory at a time. Amounts are minor
         units, debits positive."""
-        yield csv_line(HEADER)
+        yield csv_line(HEADER, separator)
         async with scoped(self._engine, scope) as connection:
             asked = {"at": at, **await _asked(connection, contest, scope)}
             sized = await connection.execution_options(yield_per=_STREAMED_ROWS)
             async with sized.stream(_JOURNAL, asked) as rows:
                 async for leg in rows:
-                    yield csv_line(leg)
+                    yield csv_line(leg, separator)
 
     async def fee_plans(self, organiser: str, scope: Scope, *, at: datetime | None = None) -> Sequence[DatedFeePlan]:
         """The fee plans of an organiser, by currency and latest first."""

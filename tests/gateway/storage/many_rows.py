@@ -197,8 +197,10 @@ async def fill(database: Database) -> None:
                 await connection.execute(f"alter table {table} set unlogged")
         of_them = "indrelid = any($1::text[]::regclass[])"
         await connection.execute(f"update pg_index set indisready = false where {of_them}", tables)
-        for statement in FILL:
-            await connection.execute(statement)
+        # In one transaction: a vote and its payment were placed at the same instant.
+        async with connection.transaction():
+            for statement in FILL:
+                await connection.execute(statement)
         await connection.execute(f"update contest_heads set next_seq = {SOME + 1} where next_seq < {SOME}")
         for table in tables:
             await connection.execute(f"reindex table {table}")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pkgutil import walk_packages
 from uuid import UUID, uuid4
@@ -20,6 +20,8 @@ import payments
 from admin.approvals.pages import OPEN_REQUESTS
 from admin.figures.rules import DAY, HOUR, MINUTE
 from admin.figures.store import Figures
+from admin.orders.filters import OrderFilter, OrderState, cursor_of
+from admin.orders.listed import ListedOrders, Part
 from admin.orders.store import StaffOrders
 from channels.messages.carrier import IncomingText
 from channels.messages.outbox import SentMessage
@@ -28,8 +30,9 @@ from channels.messages.unfinished import Reached, UnfinishedDialogues
 from channels.telegram.store import Chat, TelegramStore
 from gateway.orders.fraud import FraudLimits
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
-from gateway.orders.rules import PlacedOrder
+from gateway.orders.rules import Channel, PlacedOrder
 from gateway.orders.store import Orders
+from gateway.orders.wallet import PaymentMethod
 from gateway.runtime.figures import FigureStore
 from gateway.runtime.owed_work import OwedWork
 from gateway.storage.engine import APP_ROLE, TENANT_ROLE
@@ -248,6 +251,23 @@ async def read_by_staff(rig: MoneyRig, scope: Scope, order: PlacedOrder, receipt
     await orders.waiting(scope)
     await orders.held(scope)
     await orders.refunds(scope, statuses=["due", "manual"])
+    await orders.find("4711", ["CI"], scope, contests=[rig.contest])
+    await orders.find("fatou coulibaly", ["CI"], scope, contests=[rig.contest])
+    listed = ListedOrders(rig.engine, rig.vault)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    for asked in (
+        OrderFilter(),
+        OrderFilter(since=at, until=at + timedelta(days=1)),
+        OrderFilter(as_of=at),
+        *(OrderFilter(state=state) for state in OrderState),
+        *(OrderFilter(wallet=way) for way in PaymentMethod),
+        *(OrderFilter(channel=channel) for channel in Channel),
+        OrderFilter(candidate="07"),
+        OrderFilter(amount_from=501),
+        OrderFilter(candidate="07", wallet=PaymentMethod.CARD, state=OrderState.HELD, amount_to=100),
+    ):
+        for cursor in (None, cursor_of(at, order.vote_id)):
+            await listed.listed(rig.contest, scope, Part(asked, cursor))
     await Tickets(rig.engine, rig.vault, RIGHTS.permit).open_tickets(scope)
     await rig.acts.requests.listed(scope)
     await rig.acts.requests.listed(scope, statuses=OPEN_REQUESTS)

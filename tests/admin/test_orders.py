@@ -1,0 +1,180 @@
+"""Orders of a contest: filters, parts of the list, filters that are saved, and what the search finds."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import pytest
+from aiohttp import ClientSession
+from pydantic import ValidationError
+from sqlalchemy import text
+
+from admin.access.rules import Role
+from admin.orders.filters import STATUSES, OrderFilter, cursor_of, read_cursor
+from gateway.orders.rules import PlacedOrder
+from payments.lifecycle import State
+from payments.requests import Act
+from tests.admin.acting import AUDIT, AWA, OTHER, REASON
+from tests.admin.acting import office as office
+from tests.admin.back_office import Office, open_ticket, other_organiser
+
+API = "/api/admin/contests/star/orders"
+PAGE = "/admin/contests/star/orders"
+
+
+async def read(client: ClientSession, path: str = API, status: int = 200, **query: Any) -> Any:
+    async with client.get(path, params={name.rstrip("_"): value for name, value in query.items()}) as answer:
+        assert answer.status == status, await answer.text()
+        return await answer.json()
+
+
+def test_each_status_is_of_one_state() -> None:
+    every = [status for statuses in STATUSES.values() for status in statuses]
+    assert sorted(every) == sorted(State)
+
+
+def test_a_place_in_the_list_is_read_as_it_was_written() -> None:
+    at, vote = datetime(2026, 11, 21, 20, 0, 1, 999_999, tzinfo=UTC), UUID(int=7)
+    assert read_cursor(cursor_of(at, vote)) == (at, vote)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
+        {"amountFrom": 2, "amountTo": 1},
+        {"from": "2026-01-01T00:00:00"},
+        {"state": "paid"},
+        {"state": "held", "asOf": "2026-01-01T00:00:00Z"},
+        {"shoes": 38},
+    ],
+)
+def test_what_is_no_filter_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        OrderFilter.model_validate(given)
+
+
+def test_a_filter_is_the_end_of_an_address_and_back() -> None:
+    given = {"from": "2026-01-01T00:00:00Z", "state": "held", "wallet": "CARD", "amountTo": 0}
+    read = OrderFilter.model_validate(given)
+    assert OrderFilter.model_validate(dict(parse_qsl(read.query()))).named() == given
+    assert OrderFilter().query() == ""
+
+
+async def test_orders_are_filtered_and_come_in_parts(office: Office) -> None:
+    rig = office.rig
+    start = await rig.one("select now()")
+    first = await rig.counted()
+    middle: datetime = await rig.one("select clock_timestamp()")
+    held = await rig.held(number="+2250501020305")
+    back = await rig.counted(number="+2250501020306")
+    await rig.acts.ask(Act.REFUND_PAYMENT, str(back.payment_reference), {}, REASON, AWA)
+    open_one = await rig.place(rig.vote_request(number="+2250501020307"))
+    assert isinstance(open_one, PlacedOrder)
+    async with rig.engine.begin() as connection:
+        await connection.execute(
+            text("update payments set status = 'refund_due' where reference = :r"), {"r": back.payment_reference}
+        )
+    await office.hire(AUDIT, Role.AUDITOR, "demo", "star")
+    audit = await office.signed_in(AUDIT)
+    placed = [str(one.vote_id) for one in (open_one, back, held, first)]
+    for query, expected in (
+        ({}, placed),
+        ({"state": "open"}, placed[:1]),
+        ({"state": "to_refund"}, placed[1:2]),
+        ({"state": "held"}, placed[2:3]),
+        ({"state": "counted"}, placed[3:]),
+        ({"to": middle.isoformat()}, placed[3:]),
+        ({"from": middle.isoformat()}, placed[:3]),
+        (
+            {"wallet": "MTN_MOBILE_MONEY", "channel": "ussd", "candidate": "07", "amountFrom": 500, "amountTo": 500},
+            placed,
+        ),
+        ({"wallet": "CARD"}, []),
+        ({"channel": "sms"}, []),
+        ({"candidate": "08"}, []),
+        ({"amountFrom": 501}, []),
+        ({"amountTo": 499}, []),
+        ({"asOf": middle.isoformat()}, placed[3:]),
+        ({"asOf": middle.isoformat(), "wallet": "MTN_MOBILE_MONEY"}, placed[3:]),
+        ({"asOf": start.isoformat()}, []),
+    ):
+        found = await read(audit, **query)
+        assert [one["voteId"] for one in found["orders"]] == expected, query
+    whole: list[str] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        part = await read(audit, limit=2, **cursor)
+        whole += [one["voteId"] for one in part["orders"]]
+        if part["cursor"] is None:
+            break
+        cursor = {"cursor": part["cursor"]}
+    assert whole == placed
+    assert part["orders"][0]["payer"].startswith("+225 ")
+    for wrong in ({"cursor": "1"}, {"state": "paid"}, {"from": "yesterday"}, {"limit": 0}):
+        await read(audit, status=422, **wrong)
+    await read(audit, status=404, candidate="99")
+    await read(audit, "/api/admin/contests/nothing/orders", 404)
+    # Another organiser's people see none of it.
+    await other_organiser(rig)
+    await office.hire(OTHER, Role.OWNER, "other")
+    await read(await office.signed_in(OTHER), status=404)
+
+
+async def test_a_filter_is_saved_by_page_and_by_api(office: Office) -> None:
+    rig = office.rig
+    held = await rig.held()
+    await rig.counted(number="+2250501020305")
+    awa = await office.signed_in(AWA)
+    async with awa.get(PAGE, params={"state": "held", "from": "2026-01-01T00:00"}) as answer:
+        shown = await answer.text()
+        assert answer.status == 200
+    assert str(held.vote_id) in shown
+    assert shown.count('<th scope="row">') == 1
+    word = shown.split('name="form" value="')[1].split('"')[0]
+    sent = {"form": word, "name": " À  voir ", "state": "held"}
+    async with awa.post(f"{PAGE}/filters", data=sent, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, f"{PAGE}?state=held")
+    (one,) = (await read(awa, f"{API}/filters"))["filters"]
+    assert (one["name"], one["query"]) == ("À voir", "state=held")
+    async with awa.post(f"{API}/filters", json={"name": "À voir", "wallet": "CARD"}) as answer:
+        assert (answer.status, (await answer.json())["id"]) == (201, one["id"])
+    async with awa.get(f"{PAGE}?wallet=CARD") as answer:
+        shown = await answer.text()
+    assert "À voir" in shown
+    assert "Aucune commande ne correspond" in shown
+    # It is theirs alone.
+    await office.hire(AUDIT, Role.AUDITOR, "demo", "star")
+    audit = await office.signed_in(AUDIT)
+    assert await read(audit, f"{API}/filters") == {"filters": []}
+    async with audit.delete(f"{API}/filters/{one['id']}") as answer:
+        assert answer.status == 404
+    async with awa.post(f"{PAGE}/filters/{one['id']}", data={"form": word}, allow_redirects=False) as answer:
+        assert answer.status == 303
+    assert await read(awa, f"{API}/filters") == {"filters": []}
+    async with awa.delete(f"{API}/filters/{one['id']}") as answer:
+        assert answer.status == 404
+    for query, status in (
+        ({"from": "soon"}, 422),
+        ({"amountTo": "x"}, 422),
+        ({"state": "x"}, 422),
+        ({"candidate": "99"}, 422),
+        ({"amountFrom": "1 000,5"}, 422),
+        ({"from": "2026-01-02T00:00", "to": "2026-01-01T00:00"}, 422),
+        ({"cursor": "1"}, 400),
+    ):
+        async with awa.get(PAGE, params=query) as answer:
+            assert answer.status == status, query
+    async with awa.post(f"{PAGE}/filters", data={"form": word, "name": " "}) as answer:
+        assert answer.status == 422
+
+
+async def test_the_search_knows_tickets_and_names(office: Office) -> None:
+    rig = office.rig
+    order = await rig.counted()
+    ticket = await open_ticket(rig, order)
+    awa = await office.signed_in(AWA)
+    for word, many in ((ticket, 1), ("fatou", 1), ("coulibaly FATOU", 1), ("kone", 0), ("f", 0)):
+        async with awa.post("/api/admin/search", json={"q": word}) as answer:
+            assert len((await answer.json())["payments"]) == many, word
