@@ -24,6 +24,9 @@ from admin.contests import rules as contest_rules
 from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
 from admin.exports import files as export_files
+from admin.exports import months as export_months
+from admin.exports.month import Months
+from admin.exports.months import MONTHS
 from admin.exports.notes import EXPORTS, ExportNotes
 from admin.figures import pages as figures_pages
 from admin.figures import summary
@@ -77,6 +80,7 @@ def setup(
     figures: Figures,
     listed: ListedOrders,
     exports: ExportNotes,
+    months: Months,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
@@ -86,7 +90,7 @@ def setup(
     app[FACTOR_RESETS] = factor_resets
     app[VIDEOS], app[tally.AUDITS], app[FIGURES] = videos, audits, figures
     app[LISTED] = listed
-    app[EXPORTS] = exports
+    app[EXPORTS], app[MONTHS] = exports, months
     app[SESSION_COOKIE] = access.tokens.access_name
     pages.add("admin")
     for module in (
@@ -103,6 +107,7 @@ def setup(
         orders_pages,
         contest_orders,
         export_files,
+        export_months,
         tickets,
         approvals_api,
         approvals_pages,

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from admin.access.guard import Form, Me, api_call, form, operator_of, page, query_of, say, word_of
 from admin.answers import SIGNED_IN, TAG, AsOf, check_proof, problem_of
@@ -31,7 +31,7 @@ from admin.orders.filters import OrderFilter
 from admin.orders.listed import LISTED
 from admin.services import PAYMENTS
 from gateway.contests.contest import Contest
-from gateway.http.endpoint import Line, check, described
+from gateway.http.endpoint import InputModel, Line, check, described
 from gateway.http.pages import PAGES
 from gateway.http.problems import Problem
 from gateway.values.csv_text import csv_lines
@@ -45,6 +45,10 @@ CSV_TYPE: Final = "text/csv"
 _NOT_ALLOWED: Final = "/problems/not_allowed"
 _OF_ORDERS: Final = {"orders": (ORDER_COLUMNS, order_cells), "payments": (PAYMENT_COLUMNS, payment_cells)}
 Lines = AsyncIterator[str]
+
+
+class Nothing(InputModel):
+    """Nothing more."""
 
 
 class OrderExport(OrderFilter):
@@ -78,6 +82,15 @@ def written_for(request: web.Request, contest: Contest) -> Written:
     return Written(
         language, contest.time_zone, partial(word_of, pages, language), partial(operator_of, pages, language)
     )
+
+
+async def whole_file(
+    request: web.Request, me: Me, contest: Contest, what: str, media: str, data: bytes
+) -> web.StreamResponse:
+    """A finished file. `what`: in its name, with its kind behind a dot."""
+    await request.app[EXPORTS].made(me.email, contest.slug, contest.id, {"what": what})
+    name, _, kind = what.rpartition(".")
+    return web.Response(body=data, headers=attached(file_name(contest.slug, name, datetime.now(UTC), kind), media))
 
 
 async def _send(
@@ -141,24 +154,29 @@ async def _of_journal(request: web.Request, me: Me, slug: str, at: datetime | No
     return await _send(request, me, contest, "journal", lines())
 
 
-def _file(
-    right: Right, query: type[AsOf], words: str
+def file_at(
+    right: Right,
+    words: str,
+    *,
+    query: type[BaseModel] = Nothing,
+    path: type[ContestPath] = ContestPath,
+    media: str = CSV_TYPE,
 ) -> Callable[[Callable[..., Awaitable[web.StreamResponse]]], Handler]:
-    """An address of the API that answers with a file, of a coroutine that takes the slug and the query. `words`: what
+    """An address of the API that answers with a file, of a coroutine that takes the path and the query. `words`: what
     the document tells of it."""
 
     def wrap(serve: Callable[..., Awaitable[web.StreamResponse]]) -> Handler:
         async def handler(request: web.Request, me: Me) -> web.StreamResponse:
-            slug = check(ContestPath, "path", dict(request.match_info)).slug
+            named = check(path, "path", dict(request.match_info))
             asked = check(query, "query", dict(request.query))
             try:
-                return await serve(request, me, slug, asked)
+                return await serve(request, me, named, asked)
             except (ActRefused, MoneyRefused) as error:
                 raise problem_of(error) from None
 
         handler.__doc__ = words
         document = described(
-            returns={200: None}, query=query, path=ContestPath, problems=(*SIGNED_IN, 404, 422), tag=TAG, media=CSV_TYPE
+            returns={200: None}, query=query, path=path, problems=(*SIGNED_IN, 404, 422), tag=TAG, media=media
         )
         return document(api_call(right)(handler))
 
@@ -176,17 +194,19 @@ def _shown_numbers(me: Me, reason: str) -> str:
     return reasoned(reason)
 
 
-async def _orders_by_api(what: str, request: web.Request, me: Me, slug: str, query: OrderExport) -> web.StreamResponse:
-    contest = await request.app[LISTED].contest(slug, me.scope)
+async def _orders_by_api(
+    what: str, request: web.Request, me: Me, path: ContestPath, query: OrderExport
+) -> web.StreamResponse:
+    contest = await request.app[LISTED].contest(path.slug, me.scope)
     return await _of_orders(request, me, contest, what, query, _shown_numbers(me, query.reason))
 
 
-async def _candidates_by_api(request: web.Request, me: Me, slug: str, query: AsOf) -> web.StreamResponse:
-    return await _of_candidates(request, me, slug, query.as_of)
+async def _candidates_by_api(request: web.Request, me: Me, path: ContestPath, query: AsOf) -> web.StreamResponse:
+    return await _of_candidates(request, me, path.slug, query.as_of)
 
 
-async def _journal_by_api(request: web.Request, me: Me, slug: str, query: AsOf) -> web.StreamResponse:
-    return await _of_journal(request, me, slug, query.as_of)
+async def _journal_by_api(request: web.Request, me: Me, path: ContestPath, query: AsOf) -> web.StreamResponse:
+    return await _of_journal(request, me, path.slug, query.as_of)
 
 
 @page(Right.READ_CONTESTS)
@@ -243,10 +263,11 @@ _FILTERED: Final = """
 def setup(app: web.Application) -> None:
     """Serve them. The application needs CANDIDATES, EXPORTS, LISTED, PAYMENTS and mounted pages."""
     router = app.router
-    candidates = _file(Right.READ_CONTESTS, AsOf, "Export the candidates of a contest, as an import reads them again.")
-    orders = _file(Right.READ_ORDERS, OrderExport, f"Export the orders of a contest.{_FILTERED}")
-    payments = _file(Right.READ_ORDERS, OrderExport, f"Export the payments of a contest.{_FILTERED}")
-    journal = _file(Right.READ_MONEY, AsOf, "Export the journal of the book of a contest.")
+    words = "Export the candidates of a contest, as an import reads them again."
+    candidates = file_at(Right.READ_CONTESTS, words, query=AsOf)
+    orders = file_at(Right.READ_ORDERS, f"Export the orders of a contest.{_FILTERED}", query=OrderExport)
+    payments = file_at(Right.READ_ORDERS, f"Export the payments of a contest.{_FILTERED}", query=OrderExport)
+    journal = file_at(Right.READ_MONEY, "Export the journal of the book of a contest.", query=AsOf)
     router.add_get(f"{API}/candidates.csv", candidates(_candidates_by_api))
     router.add_get(f"{API}/orders.csv", orders(partial(_orders_by_api, "orders")))
     router.add_get(f"{API}/payments.csv", payments(partial(_orders_by_api, "payments")))

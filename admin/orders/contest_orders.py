@@ -1,7 +1,7 @@
 """The orders of a contest with their filters, by page and by API."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -29,6 +29,7 @@ from payments.requests import Right
 API: Final = f"{CONTESTS_API}/{{slug}}/orders"
 PAGE: Final = f"{CONTESTS_PAGE}/{{slug}}/orders"
 NAME_LENGTH_MAX: Final = 60
+MONTHS_SHOWN: Final = 3
 _INSTANTS: Final = ("from", "to")
 _AMOUNTS: Final = ("amountFrom", "amountTo")
 _FIELDS: Final = (*_INSTANTS, "state", "wallet", "channel", "candidate", *_AMOUNTS)
@@ -155,11 +156,20 @@ async def orders_page(request: web.Request, me: Me) -> web.StreamResponse:
         typed={name: typed.get(name, "") for name in _FIELDS} | _shown(read, me.zone, contest),
         faults=faults,
         query=query,
+        months=last_months(contest, request.app[VOTING_SERVICE].now()),
         states=list(OrderState),
         wallets=list(PaymentMethod),
         channels=list(Channel),
         saved=await store.saved(contest, me.scope, me.member.id),
     )
+
+
+def last_months(contest: Contest, now: datetime) -> list[date]:
+    """The first days of the last months in which a contest sold votes, by its clocks, the latest first."""
+    first, last = local(contest.opens_at, contest.time_zone), local(min(now, contest.closes_at), contest.time_zone)
+    count = (last.year - first.year) * 12 + last.month - first.month + 1
+    ends = (last.year * 12 + last.month - 1 - back for back in range(min(count, MONTHS_SHOWN)))
+    return [date(month // 12, month % 12 + 1, 1) for month in ends]
 
 
 def _shown(read: OrderFilter | None, zone: str, contest: Contest) -> dict[str, str]:

@@ -27,6 +27,7 @@ from admin.access.tokens import Tokens
 from admin.audit.store import Audits
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
+from admin.exports.month import Months
 from admin.exports.notes import ExportNotes
 from admin.figures.store import Figures
 from admin.orders.listed import ListedOrders
@@ -154,6 +155,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         figures=Figures(container.engine),
         listed=ListedOrders(container.engine, container.vault),
         exports=ExportNotes(container.engine),
+        months=Months(container.engine),
     )
 
 

@@ -30,6 +30,7 @@ from admin.approvals.staff_acts import StaffActs
 from admin.audit.store import Audits
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
+from admin.exports.month import Months
 from admin.exports.notes import ExportNotes
 from admin.figures.store import Figures
 from admin.mail.store import DueMail, Mails
@@ -247,6 +248,7 @@ async def open_office(
         figures=Figures(rig.engine),
         listed=ListedOrders(rig.engine, rig.vault),
         exports=ExportNotes(rig.engine),
+        months=Months(rig.engine),
     )
     media.setup(app, container.pictures)
     openapi.setup(app)

@@ -241,6 +241,7 @@ NAMES: Final = (
     "statement_id",
     "number",
     "filter_id",
+    "month",
 )
 UNKNOWN: Final = dict.fromkeys(NAMES, str(NOBODY)) | {
     "slug": "nothing",
@@ -248,6 +249,7 @@ UNKNOWN: Final = dict.fromkeys(NAMES, str(NOBODY)) | {
     "organiser": "nobody",
     "ticket": "4711",
     "number": "4711",
+    "month": "2026-13",
 }
 
 
@@ -315,6 +317,7 @@ async def furnish(rig: MoneyRig, hire: Callable[..., Awaitable[str]]) -> tuple[d
         "statement_id": str(statement),
         "number": "1",
         "filter_id": str(uuid4()),
+        "month": "2026-11",
     }
     refund = await rig.one("select reference from refunds")
     votes = [str(one) for order in (order, held, late) for one in (order.vote_id, order.payment_reference)]

@@ -3,12 +3,23 @@
 import csv
 import io
 import re
+from datetime import date
+from uuid import uuid4
 
+import pytest
 from aiohttp import ClientSession
+from openpyxl import load_workbook
 from sqlalchemy import text
 
 from admin.access.rules import Role
-from tests.admin.acting import AUDIT, AWA, REASON
+from admin.exports.month import read_month, span_of
+from admin.exports.workbook import XLSX_TYPE
+from gateway.values.money import Money
+from payments.ledger.book import LedgerEntry, post
+from payments.ledger.postings import refunded
+from payments.requests import Act
+from payments.rollups.store import Rollups
+from tests.admin.acting import AUDIT, AWA, REASON, YAO
 from tests.admin.acting import office as office
 from tests.admin.back_office import Office
 
@@ -88,3 +99,57 @@ async def test_who_is_frozen_still_takes_files_away(office: Office) -> None:
             )
         )
     assert len(await rows(owner, f"{API}/orders.csv")) == 1
+
+
+async def test_a_month_is_a_workbook_that_agrees_with_the_book(office: Office) -> None:
+    rig = office.rig
+    await rig.counted()
+    back = await rig.counted(number="+2250501020306")
+    asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(back.payment_reference), {}, REASON, AWA)
+    await rig.acts.decide(asked, YAO, approve=True)
+    async with rig.engine.begin() as connection:
+        legs = refunded(Money(500, "XOF"), from_float=False)
+        await post(connection, [(LedgerEntry(uuid4(), rig.contest.id, "given back", legs), "mtn_momo")])
+    await rig.held(number="+2250501020305")
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("update candidates set name = '=1+1' where code = '07'"))
+    await Rollups(rig.engine).catch_up()
+    owner = await office.signed_in(await office.hire("owner@demo.test", Role.OWNER, "demo"))
+    month = f"{await rig.one('select now()'):%Y-%m}"
+    for place in (API, PAGE):
+        async with owner.get(f"{place}/month-{month}.xlsx") as answer:
+            assert (answer.status, answer.content_type) == (200, XLSX_TYPE), await answer.text()
+            book = load_workbook(io.BytesIO(await answer.read()))
+        shown = {row[0]: row[1] for row in book["Résumé"].iter_rows(min_row=3, max_row=11, values_only=True)}
+        sales: int = -await rig.one("select sum(amount_minor) from postings where account = 'sales'")
+        assert sales == 500
+        assert (shown["Ventes comptées (XOF)"], shown["Ventes selon le livre (XOF)"]) == (sales, sales)
+        assert (shown["Différence (XOF)"], shown["Rendu aux payeurs (XOF)"]) == (0, 500)
+        for sheet in ("Par jour", "Par moyen de paiement", "Par canal", "Par candidat"):
+            lines = list(book[sheet].iter_rows(min_row=2, max_col=5, values_only=True))
+            assert [sum(line[column] for line in lines[:-1]) for column in (1, 3, 4)] == [3, 5, sales]
+        assert book["Par candidat"]["A2"].value == "07 =1+1"
+        assert book["Par candidat"]["A2"].data_type == "s"
+    for path, status in (
+        (f"{API}/month-2026-13.xlsx", 404),
+        (f"{API}/month-x.xlsx", 422),
+        (f"{PAGE}/month-x.xlsx", 404),
+    ):
+        async with owner.get(path) as answer:
+            assert answer.status == status, path
+
+
+@pytest.mark.parametrize(
+    ("first", "zone", "since", "until"),
+    [
+        (date(2026, 11, 1), "Africa/Abidjan", "2026-11-01T00:00", "2026-12-01T00:00"),
+        (date(2026, 12, 1), "Africa/Douala", "2026-11-30T23:00", "2026-12-31T23:00"),
+    ],
+)
+def test_a_month_is_one_of_the_contests_clocks(first: date, zone: str, since: str, until: str) -> None:
+    assert [f"{at:%Y-%m-%dT%H:%M}" for at in span_of(first, zone)] == [since, until]
+
+
+@pytest.mark.parametrize("name", ["2026-13", "1999-01", "2026", "", "2026-11-01"])
+def test_what_is_no_month(name: str) -> None:
+    assert read_month(name) is None
