@@ -30,6 +30,7 @@ from admin.exports.months import MONTHS
 from admin.exports.notes import EXPORTS, ExportNotes
 from admin.figures import pages as figures_pages
 from admin.figures import summary
+from admin.figures.live import LIVE, Live
 from admin.figures.store import FIGURES, Figures
 from admin.money import beneficiaries, fees, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
@@ -81,8 +82,11 @@ def setup(
     listed: ListedOrders,
     exports: ExportNotes,
     months: Months,
+    live: Live | None = None,
 ) -> None:
-    """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`."""
+    """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`. `live`: how the first
+    page moves."""
+    app[LIVE] = live or Live()
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     app[PHOTOS] = photos

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from markupsafe import Markup
 
 from admin.access.moment import chosen_moment, contests_of, keep_moment, zone_of
 from admin.access.passkeys import creation, question
@@ -428,8 +429,23 @@ def without_referrer(response: web.Response) -> web.Response:
 
 def show(request: web.Request, me: Me | None, template: str, *, status: int = 200, **values: object) -> web.Response:
     """A page of the back office. Raises what `render` raises."""
+    response = render(request, template, status=status, **_given(request, me, values))
+    if me is not None:
+        keep_moment(request, response, me.as_of)
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def part_of_page(request: web.Request, me: Me, template: str, **values: object) -> Markup:
+    """A part of a page of the back office by itself. Raises what `render` raises."""
     pages = request.config_dict[PAGES]
-    given: dict[str, Any] = {
+    return pages.fragment(template, pages.language_of(request), _given(request, me, values))
+
+
+def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) -> dict[str, Any]:
+    """What every template of ours is filled with."""
+    pages = request.config_dict[PAGES]
+    return {
         **values,
         "me": me,
         "form_token": "" if me is None else request.app[ACCESS].tokens.form(me.session),
@@ -441,11 +457,6 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
         "operator": partial(operator_of, pages, pages.language_of(request)),
         **_clocks(FALLBACK if me is None else me.zone),
     }
-    response = render(request, template, status=status, **given)
-    if me is not None:
-        keep_moment(request, response, me.as_of)
-    response.headers["X-Robots-Tag"] = "noindex"
-    return response
 
 
 def _clocks(zone: str) -> dict[str, Any]:

@@ -87,12 +87,14 @@ def nice_top(values: Iterable[int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Work of one kind that waits for a person. `about`: its phrase; `bad`: money or votes are wrong until then."""
+    """Work of one kind that waits for a person. `about`: its phrase; `bad`: money or votes are wrong until then;
+    `contest`: the name of the only one that it is about."""
 
     about: str
     count: int
     address: str
     bad: bool = False
+    contest: str = ""
 
 
 def by_urgency(found: Sequence[Waiting]) -> list[Waiting]:

@@ -64,6 +64,13 @@ from unnest(cast(:contests as uuid[])) as c(id) cross join lateral (
 where p.settled_at >= :since and p.sent_at is not null
 group by 1
 """)
+_TO_REVIEW: Final = text("""
+select c.slug, c.name, (select count(*) from candidates k where k.contest_id = c.id and k.status = 'submitted')
+  + (select count(*) from candidate_corrections r where r.contest_id = c.id and r.reason is null)
+  + (select count(*) from video_uploads u join candidates k on k.id = u.candidate_id
+      where u.contest_id = c.id and u.state = 'ready' and k.status in ('submitted', 'approved')) as many
+from contests c where c.id = any(cast(:contests as uuid[])) order by c.name
+""")
 _READ_AT: Final = text("select read_at from rollup_position")
 
 
@@ -175,6 +182,12 @@ class Figures:
         async with scoped(self._engine, scope) as connection:
             rows = (await connection.execute(_WAITS, {"contests": [*contests], "since": since})).all()
         return {row.method: row.seconds for row in rows}
+
+    async def to_review(self, scope: Scope, contests: Sequence[UUID]) -> list[tuple[str, str, int]]:
+        """Address and name of contests, with how many candidates, corrections and videos wait there for a person."""
+        async with scoped(self._engine, scope) as connection:
+            rows = (await connection.execute(_TO_REVIEW, {"contests": [*contests]})).all()
+        return [(row.slug, row.name, row.many) for row in rows]
 
 
 FIGURES: web.AppKey[Figures] = web.AppKey("figures", Figures)
