@@ -1,0 +1,81 @@
+"""Spans, days, places, and scales."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from admin.figures.rules import (
+    HOUR,
+    MINUTE,
+    Cover,
+    Waiting,
+    by_urgency,
+    cover,
+    day_start,
+    filled,
+    month_start,
+    moved,
+    nice_top,
+    ranks,
+    share,
+)
+
+
+def at(hour: int, minute: int = 0, second: int = 0, day: int = 21) -> datetime:
+    return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "covered"),
+    [
+        # Whole hours; an end within a minute takes the whole minute.
+        (at(20), at(22), Cover(at(20), at(20), at(22), at(22))),
+        (at(20, 15), at(22, 30, 1), Cover(at(20, 15), at(21), at(22), at(22, 31))),
+        # No whole hour is within.
+        (at(20, 15), at(20, 45), Cover(at(20, 15), at(20, 45), at(20, 45), at(20, 45))),
+        (at(20, 15), at(21, 45), Cover(at(20, 15), at(21, 45), at(21, 45), at(21, 45))),
+        (at(20), at(20), Cover(at(20), at(20), at(20), at(20))),
+    ],
+)
+def test_a_span_is_covered(since: datetime, until: datetime, covered: Cover) -> None:
+    assert cover(since, until) == covered
+
+
+def test_days_and_months_begin_by_the_clocks_of_the_contest() -> None:
+    late = at(23, 30)
+    assert day_start(late, "Africa/Abidjan") == at(0)
+    assert day_start(late, "Africa/Douala") == at(23)
+    assert month_start(late, "Africa/Douala") == datetime(2026, 10, 31, 23, tzinfo=UTC)
+
+
+def test_every_interval_of_a_span_has_a_value() -> None:
+    assert filled({at(20, 1): 7}, at(20, 0, 30), at(20, 2, 30), MINUTE) == [(at(20), 0), (at(20, 1), 7), (at(20, 2), 0)]
+    assert filled({}, at(20), at(22), HOUR) == [(at(20), 0), (at(21), 0)]
+    assert filled({}, at(0), at(0), timedelta(days=1)) == []
+
+
+def test_places_and_who_moved() -> None:
+    now = {"01": 10, "02": 10, "03": 7, "04": 0}
+    assert ranks(now) == {"01": 1, "02": 1, "03": 3, "04": 4}
+    # An hour ago 03 led with 6, and 02 had none.
+    assert moved(now, {"01": 5, "02": 10, "03": 1}) == {"01": 1, "02": 2, "03": -2, "04": -1}
+    assert moved({}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "percent"), [(1, 3, 33), (2, 2, 100), (0, 5, 0), (0, 0, None), (1, -1, None)]
+)
+def test_a_share(part: int, whole: int, percent: int | None) -> None:
+    assert share(part, whole) == percent
+
+
+@pytest.mark.parametrize(
+    ("values", "top"), [([], 1), ([0], 1), ([-3], 1), ([3], 5), ([7, 10], 10), ([101], 200), ([4321], 5000)]
+)
+def test_the_top_of_a_scale_is_round(values: list[int], top: int) -> None:
+    assert nice_top(values) == top
+
+
+def test_what_is_bad_waits_first() -> None:
+    found = [Waiting("tickets", 2, "/t"), Waiting("held", 0, "/h", bad=True), Waiting("differences", 1, "/d", bad=True)]
+    assert [one.about for one in by_urgency(found)] == ["differences", "tickets"]

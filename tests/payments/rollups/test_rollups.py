@@ -1,0 +1,61 @@
+"""Each event counts once, whatever order it is seen in, and however often the reading stops."""
+
+from typing import Any
+
+import asyncpg
+
+from payments.rollups import store
+from payments.rollups.store import Rollups
+from tests.rigs.money_rig import MoneyRig
+
+_EVENT = """
+insert into payment_events (id, reference, from_status, to_status, seen, actor) overriding system value
+values ($1, $2, 'settled', 'held', 'suspect', 'settler')
+"""
+
+
+async def test_each_event_counts_once(database: Any, monkeypatch: Any) -> None:
+    rig = await MoneyRig(database.app_url).open()
+    rollups = Rollups(rig.engine)
+    order = await rig.counted()
+    await rig.late(number="+2250501020306")
+    events = await rig.one("select count(*) from payment_events")
+    assert await rollups.catch_up() == events
+    assert await rollups.catch_up() == 0
+    whole = "select votes, amount_minor, orders, asked, paid, returned from rollup_hours where facet = 'all'"
+    assert [tuple(row) for row in await rig.rows(whole)] == [(5, 500, 2, 2, 1, 1)]
+    assert {row.key for row in await rig.rows("select key from rollup_minutes where facet = 'prefix'")} == {"CI 05"}
+    # An event whose transaction takes longer than a later one's.
+    last = await rig.one("select max(id) from payment_events")
+    held, fast = await asyncpg.connect(database.superuser_url), await asyncpg.connect(database.superuser_url)
+    undone = held.transaction()
+    await undone.start()
+    await held.execute(_EVENT, last + 1, order.payment_reference)
+    await fast.execute(_EVENT, last + 3, order.payment_reference)
+    assert await rollups.catch_up() == 1
+    assert await rollups.catch_up() == 0
+    await undone.commit()
+    assert await rollups.catch_up() == 1
+    assert await rig.one("select cast(sum(held) as int) from rollup_hours where facet = 'channel'") == 2
+    # Killed in the middle of a batch, and begun again.
+    monkeypatch.setattr(store, "BATCH", 2)
+    seen: list[tuple[int, int]] = []
+
+    def stop(number: int, of: int) -> None:
+        seen.append((number, of))
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    try:
+        await rollups.rebuild(stop)
+    except KeyboardInterrupt:
+        assert [number for number, _ in seen] == [2, 4]
+    found = await rig.broken()
+    assert not {name for name in found if name.startswith("S")}, found
+    await rollups.catch_up()
+    assert await rollups.seen() == last + 3
+    found = await rig.broken()
+    assert not {name for name in found if name.startswith("S")}, found
+    for connection in (held, fast):
+        await connection.close()
+    await rig.close()
