@@ -14,12 +14,13 @@ from admin.contests import starts
 from admin.contests.checking import as_published, checked, hindrances
 from admin.contests.form import Fault, fields_of, free_keyword, free_slugs, read_fields
 from admin.contests.store import STAFF_CONTESTS, ChangedMeanwhile, Fixed, Held, Taken
+from admin.figures.evening import evening
 from channels.buying import wallet_name
 from channels.lint import Finding, Level
 from channels.phrases import language_name, languages, languages_for
 from channels.ussd.menu.session import SEPTETS_MAX
 from channels.voting_service import VOTING_SERVICE
-from gateway.contests.contest import Contest, Phase
+from gateway.contests.contest import Contest, ContestState, Phase
 from gateway.contests.document import ContestPart, Document, OrganiserPart, contest_of
 from gateway.contests.steps import Step
 from gateway.http.callers import PUBLIC_URL
@@ -131,6 +132,8 @@ async def overview(request: web.Request, me: Me) -> web.StreamResponse:
 async def _overview(request: web.Request, me: Me, held: Held) -> web.Response:
     found = await checked(request, held.contest)
     errors = [finding for finding in found if finding.level is Level.ERROR]
+    has_opened = held.contest.opens_at < request.app[VOTING_SERVICE].now()
+    sold = has_opened and held.contest.state is not ContestState.DRAFT and me.may(Right.READ_ORDERS)
     return _show(
         request,
         me,
@@ -138,7 +141,10 @@ async def _overview(request: web.Request, me: Me, held: Held) -> web.Response:
         held,
         errors=len(errors),
         warnings=len(found) - len(errors),
-        has_opened=held.contest.opens_at < request.app[VOTING_SERVICE].now(),
+        has_opened=has_opened,
+        evening=await evening(request, me, [held.contest]) if sold else None,
+        contests=[held.contest],
+        waits=None,
     )
 
 

@@ -37,6 +37,8 @@ class Live:
         self._open += 1
         try:
             first = await part()
+            if request.transport is None:  # left meanwhile
+                return web.Response()
             response = EventSourceResponse(headers=HEADERS)
             await response.prepare(request)
             async with response:
