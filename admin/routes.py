@@ -28,8 +28,8 @@ from admin.exports import months as export_months
 from admin.exports.month import Months
 from admin.exports.months import MONTHS
 from admin.exports.notes import EXPORTS, ExportNotes
+from admin.figures import charts, summary
 from admin.figures import pages as figures_pages
-from admin.figures import summary
 from admin.figures.live import LIVE, Live
 from admin.figures.store import FIGURES, Figures
 from admin.money import beneficiaries, fees, ledger, payouts, reconciliation, refunds
@@ -101,6 +101,7 @@ def setup(
         auth_api,
         access_pages,
         figures_pages,
+        charts,
         summary,
         contests_api,
         contests_pages,

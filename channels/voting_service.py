@@ -10,6 +10,7 @@ from uuid import UUID
 from aiohttp import web
 
 from channels.messages.carrier import IncomingText
+from channels.messages.dialogue_steps import DialogueStep
 from channels.messages.inbox import Talk
 from channels.messages.unfinished import Reached
 from gateway.contests.contest import Contest
@@ -83,6 +84,10 @@ class VotingService(Published, Protocol):
 
     def note_reached(self, reached: Reached) -> None:
         """A voter chose a candidate and has not bought yet. Kept soon; never blocks and never raises."""
+        ...
+
+    def note_step(self, contest_id: UUID, step: DialogueStep) -> None:
+        """Count a dialogue that came so far; never blocks."""
         ...
 
     def note_ordered(self, voter: Msisdn, contest_id: UUID) -> None:

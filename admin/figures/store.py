@@ -14,6 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from admin.figures.rules import HOUR, MINUTE, cover, floor
+from channels.messages.dialogue_steps import DialogueStep
 from gateway.contests.contest import Contest
 from gateway.contests.directory import read_contest
 from gateway.http.endpoint import ApiModel
@@ -70,6 +71,20 @@ select c.slug, c.name, (select count(*) from candidates k where k.contest_id = c
   + (select count(*) from video_uploads u join candidates k on k.id = u.candidate_id
       where u.contest_id = c.id and u.state = 'ready' and k.status in ('submitted', 'approved')) as many
 from contests c where c.id = any(cast(:contests as uuid[])) order by c.name
+""")
+_STEPS: Final = text("""
+select step, cast(sum(many) as bigint) as many from dialogue_steps
+where contest_id = any(cast(:contests as uuid[])) and at >= :since and at < :until group by 1
+""")
+# The newest of all organisers, by their ids alone: of one contest they are found by no index.
+_ENDED: Final = text("""
+select reference from (select reference, to_status from payment_events order by id desc limit 20000) e
+where to_status in ('failed', 'expired') limit 2000
+""")
+_REASONS: Final = text("""
+select coalesce(p.reason, 'not_answered') as reason, count(*) as many from payments p
+where p.reference = any(cast(:references as uuid[])) and p.contest_id = any(cast(:contests as uuid[]))
+  and p.status in ('failed', 'expired') group by 1 order by 2 desc, 1
 """)
 _READ_AT: Final = text("select read_at from rollup_position")
 
@@ -182,6 +197,23 @@ class Figures:
         async with scoped(self._engine, scope) as connection:
             rows = (await connection.execute(_WAITS, {"contests": [*contests], "since": since})).all()
         return {row.method: row.seconds for row in rows}
+
+    async def steps(
+        self, scope: Scope, contests: Sequence[UUID], since: datetime, until: datetime
+    ) -> dict[DialogueStep, int]:
+        """How many USSD dialogues of a span came how far."""
+        asked = {"contests": [*contests], "since": floor(since, MINUTE), "until": until}
+        async with scoped(self._engine, scope) as connection:
+            rows = (await connection.execute(_STEPS, asked)).all()
+        return dict.fromkeys(DialogueStep, 0) | {DialogueStep(row.step): row.many for row in rows}
+
+    async def reasons(self, scope: Scope, contests: Sequence[UUID]) -> list[tuple[str, int]]:
+        """Why the newest orders that were not paid were not, the most frequent reason first."""
+        async with self._engine.connect() as connection:
+            ended = list((await connection.execute(_ENDED)).scalars())
+        async with scoped(self._engine, scope) as connection:
+            rows = (await connection.execute(_REASONS, {"contests": [*contests], "references": ended})).all()
+        return [(row.reason, row.many) for row in rows]
 
     async def to_review(self, scope: Scope, contests: Sequence[UUID]) -> list[tuple[str, str, int]]:
         """Address and name of contests, with how many candidates, corrections and videos wait there for a person."""

@@ -1,5 +1,6 @@
 """What a contest sold in a span, by API."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -10,7 +11,9 @@ from admin.access.guard import Me
 from admin.answers import as_utc, staff_endpoint
 from admin.figures.rules import HOUR, ranks
 from admin.figures.store import EVER, FIGURES, Slot, Sums
+from channels.messages.dialogue_steps import DialogueStep
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
+from gateway.orders.rules import Channel
 from payments.requests import Right
 
 API: Final = "/api/admin/contests/{slug}/summary"
@@ -46,11 +49,14 @@ class Part(Sums):
 
 
 class Funnel(ApiModel):
-    """How many came how far. Not every order was asked for, nor was every request paid."""
+    """How many came how far by USSD, from the first screen to the counted vote."""
 
+    dials: int
+    candidates: int = Field(description="Dialogues in which a candidate was chosen.")
+    confirmations: int = Field(description="Dialogues in which what is bought and its price were shown.")
     orders: int
     asked: int = Field(description="Whose payer was asked for the PIN.")
-    paid: int
+    paid: int = Field(description="Also what is held since, or goes back.")
 
 
 class Top(ApiModel):
@@ -112,7 +118,7 @@ async def summary(request: web.Request, me: Me, *, path: SummaryPath, query: Wit
             by_channel=_parts(totals["channel"]),
             by_method=_parts(totals["method"]),
             by_hour=hours,
-            funnel=Funnel(orders=whole.orders, asked=whole.asked, paid=whole.paid),
+            funnel=funnel_of(await figures.steps(me.scope, [contest.id], *span), totals["channel"]),
             top=[
                 Top(
                     rank=places[code],
@@ -124,6 +130,19 @@ async def summary(request: web.Request, me: Me, *, path: SummaryPath, query: Wit
                 for code in first
             ],
         ),
+    )
+
+
+def funnel_of(steps: Mapping[DialogueStep, int], by_channel: Mapping[str, Sums]) -> Funnel:
+    """The way of those who dialled, and of the orders that they made."""
+    ordered = by_channel.get(Channel.USSD.value, Sums())
+    return Funnel(
+        dials=steps[DialogueStep.DIALLED],
+        candidates=steps[DialogueStep.CHOSEN],
+        confirmations=steps[DialogueStep.CONFIRMING],
+        orders=ordered.orders,
+        asked=ordered.asked,
+        paid=ordered.paid + ordered.held + ordered.returned,
     )
 
 

@@ -31,6 +31,7 @@ from channels.ussd.caller import (
     spoken_of,
 )
 from channels.ussd.history import REPEAT_MILLISECONDS, Place, Remembered, Shown, Step, place
+from channels.ussd.how_far import STEPS, how_far
 from channels.ussd.menu.helping import (
     MY_VOTES_MAX,
     ranking_shown,
@@ -152,6 +153,11 @@ class Dialogue:
             outcome, bought = await self._bought(outcome, outcome.buy, caller.view(played.before), session_id)
         outcome = await _fetched(outcome, caller.view(outcome.session), self._service)
         shown = _shown(outcome)
+        before = stored.steps if stored is not None and going_on else 0
+        steps = max(before, how_far(outcome.session), how_far(played.before, bought=bought))
+        reached_in = caller.view(outcome.session or played.before).contest
+        for step in STEPS[before:steps]:
+            self._service.note_step(reached_in.id, step)
         remembered = Remembered(
             found.tail,
             found.transcript,
@@ -165,9 +171,10 @@ class Dialogue:
             opened_ms,
             played.chosen or caller.language,
             offer,
+            steps,
         )
-        before = stored.session if stored is not None and going_on else offer
-        self._remember(key, remembered, before, played, caller, bought=bought)
+        came_from = stored.session if stored is not None and going_on else offer
+        self._remember(key, remembered, came_from, played, caller, bought=bought)
         return shown
 
     def _remember(

@@ -18,7 +18,7 @@ from gateway.values.record import record
 # No person reads a screen and types within this time: the same input again is a repeated request.
 REPEAT_MILLISECONDS: Final = 1_500
 # Grows when the stored form changes, so that a new release does not misread what an old one stored.
-_FORM: Final = 5
+_FORM: Final = 6
 
 
 @record
@@ -36,6 +36,7 @@ class Remembered(NamedTuple):
     screen that was shown. `newest`, `number` and `answered_ms` (Unix time) find repeats of aggregators without a
     transcript, which name the code that was dialled, `service_code`, in the first request only. `opened_ms`: when
     it began. `language`: the one that the number has chosen. `offer`: what its first screen offered to resume.
+    `steps`: how many steps on the way to an order are counted, see `how_far`.
     """
 
     tail: str
@@ -50,6 +51,7 @@ class Remembered(NamedTuple):
     opened_ms: int = 0
     language: str = ""
     offer: Session | None = None
+    steps: int = 0
 
     @property
     def shown(self) -> Shown:

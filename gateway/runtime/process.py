@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from admin.mail.send import Mailing
 from admin.mail.words import write
 from channels.messages.carrier import MessageSender
+from channels.messages.dialogue_steps import DialogueSteps
 from channels.messages.inbox import Inbox
 from channels.messages.languages import Languages
 from channels.messages.send import Sending
@@ -144,6 +145,7 @@ class ProcessContainer(Container):
             outbox=self.outbox,
             languages=self.languages,
             unfinished=self.unfinished,
+            steps=self._closed_later(DialogueSteps(self.engine, utc_now)),
             doorbell=self.doorbell,
             clock=utc_now,
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.exc import SQLAlchemyError
 
 from channels.messages.carrier import IncomingText
+from channels.messages.dialogue_steps import DialogueSteps
 from channels.messages.inbox import Inbox
 from channels.messages.languages import Languages
 from channels.messages.outbox import Outbox
@@ -37,6 +38,7 @@ class LiveVotingService:
     outbox: Outbox
     languages: Languages
     unfinished: UnfinishedDialogues
+    steps: DialogueSteps
     doorbell: Doorbell
     clock: Callable[[], datetime]
 
@@ -60,6 +62,7 @@ class LiveVotingService:
         self.note_language = self.languages.note
         self.note_reached = self.unfinished.note
         self.note_ordered = self.unfinished.forget
+        self.note_step = self.steps.note
 
     @property
     def rails(self) -> Rails:

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from channels.messages.dialogue_steps import DialogueSteps
 from channels.messages.languages import Languages
 from channels.messages.unfinished import UnfinishedDialogues
 from gateway.runtime.connections import utc_now
@@ -29,6 +30,7 @@ def live_service(rig: Rig, rankings: Rankings) -> LiveVotingService:
         outbox=rig.outbox,
         languages=Languages(auto, rig.vault, cast(Any, None)),
         unfinished=UnfinishedDialogues(rig.engine, rig.vault),
+        steps=DialogueSteps(rig.engine, utc_now),
         doorbell=rig.doorbell,
         clock=utc_now,
     )

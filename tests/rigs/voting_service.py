@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from channels.messages.carrier import IncomingText
+from channels.messages.dialogue_steps import DialogueStep
 from channels.messages.inbox import Talk
 from channels.messages.unfinished import Reached
 from gateway.contests.contest import Candidate, Contest, TieBreak
@@ -62,6 +63,7 @@ class FakeVotingService:
         self.ticket: str | None = "15"
         self.claims: list[Claim] = []
         self.reached: list[Reached] = []
+        self.steps: list[str] = []
         self.ordered: list[str] = []
         self.languages: list[tuple[str, str]] = []
         self.texts: dict[tuple[str, str], IncomingText] = {}
@@ -214,6 +216,9 @@ class FakeVotingService:
 
     def note_reached(self, reached: Reached) -> None:
         self.reached.append(reached)
+
+    def note_step(self, contest_id: UUID, step: DialogueStep) -> None:
+        self.steps.append(step.value)
 
     def note_ordered(self, voter: Msisdn, contest_id: UUID) -> None:
         self.ordered.append(voter.e164)

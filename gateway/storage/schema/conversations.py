@@ -94,6 +94,16 @@ unfinished_dialogues = table(
     index("unfinished_dialogues_due", "reached_at", where="handled_at is null"),
 )
 
+# How many dialogues came so far within a minute.
+dialogue_steps = table(
+    "dialogue_steps",
+    uuids("contest_id", key=True),
+    timestamps("at", key=True),
+    strings("step", key=True),
+    integers("many"),
+    one_of("step", "dialled", "chosen", "confirming"),
+)
+
 chosen_languages = table(
     "chosen_languages",
     binaries("phone_index", key=True),

@@ -23,7 +23,7 @@ grant insert on audit_log, balance_checks, candidate_changes, contest_rules, dif
   votes to spotlight_app
 
 -- Rows that may be changed.
-grant insert, update on account_health, brands, callback_counts, candidate_links, candidate_totals, candidates, contest_heads, contests,
+grant insert, update on account_health, brands, callback_counts, candidate_links, candidate_totals, candidates, contest_heads, contests, dialogue_steps,
   factor_resets, organisers, reversal_questions, reversal_sweeps, staff, support_tickets, telegram_chats, upkeep to spotlight_app
 
 -- Rows that may also be deleted.

@@ -33,8 +33,9 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
 
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
   'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads',
-  'contest_rules', 'differences', 'disputes', 'fraud_entries', 'fraud_findings', 'fraud_limits', 'fraud_refusals',
-  'order_filters', 'payments', 'payouts', 'postings', 'refunds', 'rollup_hours', 'rollup_minutes', 'rounds', 'support_tickets',
+  'contest_rules', 'dialogue_steps', 'differences', 'disputes', 'fraud_entries', 'fraud_findings', 'fraud_limits',
+  'fraud_refusals', 'order_filters', 'payments', 'payouts', 'postings', 'refunds', 'rollup_hours', 'rollup_minutes',
+  'rounds', 'support_tickets',
   'tally_entries', 'telegram_chats', 'unfinished_dialogues', 'video_uploads', 'votes']) as named
 
 -- What is the organiser's as a whole is not one contest's.
@@ -74,7 +75,8 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
 
 -- What the pages of an organiser's staff read. Secrets of staff are not among it.
 grant select on account_health, audit_log, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
-  candidates, contest_heads, contest_rules, contests, differences, dispute_events, disputes, evidence, fee_plans, fraud_entries, fraud_findings, fraud_limits,
+  candidates, contest_heads, contest_rules, contests, dialogue_steps, differences, dispute_events, disputes, evidence,
+  fee_plans, fraud_entries, fraud_findings, fraud_limits,
   invitations, messages_out, order_keys, organisers,
   payment_events, payments, payout_events, payouts, postings, refund_events, refunds, rollup_hours, rollup_minutes,
   rollup_position, rounds, staff_requests, support_tickets,
