@@ -46,7 +46,9 @@ _Key = tuple[UUID, datetime, DialogueStep]
 class DialogueSteps:
     """Counts of this process."""
 
-    def __init__(self, engine: AsyncEngine, clock: Callable[[], datetime], *, write_after: float = WRITE_AFTER_SECONDS):
+    def __init__(
+        self, engine: AsyncEngine, clock: Callable[[], datetime], *, write_after: float = WRITE_AFTER_SECONDS
+    ) -> None:
         """`write_after`: seconds."""
         self._engine = engine
         self._clock = clock

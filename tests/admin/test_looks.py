@@ -26,6 +26,7 @@ from gateway.contests import resizing
 from gateway.contests.contest import CandidateStatus
 from gateway.contests.nominations import Nominee
 from payments.requests import Act
+from payments.rollups.store import Rollups
 from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket
 from tests.browser import SEEN, Tabs, violations
 from tests.rigs.photos import halves, saved
@@ -131,6 +132,7 @@ async def furnished(office: Office) -> list[str]:
     late = await rig.late(number="+2250501020306")
     await rig.callback(counted, b'{"status": "SUCCESSFUL"}')
     await open_ticket(rig, counted)
+    await Rollups(rig.engine).catch_up()
     async with rig.engine.begin() as connection:
         await connection.execute(text("update refunds set status = 'manual', reason_code = 'no_refunds'"))
         await connection.execute(
@@ -170,6 +172,8 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/new",
         "/admin/contests/star",
         "/admin/contests/star/edit",
+        "/admin/contests/star/figures",
+        "/admin/contests/star/figures?span=ever&candidate=03",
         "/admin/contests/star/lint",
         "/admin/contests/star/preview",
         "/admin/contests/star/brand",
@@ -292,6 +296,7 @@ async def test_everybody_can_use_every_page(
 # Files, and addresses that lead elsewhere: to a list where a form was left, to the order of a payment.
 NO_PAGES = re.compile(
     r"\.(?:csv|json)$|^/admin/(acts|brand|sign-out|payments/)|/candidates/(settings|change|import/apply|.*/(link|decide|correction))$"
+    r"|/live$"
 )
 
 

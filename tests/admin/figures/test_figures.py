@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from admin.access.rules import Role
+from channels.messages.dialogue_steps import DialogueStep, DialogueSteps
 from payments.rollups.store import Rollups
 from tests.admin.back_office import Office, open_office
 from tests.engines import Database
@@ -27,6 +28,10 @@ async def test_an_evening_at_a_glance(office: Office) -> None:
     await rig.held(number="+2250501020306")
     await rig.late(number="+2250501020307")
     await Rollups(rig.engine).catch_up()
+    steps = DialogueSteps(rig.engine, office.now)
+    for step in (DialogueStep.DIALLED, DialogueStep.DIALLED, DialogueStep.CHOSEN):
+        steps.note(rig.contest.id, step)
+    await steps.aclose()
     client = await office.signed_in("koffi@demo.test")
     async with client.get("/api/admin/contests/star/summary") as answer:
         assert answer.status == 200, await answer.text()
@@ -42,7 +47,38 @@ async def test_an_evening_at_a_glance(office: Office) -> None:
     }
     assert [(one["key"], one["votes"]) for one in body["byChannel"]] == [("ussd", 7)]
     assert [(one["code"], one["votes"]) for one in body["top"]] == [("07", 5), ("03", 2)]
-    async with client.get("/admin") as answer:
-        shown = await answer.text()
-        assert answer.status == 200, shown
-    print(shown[shown.index("<main") :])
+    assert body["funnel"] == {"dials": 2, "candidates": 1, "confirmations": 0, "orders": 4, "asked": 4, "paid": 4}
+    # A span that ends before anything was sold, and one that is none.
+    async with client.get(
+        "/api/admin/contests/star/summary?from=2021-01-01T00:00:00Z&to=2021-01-02T00:30:00Z"
+    ) as answer:
+        assert (await answer.json())["votes"] == 0
+    async with client.get(
+        "/api/admin/contests/star/summary?from=2021-01-02T00:00:00Z&to=2021-01-01T00:00:00Z"
+    ) as answer:
+        assert answer.status == 422
+    async with client.get("/admin?lang=en") as answer:
+        home = await answer.text()
+    assert "<b>7</b> votes" in home
+    assert '<a href="/admin/held"><b>1</b>' in home
+    assert "100% (4 of 4)" in home
+    # The stream sends the same part at once.
+    async with client.get("/admin/live") as answer:
+        assert answer.content_type == "text/event-stream"
+        sent = await answer.text()
+    assert "event: evening" in sent
+    assert "<b>7</b> votes" in sent
+    async with client.get("/admin/contests/star") as answer:
+        assert "<b>7</b> votes" in await answer.text()
+    async with client.get("/admin/contests/star/live") as answer:
+        assert "<b>7</b> votes" in await answer.text()
+    async with client.get("/admin/contests/star/figures?span=ever&candidate=03&candidate=99") as answer:
+        charts = await answer.text()
+    assert "<svg" in charts
+    assert 'value="03" checked' in charts
+    assert 'value="07" checked' not in charts
+    # The past has its own figures, and does not move.
+    async with client.get("/admin?asOf=2021-01-01T00:00:00") as answer:
+        assert "<b>0</b> votes" in await answer.text()
+    async with client.get("/admin/live?asOf=2021-01-01T00:00:00") as answer:
+        assert answer.status == 204
