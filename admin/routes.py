@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from admin import home
 from admin.access import auth_api
 from admin.access import pages as access_pages
 from admin.access.guard import ACCESS, Access
@@ -29,7 +30,6 @@ from admin.exports.month import Months
 from admin.exports.months import MONTHS
 from admin.exports.notes import EXPORTS, ExportNotes
 from admin.figures import charts, summary
-from admin.figures import pages as figures_pages
 from admin.figures.live import LIVE, Live
 from admin.figures.store import FIGURES, Figures
 from admin.money import beneficiaries, fees, ledger, payouts, reconciliation, refunds
@@ -100,7 +100,7 @@ def setup(
     for module in (
         auth_api,
         access_pages,
-        figures_pages,
+        home,
         charts,
         summary,
         contests_api,

@@ -1,4 +1,4 @@
-"""The first page of staff, and a contest's charts."""
+"""The first page of staff, and the streams of what moves on it and on a contest's own page."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
