@@ -26,9 +26,12 @@ from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
 from admin.exports import files as export_files
 from admin.exports import months as export_months
+from admin.exports import results as export_results
 from admin.exports.month import Months
 from admin.exports.months import MONTHS
 from admin.exports.notes import EXPORTS, ExportNotes
+from admin.exports.result import Results
+from admin.exports.results import RESULTS
 from admin.figures import charts, summary
 from admin.figures.live import LIVE, Live
 from admin.figures.store import FIGURES, Figures
@@ -82,6 +85,7 @@ def setup(
     listed: ListedOrders,
     exports: ExportNotes,
     months: Months,
+    results: Results,
     live: Live | None = None,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`. `live`: how the first
@@ -94,7 +98,7 @@ def setup(
     app[FACTOR_RESETS] = factor_resets
     app[VIDEOS], app[tally.AUDITS], app[FIGURES] = videos, audits, figures
     app[LISTED] = listed
-    app[EXPORTS], app[MONTHS] = exports, months
+    app[EXPORTS], app[MONTHS], app[RESULTS] = exports, months, results
     app[SESSION_COOKIE] = access.tokens.access_name
     pages.add("admin")
     for module in (
@@ -113,6 +117,7 @@ def setup(
         contest_orders,
         export_files,
         export_months,
+        export_results,
         tickets,
         approvals_api,
         approvals_pages,

@@ -41,6 +41,8 @@ from payments.requests import ActRefused, Right, reasoned
 API: Final = f"{CONTESTS_API}/{{slug}}/exports"
 PAGE: Final = f"{CONTESTS_PAGE}/{{slug}}/exports"
 CSV_TYPE: Final = "text/csv"
+PDF_TYPE: Final = "application/pdf"
+XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # Of a kind of file its columns, and how a line of it is written.
 _NOT_ALLOWED: Final = "/problems/not_allowed"
 _OF_ORDERS: Final = {"orders": (ORDER_COLUMNS, order_cells), "payments": (PAYMENT_COLUMNS, payment_cells)}
@@ -161,6 +163,7 @@ def file_at(
     query: type[BaseModel] = Nothing,
     path: type[ContestPath] = ContestPath,
     media: str = CSV_TYPE,
+    refusals: tuple[int, ...] = (),
 ) -> Callable[[Callable[..., Awaitable[web.StreamResponse]]], Handler]:
     """An address of the API that answers with a file, of a coroutine that takes the path and the query. `words`: what
     the document tells of it."""
@@ -176,7 +179,12 @@ def file_at(
 
         handler.__doc__ = words
         document = described(
-            returns={200: None}, query=query, path=path, problems=(*SIGNED_IN, 404, 422), tag=TAG, media=media
+            returns={200: None},
+            query=query,
+            path=path,
+            problems=(*SIGNED_IN, 404, 422, *refusals),
+            tag=TAG,
+            media=media,
         )
         return document(api_call(right)(handler))
 

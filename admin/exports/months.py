@@ -9,9 +9,8 @@ from pydantic import Field
 
 from admin.access.guard import Me, page, say
 from admin.contests.api import ContestPath
-from admin.exports.files import API, PAGE, Nothing, file_at, whole_file, written_for
+from admin.exports.files import API, PAGE, XLSX_TYPE, Nothing, file_at, whole_file, written_for
 from admin.exports.month import Months, read_month
-from admin.exports.workbook import XLSX_TYPE, workbook
 from admin.orders.listed import LISTED
 from payments.requests import ActRefused, Right, Why
 
@@ -26,6 +25,8 @@ class MonthPath(ContestPath):
 
 
 async def _month(request: web.Request, me: Me, slug: str, first: date) -> web.StreamResponse:
+    from admin.exports.workbook import workbook  # a tenth of a second, for few processes
+
     contest = await request.app[LISTED].contest(slug, me.scope)
     month = await request.app[MONTHS].read(contest, me.scope, first)
     by = written_for(request, contest)

@@ -12,7 +12,6 @@ from admin.exports.tables import Written
 from admin.figures.store import Sums
 from gateway.values.money import EXPONENTS, Money
 
-XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # Nothing that somebody wrote becomes a formula or a link.
 _OPTIONS: Final = {
     "in_memory": True,

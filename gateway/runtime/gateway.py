@@ -29,6 +29,7 @@ from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.exports.month import Months
 from admin.exports.notes import ExportNotes
+from admin.exports.result import Results
 from admin.figures.store import Figures
 from admin.orders.listed import ListedOrders
 from admin.orders.store import StaffOrders
@@ -156,6 +157,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         listed=ListedOrders(container.engine, container.vault),
         exports=ExportNotes(container.engine),
         months=Months(container.engine),
+        results=Results(container.engine),
     )
 
 

@@ -32,6 +32,7 @@ from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.exports.month import Months
 from admin.exports.notes import ExportNotes
+from admin.exports.result import Results
 from admin.figures.live import Live
 from admin.figures.store import Figures
 from admin.mail.store import DueMail, Mails
@@ -251,6 +252,7 @@ async def open_office(
         exports=ExportNotes(rig.engine),
         months=Months(rig.engine),
         live=Live(tick=0.05, life=0),
+        results=Results(rig.engine),
     )
     media.setup(app, container.pictures)
     openapi.setup(app)

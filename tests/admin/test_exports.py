@@ -3,7 +3,9 @@
 import csv
 import io
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import product
 from uuid import uuid4
 
 import pytest
@@ -12,9 +14,13 @@ from openpyxl import load_workbook
 from sqlalchemy import text
 
 from admin.access.rules import Role
+from admin.exports.files import XLSX_TYPE
 from admin.exports.month import read_month, span_of
-from admin.exports.workbook import XLSX_TYPE
+from admin.exports.papers import certificate, result_paper
+from admin.exports.result import Result
+from gateway.http.pages import Pages
 from gateway.values.money import Money
+from leaderboard.ranking import Evicted, Score, ranking_from
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import refunded
 from payments.requests import Act
@@ -22,6 +28,7 @@ from payments.rollups.store import Rollups
 from tests.admin.acting import AUDIT, AWA, REASON, YAO
 from tests.admin.acting import office as office
 from tests.admin.back_office import Office
+from tests.demo import demo_contest
 
 API = "/api/admin/contests/star/exports"
 PAGE = "/admin/contests/star/exports"
@@ -153,3 +160,55 @@ def test_a_month_is_one_of_the_contests_clocks(first: date, zone: str, since: st
 @pytest.mark.parametrize("name", ["2026-13", "1999-01", "2026", "", "2026-11-01"])
 def test_what_is_no_month(name: str) -> None:
     assert read_month(name) is None
+
+
+PAGES_OF = re.compile(rb"/Type /Page\b(?!s)")
+
+
+async def test_a_result_and_a_certificate_are_printed_once_voting_is_over(office: Office) -> None:
+    rig = office.rig
+    await rig.counted()
+    held = await rig.held(number="+2250501020305")
+    owner = await office.signed_in(await office.hire("owner@demo.test", Role.OWNER, "demo"))
+
+    async def got(path: str) -> tuple[int, bytes]:
+        async with owner.get(path) as answer:
+            return answer.status, await answer.read()
+
+    for place, what in product((API, PAGE), ("result", "certificate")):
+        assert (await got(f"{place}/{what}.pdf"))[0] == 409, "voting is not over"
+    async with rig.engine.begin() as connection:
+        await connection.execute(text("update contests set closes_at = now() - interval '1 hour' where slug = 'star'"))
+    status, provisional = await got(f"{API}/result.pdf")
+    assert (status, provisional[:5], len(PAGES_OF.findall(provisional))) == (200, b"%PDF-", 1)
+    assert (await got(f"{API}/certificate.pdf"))[0] == 409, "a paid order is not decided"
+    async with rig.engine.begin() as connection:
+        await connection.execute(
+            text("update payments set status = 'refunded' where reference = :r"), {"r": held.payment_reference}
+        )
+    for place in (API, PAGE):
+        status, paper = await got(f"{place}/certificate.pdf")
+        assert (status, paper[:5], len(PAGES_OF.findall(paper))) == (200, b"%PDF-", 1)
+    assert (await got("/admin/contests/nothing/exports/result.pdf"))[0] == 404
+    async with owner.get("/admin/contests/star/orders") as answer:
+        assert "certificate.pdf" in await answer.text()
+
+
+def test_papers_hold_whatever_names_hold() -> None:
+    """Long lists go on on further pages; who shares the first place has a page each; a name is no mark-up."""
+    names = ["<b>Awa & Co", "Ɔkɛ ŋ ẹ", "Ну Ли", "A" * 200, *(f"Candidate {n}" for n in range(60))]
+    votes = [7, 7, *range(len(names) - 2, 0, -1)]
+    votes[2:] = [min(5, n) for n in votes[2:]]
+    scores = [Score(f"{n:02}", name, many) for n, (name, many) in enumerate(zip(names, votes, strict=True), start=1)]
+    ranking = replace(ranking_from("star", 9, scores), evicted=(Evicted("99", "Out", 3, datetime.now(UTC)),))
+    result = Result(demo_contest(), ranking, undecided=2)
+    pages = Pages()
+    pages.add("admin")
+    for language in pages.languages:
+
+        def say(name: str, language: str = language, **values: object) -> str:
+            return pages.say(language, f"admin_result.{name}", **values)
+
+        paper = result_paper(result, say, str, "closed", "made", "https://v.test")
+        assert len(PAGES_OF.findall(paper)) == 3
+        assert len(PAGES_OF.findall(certificate(result, say, str, "closed", "made", "https://v.test"))) == 2
