@@ -453,6 +453,7 @@ def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) ->
         "here": request.path,
         "menu": {} if me is None else menu_of(me.rights),
         "word": partial(word_of, pages, pages.language_of(request)),
+        "menu_place": place_in_menu(request.path),
         "contest_name": partial(_contest_name, request),
         "operator": partial(operator_of, pages, pages.language_of(request)),
         **_clocks(FALLBACK if me is None else me.zone),
@@ -462,6 +463,14 @@ def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) ->
 def _clocks(zone: str) -> dict[str, Any]:
     """What templates write times with. `clock`: how far the clocks are from Greenwich."""
     return {"zone": zone, "local": partial(local, zone=zone), "clock": offset(datetime.now(UTC), zone)}
+
+
+def place_in_menu(path: str) -> str:
+    """The address of the menu to which a page belongs; empty for none."""
+    path = path.replace("/admin/orders/", "/admin/search/")
+    known = (address for pages in MENU.values() for address, _, _ in pages if address != HOME)
+    under = (address for address in known if path == address or path.startswith(f"{address}/"))
+    return next(under, HOME if path == HOME else "")
 
 
 def menu_of(rights: frozenset[Right]) -> dict[str, list[tuple[str, str]]]:
