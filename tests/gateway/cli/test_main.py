@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from gateway.cli import configuration, doctor
 from gateway.cli.main import app
 from tests.engines import SECRET_KEY, Database, Engines, run_apart
+from tests.free_port import free_port
 
 COMMANDS = [
     "up",
@@ -139,11 +140,19 @@ def test_the_commands_of_an_operator(installed: CliRunner) -> None:
         ("migrate", "the database is up to date"),
         ("demo", "/c/star"),
         ("tally rebuild", "star: 0 votes"),
+        ("demo --orders 5", "5 orders are written"),
         ("audit money", "holds"),
     ):
         done = installed.invoke(app, command.split())
         assert (done.exit_code, says in done.output) == (0, True), done.output
     assert json.loads(installed.invoke(app, ["audit", "money", "--json"]).output)
+
+
+def test_where_the_simulated_country_is_silent_one_sentence_says_so(installed: CliRunner) -> None:
+    done = installed.invoke(app, ["demo", "crowd"], env={"SPOTLIGHT_SANDBOX_PORT": str(free_port())})
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: the simulated country does not answer at http://127.0.0.1:")
+    assert done.stderr.count("\n") == 1
 
 
 def test_partitions_are_made_once(installed: CliRunner) -> None:
