@@ -121,10 +121,18 @@ _OF: Final = """(cast(:contest as uuid) is null or p.contest_id = cast(:contest 
   and (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid)
     and p.account = any(cast(:accounts as text[])))"""
 
+# Summed before anything is looked up: there are many postings, and few sums.
 _BALANCES: Final = text(f"""
-select c.slug as contest, p.provider, p.account, p.currency, sum(p.amount_minor)::bigint as amount_minor
-from postings p left join contests c on c.id = p.contest_id where {_UNTIL} and {_OF}
-group by 1, 2, 3, 4 having sum(p.amount_minor) <> 0 order by 1 nulls last, 3, 2, 4
+select c.slug as contest, b.provider, b.account, b.currency, b.amount_minor
+from (
+  select p.contest_id, p.provider, p.account, p.currency, sum(p.amount_minor)::bigint as amount_minor
+  from postings p
+  where {_UNTIL} and (cast(:contest as uuid) is null or p.contest_id = cast(:contest as uuid))
+    and (cast(:scope as uuid) is null or p.account = any(cast(:accounts as text[])) and p.contest_id = any(array(
+      select id from contests where organiser_id = cast(:scope as uuid))))
+  group by 1, 2, 3, 4 having sum(p.amount_minor) <> 0) b
+  left join contests c on c.id = b.contest_id
+order by 1 nulls last, 3, 2, 4
 """)
 _TRIAL: Final = text(f"""
 select p.account, p.currency, coalesce(sum(p.amount_minor) filter (where p.amount_minor > 0), 0)::bigint as debit_minor,

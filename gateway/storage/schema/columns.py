@@ -90,10 +90,13 @@ def one_of(column: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{column} in ({', '.join(repr(value) for value in values)})")
 
 
-def index(name: str, *columns: str, where: str | None = None, unique: bool = False) -> Index:
-    """An index over columns or expressions in SQL. `where`: of these rows alone."""
+def index(
+    name: str, *columns: str, where: str | None = None, unique: bool = False, holds: tuple[str, ...] = ()
+) -> Index:
+    """An index over columns or expressions in SQL. `where`: of these rows alone; `holds`: columns that are read from it
+    without the rows themselves."""
     condition = text(where) if where else None
-    return Index(name, *map(text, columns), unique=unique, postgresql_where=condition)
+    return Index(name, *map(text, columns), unique=unique, postgresql_where=condition, postgresql_include=holds or None)
 
 
 def events_of(noun: str, *indexes: Index) -> Table:

@@ -196,7 +196,7 @@ postings = table(
     index("postings_tx", "tx"),
     index("postings_provider", "provider", "account"),
     index("postings_at", "at"),
-    index("postings_account", "contest_id", "account"),
+    index("postings_account", "contest_id", "account", "currency", holds=("amount_minor",)),
 )
 
 fee_plans = table(
