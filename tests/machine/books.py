@@ -14,7 +14,7 @@ from tests.machine.later import LaterWorld
 
 PRICE: Final = 100
 _UNFINISHED: Final = "('created','sent','pending','confirmed','surplus','mismatched')"
-_WORK: Final = ("judge", "collect", "verify", "settle", "settle", "lost", "refund")
+_WORK: Final = ("judge", "collect", "verify", "settle", "settle", "lost", "refund", "sum")
 
 
 async def check(world: LaterWorld) -> None:
@@ -97,6 +97,8 @@ async def finish(world: LaterWorld) -> None:
     else:
         raise AssertionError(f"not at an end: {await _open(world)}, never booked: {await _unknown(world)}")
     await check(world)
+    left = await world.rig.one("select count(*) from payment_events e, rollup_position o where e.id > o.seen")
+    assert left == 0, f"{left} events that no rollup has"
     await _ended(world)
     await _balanced(world)
 

@@ -22,7 +22,7 @@ LOOK_EVERY: Final = 20
 
 _numbers = st.integers(0, 60)
 _orders = st.tuples(st.integers(0, 19), st.integers(0, 2), st.integers(1, 20))
-_works = st.sampled_from(["collect", "judge", "verify", "settle", "refund", "lost"])
+_works = st.sampled_from(["collect", "judge", "verify", "settle", "refund", "lost", "sum"])
 _fates = st.sampled_from(
     ["taken", "not_sent", "lost_before", "taken_and_lost", "paid_and_lost", "hidden_and_lost", "rejected"]
 )

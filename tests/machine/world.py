@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from payments.collection.callbacks import IncomingCallback
 from payments.requests import Act, ActRefused
+from payments.rollups.store import Rollups
 from tests.rigs.money_rig import ASKER, CHECKER, REASON, MoneyRig
 from tests.rigs.simulated_operator import SimulatedOperator, claimed, forged
 
@@ -182,6 +183,7 @@ class MoneyWorld:
             "verify": self.rig.verify,
             "settle": self.rig.settle,
             "refund": self.rig.refund,
+            "sum": Rollups(self.rig.engine).catch_up,
         }[kind]
 
     async def do(self, kinds: Sequence[str]) -> None:
