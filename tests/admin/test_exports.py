@@ -84,6 +84,8 @@ async def test_orders_payments_and_the_book_leave_as_tables(office: Office) -> N
     noted = await rig.rows("select actor, detail from audit_log where act = 'export.made' order by id desc limit 1")
     expected = {"what": "payments", "filter": "", "numbers": "whole", "reason": REASON}
     assert [(one.actor, one.detail) for one in noted] == [(AWA, expected)]
+    async with audit.get("/admin/contests/star/log") as answer:
+        assert "Fichier exporté" in await answer.text()
     for path, status in (
         (f"{API}/orders.csv?state=paid", 422),
         (f"{API}/orders.csv?candidate=99", 404),
