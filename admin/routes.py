@@ -35,6 +35,8 @@ from admin.exports.results import RESULTS
 from admin.figures import charts, summary
 from admin.figures.live import LIVE, Live
 from admin.figures.store import FIGURES, Figures
+from admin.fraud import review as fraud_review
+from admin.fraud.store import FRAUD, Fraud
 from admin.money import beneficiaries, fees, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
 from admin.orders import contest_orders, tickets
@@ -85,6 +87,7 @@ def setup(
     listed: ListedOrders,
     exports: ExportNotes,
     months: Months,
+    fraud: Fraud,
     results: Results,
     live: Live | None = None,
 ) -> None:
@@ -95,7 +98,7 @@ def setup(
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
     app[PHOTOS] = photos
     app[PEOPLE], app[ORGANISERS], app[RESETS] = people, kept_organisers, resets
-    app[FACTOR_RESETS] = factor_resets
+    app[FACTOR_RESETS], app[FRAUD] = factor_resets, fraud
     app[VIDEOS], app[tally.AUDITS], app[FIGURES] = videos, audits, figures
     app[LISTED] = listed
     app[EXPORTS], app[MONTHS], app[RESULTS] = exports, months, results
@@ -130,6 +133,7 @@ def setup(
         contest_file,
         contest_rounds,
         contest_rules,
+        fraud_review,
         candidate_photos,
         people_pages,
         lost_factor,

@@ -19,6 +19,7 @@ class Act(StrEnum):
     RETRY_REFUND = "retry_refund"  # ask the operator again for what was given to a person
     RELEASE_HELD = "release_held"  # a held payment counts after all
     REFUSE_HELD = "refuse_held"  # a held payment goes back
+    DECIDE_HELD = "decide_held"  # held payments of a contest count, or go back
     REPLAY_CALLBACK = "replay_callback"  # judge a stored callback once more
     PAYOUT = "payout"
     BENEFICIARY = "beneficiary"

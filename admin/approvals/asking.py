@@ -18,6 +18,7 @@ NO_RIGHT: Final = "no_right"
 _TEXTS: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.REFUND_PAYMENT: ("ticket", "public_reason"),
     Act.REFUSE_HELD: ("public_reason",),
+    Act.DECIDE_HELD: ("step", "payments"),
     Act.VOID_WINDOW: ("from", "to", "channel", "operator", "public_reason"),
     Act.MANUAL_REFUND_DONE: ("operator_reference",),
     Act.RECONCILE: ("repair", "operator_reference"),
@@ -26,6 +27,7 @@ _TEXTS: Final[Mapping[Act, tuple[str, ...]]] = {
 }
 _FLAGS: Final[Mapping[Act, tuple[str, ...]]] = {Act.MANUAL_REFUND_DONE: ("from_float",)}
 _NUMBERS: Final[Mapping[Act, tuple[str, ...]]] = {
+    Act.DECIDE_HELD: ("block_days",),
     Act.PAYOUT: ("amount_minor",),
     Act.FEES: ("percent_bp", "fixed_minor", "minimum_minor"),
 }

@@ -32,6 +32,7 @@ from admin.exports.notes import ExportNotes
 from admin.exports.result import Results
 from admin.figures.store import Figures
 from admin.orders.listed import ListedOrders
+from admin.fraud.store import Fraud
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.session_store import SESSIONS
@@ -158,6 +159,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         exports=ExportNotes(container.engine),
         months=Months(container.engine),
         results=Results(container.engine),
+        fraud=Fraud(container.engine, container.vault, container.settings.fraud),
     )
 
 

@@ -239,15 +239,15 @@ def _entry(
     return LedgerEntry(tx, contest, "votes taken back", undo(money, votes, fees)), provider
 
 
-async def count_held(connection: AsyncConnection, contest: UUID, reference: UUID, by: By) -> Corrected:
-    """Count a held payment. Locks the contest first."""
-    corrected, rows = await _locked(connection, contest, [reference], frozenset({State.HELD}))
-    for row in rows:
-        if not stands(CandidateStatus(row.standing), row.evicted_at, row.placed_at):
-            corrected.skipped[row.reference] = "held, and its candidate no longer stands"
-        else:
-            plans = plans_of((await connection.execute(_PLANS, {"contest": contest})).one())
-            await count(connection, contest, [row], plans, before=State.HELD, by=by)
-            corrected.counted.append((row.code, row.quantity))
-            corrected.done.append(row.reference)
+async def count_held(connection: AsyncConnection, contest: UUID, references: Sequence[UUID], by: By) -> Corrected:
+    """Count held payments of one contest. Locks the contest first."""
+    corrected, rows = await _locked(connection, contest, references, frozenset({State.HELD}))
+    standing = [row for row in rows if stands(CandidateStatus(row.standing), row.evicted_at, row.placed_at)]
+    gone = {row.reference for row in rows} - {row.reference for row in standing}
+    corrected.skipped |= dict.fromkeys(gone, "held, and its candidate no longer stands")
+    if standing:
+        plans = plans_of((await connection.execute(_PLANS, {"contest": contest})).one())
+        await count(connection, contest, standing, plans, before=State.HELD, by=by)
+    corrected.counted += [(row.code, row.quantity) for row in standing]
+    corrected.done += [row.reference for row in standing]
     return corrected

@@ -35,6 +35,7 @@ from admin.exports.notes import ExportNotes
 from admin.exports.result import Results
 from admin.figures.live import Live
 from admin.figures.store import Figures
+from admin.fraud.store import Fraud
 from admin.mail.store import DueMail, Mails
 from admin.orders.listed import ListedOrders
 from admin.orders.store import StaffOrders
@@ -53,6 +54,7 @@ from channels.web.nominations import NOMINATIONS
 from gateway.http import media, middleware, openapi
 from gateway.http.limits import LIMITS, RateLimits
 from gateway.http.pages import Pages
+from gateway.orders.fraud import FraudLimits
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.accounts import build_accounts
 from gateway.runtime.container import Container
@@ -253,6 +255,7 @@ async def open_office(
         months=Months(rig.engine),
         live=Live(tick=0.05, life=0),
         results=Results(rig.engine),
+        fraud=Fraud(rig.engine, rig.vault, FraudLimits()),
     )
     media.setup(app, container.pictures)
     openapi.setup(app)

@@ -97,7 +97,8 @@ grant insert, delete on candidate_imports, rounds to spotlight_tenant
 
 grant select, insert, update, delete on order_filters to spotlight_tenant
 
-grant select (candidate_id, contact_cipher, guardian_cipher, language), insert, update (token_hash) on candidate_links
+grant select (candidate_id, contact_cipher, contact_index, guardian_cipher, language), insert, update (token_hash)
+  on candidate_links
   to spotlight_tenant
 
 grant select, update, delete on candidate_corrections to spotlight_tenant

@@ -11,6 +11,7 @@ from gateway.storage.doorbell import Doorbell, Work
 from gateway.values.money import Money
 from payments.collection.callback_queue import preview_replay, replay
 from payments.disbursement.answers import Observation
+from payments.disbursement.refunds.held import decide_held, preview_decision
 from payments.disbursement.refunds.rules import (
     HELD,
     REFUNDABLE,
@@ -67,6 +68,7 @@ def refund_previews() -> Mapping[Act, Preview]:
         Act.RETRY_REFUND: _preview_retry,
         Act.RELEASE_HELD: _preview_held,
         Act.REFUSE_HELD: _preview_held,
+        Act.DECIDE_HELD: preview_decision,
         Act.REPLAY_CALLBACK: preview_replay,
     }
 
@@ -124,7 +126,7 @@ async def _owe_refund(
 async def _release_held(connection: AsyncConnection, request: StaffRequest) -> Done:
     payment = await _payment(connection, request.subject)
     by = by_staff(request.requested_by, request.id)
-    corrected = await count_held(connection, payment.contest_id, payment.reference, by)
+    corrected = await count_held(connection, payment.contest_id, [payment.reference], by)
     _nothing_skipped(corrected)
     return f"{payment.quantity} votes counted", corrected
 
@@ -173,6 +175,7 @@ _ACTS: Final[Mapping[Act, tuple[Callable[[AsyncConnection, StaffRequest], Awaita
     Act.REFUND_PAYMENT: (partial(_owe_refund, words=_CLAIM, states=REFUNDABLE), Work.REFUND),
     Act.REFUSE_HELD: (partial(_owe_refund, words=_REVIEW, states=HELD), Work.REFUND),
     Act.RELEASE_HELD: (_release_held, Work.TEXTS_OUT),
+    Act.DECIDE_HELD: (decide_held, Work.REFUND),
     Act.MANUAL_REFUND_DONE: (_refunded_by_hand, Work.TEXTS_OUT),
     Act.RETRY_REFUND: (_retry_refund, Work.REFUND),
     Act.REPLAY_CALLBACK: (_replay_callback, Work.CALLBACKS),

@@ -1,0 +1,1 @@
+"""Votes that look suspicious: review, limits of the rules, lists."""

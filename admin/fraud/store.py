@@ -1,0 +1,305 @@
+"""What the fraud rules found in a contest, their limits, and who is listed. Numbers leave masked."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from ipaddress import ip_address
+from typing import Any, Final, Literal
+from uuid import UUID, uuid4
+
+import orjson
+from aiohttp import web
+from pydantic import Field
+from sqlalchemy import Row, insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from admin.answers import read_row
+from admin.orders.store import FINDINGS, FoundByRule
+from gateway.contests.contest import ContestState
+from gateway.contests.directory import read_contest
+from gateway.http.amount import Amount
+from gateway.http.endpoint import ApiModel, InputModel
+from gateway.orders.fraud import FraudLimits, holds, judge, read_limits
+from gateway.orders.fraud_places import shown_address
+from gateway.orders.prompting import OrdererKind
+from gateway.orders.store import PAID, payer_place
+from gateway.storage.audit_log import note
+from gateway.storage.engine import scoped
+from gateway.storage.schema.contests import fraud_limits
+from gateway.storage.vault import Vault, masked_number
+from gateway.values.msisdn import Msisdn, mask, read_msisdn
+from gateway.values.network import subject_of
+from payments.requests import ActRefused, Scope, Why, named, reasoned
+from payments.settlement.findings import AROUND, around_of
+
+WINDOW: Final = timedelta(hours=1)
+# So many votes of a past hour are judged again, and so many are listed.
+_REPLAYED_MAX: Final = 3_000
+_LISTED_MAX: Final = 200
+ENTRY_DAYS_MAX: Final = 365
+
+_SUSPECT: Final = f"""
+  p.reference, p.vote_id, p.placed_at, p.provider, coalesce(p.received_minor, p.amount_minor) as amount_minor,
+  coalesce(p.received_currency, p.currency) as currency, p.payer_cipher, p.decide_by, p.status,
+  k.code as candidate_code, k.name as candidate_name, v.quantity as votes, v.channel, {FINDINGS}"""
+_WITH_VOTE: Final = """join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  join candidates k on k.id = v.candidate_id"""
+_HELD: Final = text(f"""
+select {_SUSPECT} from payments p {_WITH_VOTE}
+where p.status = 'held' and p.contest_id = :contest order by p.confirmed_at limit {_LISTED_MAX}
+""")
+_FLAGGED: Final = text(f"""
+select {_SUSPECT} from (
+  select reference, max(found_at) as found_at from fraud_findings where contest_id = :contest and verdict = 'flag'
+  group by 1 order by 2 desc limit {_LISTED_MAX}) f join payments p on p.reference = f.reference {_WITH_VOTE}
+where p.status <> 'held' order by f.found_at desc
+""")
+_LIMITS: Final = text("select fraud_limits from contests where id = :contest")
+_SET_LIMITS: Final = text("update contests set fraud_limits = cast(:document as jsonb) where id = :contest")
+_VERSIONS: Final = text("select * from fraud_limits where contest_id = :contest order by version desc limit 50")
+_REPLAY: Final = text(
+    AROUND.format(
+        payments=f"""payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+  where p.reference in (
+    select q.reference from votes w join payments q on q.vote_id = w.id and q.placed_at = w.placed_at
+    where w.contest_id = :contest and w.placed_at >= :since and w.placed_at < :until and q.status in {PAID}
+    order by w.placed_at limit {_REPLAYED_MAX}) and p.placed_at >= :since
+    and p.placed_at < :until"""
+    )
+)
+_ENTRIES: Final = text(f"""
+select id, list, kind, origin, shown, reason, made_by, made_at, until, lifted_at, lifted_by,
+  lifted_at is null and until > now() as valid
+from fraud_entries where contest_id = :contest order by until desc limit {_LISTED_MAX}
+""")
+_ADD: Final = text("""
+insert into fraud_entries (id, contest_id, list, kind, origin, shown, reason, made_by, subject, until)
+values (:id, :contest, :list, :kind, 'person', :shown, :reason, :person, :subject, now() + make_interval(days => :days))
+""")
+_LIFT: Final = text("""
+update fraud_entries set lifted_at = now(), lifted_by = :person
+where id = :id and contest_id = :contest and lifted_at is null returning shown, kind
+""")
+
+
+class Suspect(ApiModel):
+    """A paid vote about which a rule spoke."""
+
+    reference: UUID
+    vote_id: UUID
+    placed_at: datetime
+    candidate_code: str
+    candidate_name: str
+    votes: int
+    channel: str
+    provider: str
+    amount: Amount
+    payer: str = Field(description="Masked.")
+    status: str
+    decide_by: datetime | None
+    findings: list[FoundByRule]
+
+
+class Review(ApiModel):
+    """Votes of a contest about which rules spoke."""
+
+    held: list[Suspect] = Field(description="Not counted until a person decides, the oldest first.")
+    flagged: list[Suspect] = Field(description="Only shown, the newest first.")
+
+
+class Limits(InputModel):
+    """Up to where nothing is suspicious; 0: the rule is off."""
+
+    web_votes: int = Field(ge=0, le=150, description="Of one address, or device behind a shared one, in a minute.")
+    gap_seconds: int = Field(ge=0, le=60, description="At least between two votes of a number or device.")
+    candidates: int = Field(ge=0, le=100, description="So many from one address or device in a minute are too many.")
+    wallet_orders: int = Field(ge=0, le=400, description="Orders of one number in an hour.")
+    block_payers: int = Field(ge=0, le=100, description="Payers out of a hundred consecutive numbers are too many.")
+    payer_others: int = Field(ge=0, le=400, description="People for whom one number pays in an hour; then shown.")
+    payer_others_hold: int = Field(ge=0, le=400, description="The same; then held.")
+    large_votes: int = Field(ge=0, le=1_000_000, description="Votes of a number never seen; then shown.")
+    decide_hours: int = Field(ge=1, le=168, description="How long a person has to decide about what is held.")
+
+
+class LimitsVersion(ApiModel):
+    """The limits of a contest as they were set."""
+
+    version: int
+    document: dict[str, int]
+    reason: str
+    made_by: str
+    made_at: datetime
+
+
+class LimitsView(ApiModel):
+    """The limits now, and every change of them, the newest first."""
+
+    limits: Limits
+    version: int = Field(description="0: those of every contest.")
+    versions: list[LimitsVersion]
+
+
+class Replayed(ApiModel):
+    """A past hour under other limits."""
+
+    orders: int = Field(description="Paid orders that were judged again.")
+    votes: int
+    held: int
+    held_votes: int
+    flagged: int
+    rules: dict[str, int] = Field(description="In how many orders each rule spoke.")
+
+
+class Entry(ApiModel):
+    """A number, device or address that a contest takes no votes from, or always does."""
+
+    id: UUID
+    list: Literal["deny", "allow"]
+    kind: str
+    origin: str = Field(description="`person`, or `rule`.")
+    shown: str
+    reason: str
+    made_by: str
+    made_at: datetime
+    until: datetime
+    lifted_at: datetime | None
+    lifted_by: str | None
+    valid: bool
+
+
+class Fraud:
+    """Reads and acts for staff. `defaults`: the limits of contests that have none of their own. All raise ActRefused
+    for a contest that is not within the scope."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, defaults: FraudLimits) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._defaults = defaults
+
+    async def review(self, slug: str, scope: Scope) -> Review:
+        """What is held and what is flagged."""
+        async with scoped(self._engine, scope) as connection:
+            asked = {"contest": await _contest(connection, slug, scope)}
+            held = (await connection.execute(_HELD, asked)).all()
+            flagged = (await connection.execute(_FLAGGED, asked)).all()
+        return Review(held=[self._suspect(row) for row in held], flagged=[self._suspect(row) for row in flagged])
+
+    async def limits(self, slug: str, scope: Scope) -> LimitsView:
+        """The limits and their versions."""
+        async with scoped(self._engine, scope) as connection:
+            contest = await _contest(connection, slug, scope)
+            found = await self._limits(connection, contest)
+            versions = (await connection.execute(_VERSIONS, {"contest": contest})).all()
+        own = {name: value for name, value in found.document().items() if name != "version"}
+        return LimitsView(
+            limits=Limits.model_validate({**own, "decide_hours": max(1, found.decide_hours)}),
+            version=found.version,
+            versions=[read_row(LimitsVersion, row) for row in versions],
+        )
+
+    async def set_limits(self, slug: str, limits: Limits, scope: Scope, person: str, reason: str) -> None:
+        """Give a contest limits of its own, as a new version."""
+        why = reasoned(reason)
+        async with scoped(self._engine, scope) as connection:
+            contest = await _contest(connection, slug, scope, public=True)
+            before = await self._limits(connection, contest)
+            document = limits.model_dump() | {"version": before.version + 1}
+            kept = FraudLimits(**document)
+            if kept.document() | {"version": 0} == before.document() | {"version": 0}:
+                raise ActRefused(Why.IMPOSSIBLE, "these are the limits already")
+            row = {"contest_id": contest, "version": kept.version, "document": document, "reason": why}
+            await connection.execute(insert(fraud_limits).values(**row, made_by=named(person)))
+            changed = {name: value for name, value in document.items() if value != before.document()[name]}
+            await connection.execute(_SET_LIMITS, {"contest": contest, "document": orjson.dumps(document).decode()})
+            detail = {"version": kept.version, "changed": changed, "reason": why}
+            await note(connection, actor=person, act="fraud.limits", subject=slug, detail=detail, contest=contest)
+
+    async def what_if(self, slug: str, limits: Limits, since: datetime, scope: Scope) -> Replayed:
+        """What the rules would have found in the hour that began then."""
+        tried = FraudLimits(**limits.model_dump())
+        async with scoped(self._engine, scope) as connection:
+            contest = await _contest(connection, slug, scope)
+            asked = {"contest": contest, "since": since, "until": since + WINDOW, "large_votes": tried.large_votes}
+            rows = (await connection.execute(_REPLAY, asked)).all()
+        judged = [(row, judge(around_of(row), tried)) for row in rows]
+        held = [row for row, found in judged if holds(found)]
+        rules = Counter(finding.rule.value for _, found in judged for finding in found)
+        return Replayed(
+            orders=len(rows),
+            votes=sum(row.votes for row in rows),
+            held=len(held),
+            held_votes=sum(row.votes for row in held),
+            flagged=sum(bool(found) and not holds(found) for _, found in judged),
+            rules=dict(rules.most_common()),
+        )
+
+    async def entries(self, slug: str, scope: Scope) -> list[Entry]:
+        """Who is listed, those for longest first."""
+        async with scoped(self._engine, scope) as connection:
+            asked = {"contest": await _contest(connection, slug, scope)}
+            return [read_row(Entry, row) for row in await connection.execute(_ENTRIES, asked)]
+
+    async def add(self, slug: str, to: str, subject: str, days: int, scope: Scope, person: str, reason: str) -> UUID:
+        """List a number or an address for so many days; the entry."""
+        why, added = reasoned(reason), uuid4()
+        if not 1 <= days <= ENTRY_DAYS_MAX:
+            raise ActRefused(Why.IMPOSSIBLE, f"an entry lasts from 1 to {ENTRY_DAYS_MAX} days")
+        async with scoped(self._engine, scope) as connection:
+            contest = await read_contest(connection, slug, scope)
+            if contest is None or not contest.public:
+                raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r} that was published")
+            kind, key, shown = self._read(subject.strip(), contest.country)
+            values = {"kind": kind, "subject": key, "shown": shown, "list": to, "days": days, "reason": why}
+            await connection.execute(_ADD, {**values, "id": added, "contest": contest.id, "person": named(person)})
+            detail = {"entry": str(added), "list": to, "kind": kind, "shown": shown, "days": days, "reason": why}
+            await note(connection, actor=person, act="fraud.listed", subject=slug, detail=detail, contest=contest.id)
+        return added
+
+    async def lift(self, slug: str, entry: UUID, scope: Scope, person: str) -> None:
+        """End an entry before its time."""
+        async with scoped(self._engine, scope) as connection:
+            contest = await _contest(connection, slug, scope)
+            asked = {"id": entry, "contest": contest, "person": named(person)}
+            row = (await connection.execute(_LIFT, asked)).one_or_none()
+            if row is None:
+                raise ActRefused(Why.UNKNOWN, f"there is no entry {entry}, or it was lifted")
+            detail = {"entry": str(entry), "kind": row.kind, "shown": row.shown}
+            await note(connection, actor=person, act="fraud.lifted", subject=slug, detail=detail, contest=contest)
+
+    def _read(self, subject: str, country: str) -> tuple[str, bytes, str]:
+        """Kind, key and what is shown of a number or an address that a person typed. Raises ActRefused."""
+        address = _address(subject)
+        if address is not None:
+            key = self._vault.index(f"{OrdererKind.ADDRESS} {address}")
+            return OrdererKind.ADDRESS.value, key, shown_address(address)
+        number = read_msisdn(subject, country)
+        if not isinstance(number, Msisdn):
+            raise ActRefused(Why.IMPOSSIBLE, f"{subject!r} is no number of this country and no internet address")
+        return "number", self._vault.index(number.e164), mask(number.e164)
+
+    async def _limits(self, connection: AsyncConnection, contest: UUID) -> FraudLimits:
+        return read_limits((await connection.execute(_LIMITS, {"contest": contest})).scalar_one(), self._defaults)
+
+    def _suspect(self, row: Row[Any]) -> Suspect:
+        payer = masked_number(self._vault, row.payer_cipher, payer_place(row.reference))
+        return read_row(Suspect, row, payer=payer or "")
+
+
+FRAUD: web.AppKey[Fraud] = web.AppKey("fraud", Fraud)
+
+
+def _address(typed: str) -> str | None:
+    """What an internet address counts for; None for what is none."""
+    try:
+        return subject_of(str(ip_address(typed)))
+    except ValueError:
+        return None
+
+
+async def _contest(connection: AsyncConnection, slug: str, scope: Scope, *, public: bool = False) -> UUID:
+    """Its id. `public`: it must have been published. Raises ActRefused."""
+    found = await read_contest(connection, slug, scope)
+    if found is None:
+        raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
+    if public and found.state is ContestState.DRAFT:
+        raise ActRefused(Why.IMPOSSIBLE, "publish the contest first")
+    return found.id

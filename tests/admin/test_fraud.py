@@ -1,0 +1,127 @@
+"""Suspicious votes reviewed: decided about together, limits tried and set, numbers and addresses listed."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from admin.access.rules import Role
+from gateway.orders.fraud import FraudLimits
+from gateway.orders.rules import PlacedOrder, Refusal
+from payments.settlement.settle import Settlement
+from tests.admin.acting import AWA, REASON, YAO
+from tests.admin.acting import office as office
+from tests.admin.back_office import Office
+
+PAGE, API = "/admin/contests/star/fraud", "/api/admin/contests/star/fraud"
+
+
+async def burst(office: Office, many: int) -> list[PlacedOrder]:
+    """Votes of one wallet at once: the first counts, the others are held."""
+    rig = office.rig
+    rig.settlement = Settlement(rig.engine, FraudLimits())
+    first = await rig.counted()
+    held = [await rig.confirmed() for _ in range(many)]
+    await rig.settle_all()
+    assert [await rig.status(order) for order in held] == ["held"] * many
+    return [first, *held]
+
+
+async def test_held_votes_are_released_and_refunded_together_by_two(office: Office) -> None:
+    """What the page shows is chosen, asked for and agreed to; payers of refunded votes may be kept out."""
+    rig = office.rig
+    orders = await burst(office, 3)
+    awa, yao = await office.signed_in(AWA), await office.signed_in(YAO)
+    async with awa.get(API) as answer:
+        found = await answer.json()
+    assert [one["findings"][0]["rule"] for one in found["held"]] == ["too_fast"] * 3
+    assert found["flagged"] == []
+    one, *others = [f"held_{order.payment_reference}" for order in orders[1:]]
+    for names, fields, outcome in (
+        ([one], {"step": "release", "block_days": "7"}, "5 votes counted"),
+        (others, {"step": "refuse", "block_days": "7"}, "2 payments to be refunded, their payers kept out for 7 days"),
+    ):
+        chosen = dict.fromkeys(names, "1")
+        status, shown = await office.form(awa, PAGE, **chosen, **fields, reason=REASON)
+        assert status == 200, shown
+        asked = await rig.one("select id from staff_requests where status = 'waiting'")
+        status, shown = await office.form(yao, f"/admin/requests/{asked}", decision="approve")
+        assert outcome in shown
+    assert await rig.votes_for("07") == 10
+    assert [await rig.status(order) for order in orders] == ["settled", "settled", "refund_due", "refund_due"]
+    assert await rig.place(rig.vote_request()) is Refusal.NOT_ACCEPTED
+    assert await rig.broken() == {}
+    # What is not held any more is not decided about again.
+    gone = {"act": "decide_held", "subject": "star", "reason": REASON}
+    for params in (
+        {"step": "refuse", "payments": str(orders[1].payment_reference)},
+        {"step": "refuse", "payments": ""},
+        {"step": "look", "payments": str(orders[1].payment_reference)},
+        {"step": "release", "payments": str(orders[1].payment_reference), "block_days": 3},
+    ):
+        async with awa.post("/api/admin/requests", json={**gone, "params": params}) as answer:
+            assert answer.status == 409, params
+
+
+async def test_limits_are_tried_on_a_past_hour_and_set_as_a_version(office: Office) -> None:
+    rig = office.rig
+    await burst(office, 2)
+    awa = await office.signed_in(AWA)
+    async with awa.get(f"{API}/limits") as answer:
+        view = await answer.json()
+    assert (view["version"], view["versions"], view["limits"]["gapSeconds"]) == (0, [], 5)
+    lax = {**view["limits"], "gapSeconds": 0}
+    since = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
+    for limits, held in ((view["limits"], 2), (lax, 0)):
+        async with awa.post(f"{API}/what-if", json={"since": since, "limits": limits}) as answer:
+            tried = await answer.json()
+        assert (tried["orders"], tried["votes"], tried["held"], tried["heldVotes"]) == (3, 15, held, 5 * held)
+    typed = {name: str(value) for name, value in await form_of(awa)}
+    async with awa.get(f"{PAGE}/limits", params={**typed, "gap_seconds": "0", "since": since[:16]}) as answer:
+        assert answer.status == 200
+    async with awa.get(f"{PAGE}/limits", params={"gap_seconds": "x", "since": since[:16]}) as answer:
+        assert answer.status == 422
+    changed = {**typed, "gap_seconds": "0", "reason": REASON}
+    status, shown = await office.form(awa, f"{PAGE}/entries", f"{PAGE}/limits", **changed)
+    assert (status, REASON in shown) == (200, True)
+    assert await rig.one("select fraud_limits->>'gap_seconds' from contests where slug = 'star'") == "0"
+    # They hold from then on; the same again is no change, and a bound is a bound.
+    status, _ = await office.form(awa, f"{PAGE}/entries", f"{PAGE}/limits", **changed)
+    assert status == 409
+    async with awa.put(f"{API}/limits", json={"limits": {**lax, "webVotes": 151}, "reason": REASON}) as answer:
+        assert answer.status == 422
+    await rig.counted()
+    assert len(await office.audit("fraud.limits")) == 1
+
+
+async def form_of(client: Any) -> list[tuple[str, object]]:
+    """The limits by the names of their fields."""
+    async with client.get(f"{API}/limits") as answer:
+        limits = (await answer.json())["limits"]
+    return [("".join(f"_{c.lower()}" if c.isupper() else c for c in name), value) for name, value in limits.items()]
+
+
+async def test_numbers_and_addresses_are_listed_for_a_time_and_lifted(office: Office) -> None:
+    rig = office.rig
+    support = await office.signed_in(await office.hire("support@house.test", Role.SUPPORT))
+    manager = await office.signed_in(await office.hire("manager@demo.test", Role.MANAGER, "demo"))
+    wanted = {"list": "deny", "subject": "0501020304", "days": 3, "reason": REASON}
+    async with support.post(f"{API}/entries", json=wanted) as answer:
+        (entry,) = (await answer.json())["entries"]
+    assert (entry["kind"], entry["valid"], "0501020304" in entry["shown"]) == ("number", True, False)
+    assert await rig.place(rig.vote_request()) is Refusal.NOT_ACCEPTED
+    for odd in ({"subject": "Awa"}, {"days": 0}, {"reason": ""}):
+        async with support.post(f"{API}/entries", json={**wanted, **odd}) as answer:
+            assert answer.status in (409, 422)
+    async with manager.post(f"{API}/entries", json=wanted) as answer:
+        assert answer.status == 403
+    async with manager.get(f"{API}/entries") as answer:
+        assert len((await answer.json())["entries"]) == 1
+    status, shown = await office.form(support, f"{PAGE}/entries", lift=entry["id"])
+    assert status == 200
+    assert "support@house.test" in shown
+    assert isinstance(await rig.place(rig.vote_request()), PlacedOrder)
+    address = {"subject": "2001:db8:1:2::7", "list": "allow", "days": "9", "reason": REASON}
+    status, shown = await office.form(support, f"{PAGE}/entries", **address)
+    assert (status, "2001:db8:…" in shown) == (200, True)
+    assert [line.act for line in await rig.rows("select act from audit_log where act like 'fraud%' order by id")] == [
+        *("fraud.listed", "fraud.lifted", "fraud.listed")
+    ]
