@@ -34,11 +34,12 @@ class NewLimits(InputModel):
     reason: Line = Field(max_length=500)
 
 
-class Trial(InputModel):
-    """Limits to try on a past hour."""
+class Trial(Limits):
+    """Limits to try on a past hour; those of every contest where none is given."""
 
-    since: Annotated[AwareDatetime, AfterValidator(as_utc)] = Field(description="When the hour began.")
-    limits: Limits
+    since: Annotated[AwareDatetime, AfterValidator(as_utc)] | None = Field(
+        None, description="When the hour began; without it, the last whole hour."
+    )
 
 
 class NewEntry(InputModel):
@@ -90,13 +91,13 @@ async def set_limits(request: web.Request, me: Me, *, path: ContestPath, body: N
     return Reply(200, await request.app[FRAUD].limits(path.slug, me.scope))
 
 
-@staff_endpoint(Right.READ_ORDERS, path=ContestPath, body=Trial, returns={200: Replayed}, problems=(404,))
-async def what_if(request: web.Request, me: Me, *, path: ContestPath, body: Trial) -> Reply:
+@staff_endpoint(Right.READ_ORDERS, path=ContestPath, query=Trial, returns={200: Replayed}, problems=(404,))
+async def what_if(request: web.Request, me: Me, *, path: ContestPath, query: Trial) -> Reply:
     """Try limits on a past hour.
 
     The paid orders of that hour are judged again; nothing is changed.
     """
-    return Reply(200, await request.app[FRAUD].what_if(path.slug, body.limits, body.since, me.scope))
+    return Reply(200, await request.app[FRAUD].what_if(path.slug, query, query.since or _last_hour(), me.scope))
 
 
 @staff_endpoint(Right.READ_ORDERS, path=ContestPath, returns={200: Entries}, problems=(404,))
@@ -150,7 +151,7 @@ async def limits_page(request: web.Request, me: Me) -> web.StreamResponse:
     slug, fraud = request.match_info["slug"], request.app[FRAUD]
     view = await fraud.limits(slug, me.scope)
     tried, wrong, replayed, today = view.limits, "", None, None
-    since = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    since = _last_hour()
     if "since" in request.query:
         try:
             tried = _limits(request.query)
@@ -178,7 +179,7 @@ async def limits_page(request: web.Request, me: Me) -> web.StreamResponse:
 @form(Right.HANDLE_HELD, proof=True)
 async def save_limits(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Set the limits, as a new version."""
-    slug = request.match_info["slug"]
+    slug = await _known(request, me)
     try:
         wanted = _limits(fields)
     except ValueError:
@@ -197,7 +198,7 @@ async def entries_page(request: web.Request, me: Me) -> web.StreamResponse:
 @form(Right.HANDLE_HELD, proof=True)
 async def change_entries(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Add an entry, or lift one."""
-    slug, fraud = request.match_info["slug"], request.app[FRAUD]
+    slug, fraud = await _known(request, me), request.app[FRAUD]
     if "lift" in fields:
         await fraud.lift(slug, subject_id(fields["lift"], "entry"), me.scope, me.email)
     else:
@@ -220,6 +221,15 @@ def _limits(fields: Any) -> Limits:  # noqa: ANN401 - a form's fields or an addr
         return Limits.model_validate({name: fields.get(name, "").strip() for name in Limits.model_fields})
     except ValidationError as error:
         raise ValueError(str(error)) from None
+
+
+def _last_hour() -> datetime:
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+
+
+async def _known(request: web.Request, me: Me) -> str:
+    """The contest that an address names, before anything that was sent is read. Raises ActRefused."""
+    return (await request.app[STAFF_CONTESTS].held(request.match_info["slug"], me.scope)).contest.slug
 
 
 def _number(fields: Form, name: str) -> int:
@@ -245,7 +255,7 @@ def setup(app: web.Application) -> None:
     router.add_get(API, review)
     router.add_get(f"{API}/limits", limits)
     router.add_put(f"{API}/limits", set_limits)
-    router.add_post(f"{API}/what-if", what_if)
+    router.add_get(f"{API}/what-if", what_if)
     router.add_get(f"{API}/entries", entries)
     router.add_post(f"{API}/entries", add_entry)
     router.add_post(f"{API}/entries/lift", lift_entry)

@@ -109,15 +109,15 @@ class Review(ApiModel):
 class Limits(InputModel):
     """Up to where nothing is suspicious; 0: the rule is off."""
 
-    web_votes: int = Field(ge=0, le=150, description="Of one address, or device behind a shared one, in a minute.")
-    gap_seconds: int = Field(ge=0, le=60, description="At least between two votes of a number or device.")
-    candidates: int = Field(ge=0, le=100, description="So many from one address or device in a minute are too many.")
-    wallet_orders: int = Field(ge=0, le=400, description="Orders of one number in an hour.")
-    block_payers: int = Field(ge=0, le=100, description="Payers out of a hundred consecutive numbers are too many.")
-    payer_others: int = Field(ge=0, le=400, description="People for whom one number pays in an hour; then shown.")
-    payer_others_hold: int = Field(ge=0, le=400, description="The same; then held.")
-    large_votes: int = Field(ge=0, le=1_000_000, description="Votes of a number never seen; then shown.")
-    decide_hours: int = Field(ge=1, le=168, description="How long a person has to decide about what is held.")
+    web_votes: int = Field(10, ge=0, le=150, description="Of one address, or device behind a shared one, in a minute.")
+    gap_seconds: int = Field(5, ge=0, le=60, description="At least between two votes of a number or device.")
+    candidates: int = Field(3, ge=0, le=100, description="So many from one address or device in a minute are too many.")
+    wallet_orders: int = Field(50, ge=0, le=400, description="Orders of one number in an hour.")
+    block_payers: int = Field(10, ge=0, le=100, description="Payers out of a hundred consecutive numbers are too many.")
+    payer_others: int = Field(20, ge=0, le=400, description="People for whom one number pays in an hour; then shown.")
+    payer_others_hold: int = Field(100, ge=0, le=400, description="The same; then held.")
+    large_votes: int = Field(200, ge=0, le=1_000_000, description="Votes of a number never seen; then shown.")
+    decide_hours: int = Field(24, ge=1, le=168, description="How long a person has to decide about what is held.")
 
 
 class LimitsVersion(ApiModel):
@@ -215,7 +215,7 @@ class Fraud:
 
     async def what_if(self, slug: str, limits: Limits, since: datetime, scope: Scope) -> Replayed:
         """What the rules would have found in the hour that began then."""
-        tried = FraudLimits(**limits.model_dump())
+        tried = FraudLimits(**{name: getattr(limits, name) for name in Limits.model_fields})
         async with scoped(self._engine, scope) as connection:
             contest = await _contest(connection, slug, scope)
             asked = {"contest": contest, "since": since, "until": since + WINDOW, "large_votes": tried.large_votes}
