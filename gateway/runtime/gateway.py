@@ -31,8 +31,8 @@ from admin.exports.month import Months
 from admin.exports.notes import ExportNotes
 from admin.exports.result import Results
 from admin.figures.store import Figures
-from admin.orders.listed import ListedOrders
 from admin.fraud.store import Fraud
+from admin.orders.listed import ListedOrders
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.session_store import SESSIONS
