@@ -1,4 +1,5 @@
-"""The rules of a contest for those who vote: every version in words, and as the document that is kept."""
+"""The rules of a contest for those who vote: every version in words, and as the document that is kept; and how
+many paid votes are being checked."""
 
 from typing import Final
 
@@ -19,9 +20,15 @@ async def rules_page(request: web.Request) -> web.StreamResponse:
     contest = request.app[VOTING_SERVICE].contest(request.match_info["slug"])
     if contest is None:
         return not_found(request)
-    versions = await request.app[RULES_VERSIONS].of(contest.id)
+    rules = request.app[RULES_VERSIONS]
     return render(
-        request, "rules.html", cache=_PAGE_CACHE, default_language=contest.language, contest=contest, versions=versions
+        request,
+        "rules.html",
+        cache=_PAGE_CACHE,
+        default_language=contest.language,
+        contest=contest,
+        versions=await rules.of(contest.id),
+        held=await rules.held_votes(contest.id),
     )
 
 

@@ -109,6 +109,13 @@ async def counted_versions(connection: AsyncConnection, contest: UUID) -> list[R
     return _versions(rows, {1: every - sum(votes.values()), **votes})
 
 
+# Of all payments few are held: their own index has them.
+_HELD: Final = text("""
+select coalesce(sum(v.quantity), 0) from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+where p.status = 'held' and p.contest_id = :contest
+""")
+
+
 class RulesVersions:
     """What voters read of the rules of contests."""
 
@@ -120,6 +127,11 @@ class RulesVersions:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_OF.where(contest_rules.c.contest_id == contest))).all()
         return _versions(rows, {})
+
+    async def held_votes(self, contest: UUID) -> int:
+        """How many paid votes are not counted before a person decides about them."""
+        async with self._engine.connect() as connection:
+            return int((await connection.execute(_HELD, {"contest": contest})).scalar_one())
 
 
 RULES_VERSIONS: web.AppKey[RulesVersions] = web.AppKey("rules_versions", RulesVersions)

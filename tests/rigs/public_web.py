@@ -30,6 +30,10 @@ class KnownVersions(RulesVersions):
             RulesVersion(1, before, digest(before), NOON, "awa@house.test", lines_of(before, None)),
         ]
 
+    async def held_votes(self, contest: UUID) -> int:
+        """Some."""
+        return 1_250
+
 
 def application(
     service: FakeVotingService, cap: StreamCap | None = None, boards: Boards | None = None

@@ -32,6 +32,7 @@ async def test_versions_in_words(web: Client) -> None:
     assert "<b>100\u00a0FCFA</b>" in text
     assert "(before: 50\u00a0FCFA)" in text
     assert "Candidates share the place" in text
+    assert "Being checked now: 1,250." in text
     async with web.get("/c/nowhere/rules") as answer:
         assert answer.status == 404
 

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from gateway.contests.versions import RulesVersions
 from gateway.orders.fraud import FRAUD_OFF, FraudLimits
 from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import Channel, PlacedOrder
@@ -159,6 +160,7 @@ async def test_a_held_vote_waits_for_a_person_and_goes_back_when_none_decides(ri
     texts = await rig.rows("select kind, params from messages_out order by kind, key")
     assert [one.kind for one in texts] == ["payment_held", "payment_held", "receipt"]
     assert texts[0].params == {"reason": "too_fast", "hours": 24}
+    assert await RulesVersions(rig.engine).held_votes(rig.contest.id) == 10
     released, late = await rig.rows("select reference from payments where status = 'held' order by placed_at")
     await rig.agreed(Act.RELEASE_HELD, released.reference)
     assert await rig.votes_for("07") == 10
