@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "m0030"
-down_revision = "m0029"
+revision = "m0032"
+down_revision = "m0031"
 
 
 def upgrade() -> None:
