@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel, Field
 
-from admin.access.guard import Form, Me, api_call, form, operator_of, page, query_of, say, word_of
+from admin.access.guard import Form, Me, api_call, form, operator_of, page, problem_of_frozen, query_of, say, word_of
 from admin.answers import SIGNED_IN, TAG, AsOf, check_proof, problem_of
 from admin.candidates.store import CANDIDATES
 from admin.contests.api import API as CONTESTS_API
@@ -198,6 +198,8 @@ def _shown_numbers(me: Me, reason: str) -> str:
         return ""
     if Right.SEE_NUMBER not in me.rights:
         raise Problem(403, "Not allowed", f"Your role lacks the right {Right.SEE_NUMBER.value}.", kind=_NOT_ALLOWED)
+    if me.stopped:
+        raise problem_of_frozen()
     check_proof(me)
     return reasoned(reason)
 

@@ -153,7 +153,8 @@ async def orders_page(request: web.Request, me: Me) -> web.StreamResponse:
         if found.cursor is None
         else "?" + urlencode([*(read.named() if read else {}).items(), ("cursor", found.cursor)]),
         first="cursor" not in typed,
-        typed={name: typed.get(name, "") for name in _FIELDS} | _shown(read, me.zone, contest),
+        typed={name: "" if name in faults else typed.get(name, "") for name in _FIELDS}
+        | _shown(read, me.zone, contest),
         faults=faults,
         query=query,
         months=last_months(contest, request.app[VOTING_SERVICE].now()),

@@ -108,6 +108,8 @@ async def test_who_is_frozen_still_takes_files_away(office: Office) -> None:
             )
         )
     assert len(await rows(owner, f"{API}/orders.csv")) == 1
+    async with owner.get(f"{API}/orders.csv", params={"reason": REASON}) as answer:
+        assert answer.status == 403, "whole numbers are shown to nobody meanwhile"
 
 
 async def test_a_month_is_a_workbook_that_agrees_with_the_book(office: Office) -> None:

@@ -187,7 +187,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/tally",
         "/admin/contests/star/log",
         "/admin/contests/star/orders",
-        "/admin/contests/star/orders?state=held&from=soon",
+        "/admin/contests/star/orders?state=held",
         "/admin/contests/star/file",
         "/admin/contests/star/rounds",
         "/admin/contests/star/rules",
