@@ -30,6 +30,7 @@ from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
 from gateway.orders.routing import ACCOUNT_MARK
 from gateway.storage.engine import ReadOnly
+from gateway.values.money import Money
 from gateway.values.network import subject_of
 from gateway.values.organiser import Deed, allows
 from gateway.values.time_zones import FALLBACK, local, offset
@@ -446,6 +447,7 @@ def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) ->
     """What every template of ours is filled with."""
     pages = request.config_dict[PAGES]
     return {
+        "money_of": Money,
         **values,
         "me": me,
         "form_token": "" if me is None else request.app[ACCESS].tokens.form(me.session),

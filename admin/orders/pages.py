@@ -8,7 +8,7 @@ from admin.access.guard import Form, Me, form, page, say, see_other, show
 from admin.access.moment import contests_of
 from admin.answers import read_id
 from admin.orders.store import ORDERS
-from admin.orders.story import TICKET, Order
+from admin.orders.story import TICKET, Order, sum_and_reference
 from channels.voting_service import VOTING_SERVICE
 from payments.requests import ActRefused, Right, reasoned
 
@@ -94,6 +94,7 @@ def _order(
         wrong=wrong,
         numbers=numbers or {},
         open_tickets=tickets,
+        evidence=sum_and_reference,
     )
 
 

@@ -17,6 +17,7 @@ from gateway.http.endpoint import ApiModel
 from gateway.http.logs import mask_text, redact
 from gateway.orders.store import payer_place, voter_place
 from gateway.storage.vault import Vault, masked_number
+from gateway.values.money import EXPONENTS, Money
 from payments.collection.callbacks import body_of
 from payments.past import both
 from payments.requests import Scope
@@ -214,6 +215,14 @@ async def read_story(
         refunds=[read_row(OrderRefund, row) for row in refunds],
         story=[_entry(vault, row) for row in lines],
     )
+
+
+def sum_and_reference(detail: str) -> tuple[Money | None, str]:
+    """What a piece of evidence is about: an amount, where it names one, and the operator's reference."""
+    match detail.split(" "):
+        case [minor, currency, *reference] if currency in EXPONENTS and minor.isdecimal():
+            return Money(int(minor), currency), " ".join(reference)
+    return None, detail
 
 
 def _pays_for_another(voter_index: bytes | None, payments: Iterable[Row[Any]]) -> bool:

@@ -12,7 +12,9 @@ from sqlalchemy import text
 
 from admin.access.rules import Role
 from admin.orders.filters import STATUSES, OrderFilter, cursor_of, read_cursor
+from admin.orders.story import sum_and_reference
 from gateway.orders.rules import PlacedOrder
+from gateway.values.money import Money
 from payments.lifecycle import State
 from payments.requests import Act
 from tests.admin.acting import AUDIT, AWA, OTHER, REASON
@@ -32,6 +34,22 @@ async def read(client: ClientSession, path: str = API, status: int = 200, **quer
 def test_each_status_is_of_one_state() -> None:
     every = [status for statuses in STATUSES.values() for status in statuses]
     assert sorted(every) == sorted(State)
+
+
+@pytest.mark.parametrize(
+    ("detail", "shown"),
+    [
+        ("500 XOF op-1", (Money(500, "XOF"), "op-1")),
+        ("500 XOF", (Money(500, "XOF"), "")),
+        ("150005 EUR a b", (Money(150_005, "EUR"), "a b")),
+        ("op-1", (None, "op-1")),
+        ("500 op-1", (None, "500 op-1")),
+        ("-5 XOF", (None, "-5 XOF")),
+        ("", (None, "")),
+    ],
+)
+def test_a_piece_of_evidence_names_a_sum(detail: str, shown: tuple[Money | None, str]) -> None:
+    assert sum_and_reference(detail) == shown
 
 
 def test_a_place_in_the_list_is_read_as_it_was_written() -> None:
