@@ -11,11 +11,13 @@ import httpx
 import orjson
 import psutil
 
+from sandbox.crowd.plan import Group
 from tests.bench.callbacks import p4, p8
 from tests.bench.load import closed_loop, open_loop, request
 from tests.bench.measure import Arm, Inexact, Result, interleave, medians, ratio
 from tests.bench.prompts import p13, p14, p18
 from tests.bench.world import World
+from tests.rigs.evening import Evening
 
 SECONDS = 2.0
 # Where a goal is near its floor: shorter arms, and more of them, so that a machine that is slow for a second
@@ -264,6 +266,21 @@ async def p11(world: World) -> list[Result]:
     ]
 
 
+async def p19(world: World) -> list[Result]:
+    """Honest votes that fraud rules hold, of a generated evening of 2,000 voters with cheats."""
+    database = world.engines.create_database()
+    rig = await Evening(database.app_url, owner_url=database.owner_url).open()
+    try:
+        found = await rig.crowd(voters=2_000, seconds=3_600.0, seed=19)
+    finally:
+        await rig.close()
+    honest = [found[group] for group in (Group.HONEST, Group.FAN)]
+    paid, held = (sum(figures) for figures in zip(*honest, strict=True))
+    caught = ", ".join(f"{group} {found[group][1]} of {found[group][0]}" for group in (Group.BURST, Group.BLOCK))
+    share = 100 * held / paid
+    return [Result("P19", "honest votes held", share, 0.1, 0.0, lower=True, unit=" %", detail={"caught": caught})]
+
+
 GOALS = {
     "P1": p1,
     "P2": p2,
@@ -277,4 +294,5 @@ GOALS = {
     "P13": p13,
     "P14": p14,
     "P18": p18,
+    "P19": p19,
 }

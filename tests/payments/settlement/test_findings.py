@@ -1,104 +1,20 @@
 """Generated attacks are held when they are to be counted, and honest crowds are not."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 
 from gateway.contests.versions import RulesVersions
-from gateway.orders.fraud import FRAUD_OFF, FraudLimits
-from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
-from gateway.orders.rules import Channel, PlacedOrder
-from gateway.orders.store import Orders
-from gateway.values.network import read_networks
 from payments.requests import Act
-from payments.settlement.settle import Settlement
+from sandbox.crowd.plan import Group
 from tests.engines import Database
-from tests.rigs.money_rig import MoneyRig
-
-CARRIER = "196.201.0.9"
-
-
-class Evening(MoneyRig):
-    """Votes that were ordered and paid at given moments of an evening that is over."""
-
-    owner_url: str
-
-    async def open(self) -> "Evening":
-        await super().open()
-        self.settlement = Settlement(self.engine, FraudLimits())
-        auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        crowds = PromptLimits(limited=False, shared_networks=read_networks("196.201.0.0/24"))
-        self.orders = Orders(auto, self.vault, crowds, FRAUD_OFF)
-        self.began = await self.now() - timedelta(hours=2)
-        return self
-
-    async def ordered(
-        self, number: int, *, code: str = "07", device: str = "", address: str = "", quantity: int = 5
-    ) -> PlacedOrder:
-        """A vote of the wallet with this number: by USSD, or on the web where a device or an address is named."""
-        channel = Channel.WEB if device or address else Channel.USSD
-        asked = self.vote_request(
-            number=f"+22505{number:08}", code=code, quantity=quantity, channel=channel, typed=channel is Channel.WEB
-        )
-        if device:
-            asked = replace(asked, orderer=Orderer(OrdererKind.DEVICE, device, address or None))
-        elif address:
-            asked = replace(asked, orderer=Orderer(OrdererKind.ADDRESS, address, address))
-        order = await self.place(asked)
-        assert isinstance(order, PlacedOrder)
-        return order
-
-    async def _all_paid(self, moments: dict[Any, Any]) -> None:
-        """Every order was placed and paid at its moment; votes are changed by their owner alone."""
-        owner = await asyncpg.connect(self.owner_url)
-        try:
-            for table, key in (("votes", "id"), ("order_keys", "vote_id")):
-                await owner.execute(
-                    f"update {table} t set placed_at = m.at from unnest($1::uuid[], $2::timestamptz[]) m(reference, at)"
-                    f" join payments p on p.reference = m.reference where t.{key} = p.vote_id",
-                    list(moments),
-                    list(moments.values()),
-                )
-            await owner.execute(
-                "update payments p set placed_at = m.at, confirmed_at = m.at, status = 'confirmed',"
-                " next_check_at = null from unnest($1::uuid[], $2::timestamptz[]) m(reference, at)"
-                " where p.reference = m.reference",
-                list(moments),
-                list(moments.values()),
-            )
-            await owner.execute(
-                "insert into evidence (reference, word, source, amount_minor, currency, raw) select reference,"
-                " 'succeeded', 'status', amount_minor, currency, '{}' from payments where reference = any($1::uuid[])",
-                list(moments),
-            )
-        finally:
-            await owner.close()
-
-    async def evening(self, votes: list[tuple[float, dict[str, Any]]]) -> dict[str, int]:
-        """How many of these votes were counted, and how many are held for which reason. Each has the second of the
-        evening at which it was ordered."""
-        moments = {}
-        for second, vote in votes:
-            order = await self.ordered(**vote)
-            moments[order.payment_reference] = self.began + timedelta(seconds=second)
-        await self._all_paid(moments)
-        await self.settle_all()
-        rows = await self.rows(
-            "select coalesce(case when status = 'held' then reason end, status) as what, count(*) as many"
-            " from payments where reference = any(:r) group by 1",
-            r=list(moments),
-        )
-        return {row.what: row.many for row in rows}
+from tests.rigs.evening import CARRIER, Evening
 
 
 @pytest.fixture
 async def rig(database: Database) -> AsyncIterator[Evening]:
-    made = Evening(database.app_url)
-    made.owner_url = database.owner_url
+    made = Evening(database.app_url, owner_url=database.owner_url)
     yield await made.open()
     try:
         assert await made.broken() == {}
@@ -170,3 +86,15 @@ async def test_a_held_vote_waits_for_a_person_and_goes_back_when_none_decides(ri
     assert await rig.one("select status from payments where reference = :r", r=late.reference) == "refund_due"
     assert await rig.one("select params->>'reason' from messages_out where kind = 'refund_pending'") == "undecided"
     assert await rig.votes_for("07") == 10
+
+
+async def test_a_generated_crowd_is_left_alone_and_its_cheats_are_held(rig: Evening) -> None:
+    """Of honest votes one in a thousand may be held at most."""
+    found = await rig.crowd(voters=250, seconds=600.0, seed=7)
+    honest = [found[group] for group in (Group.HONEST, Group.FAN)]
+    paid, held = (sum(figures) for figures in zip(*honest, strict=True))
+    assert paid > 150
+    assert held * 1000 <= paid
+    for group, free in ((Group.BURST, 3), (Group.BLOCK, 9)):
+        bought, caught = found[group]
+        assert bought - caught <= free < bought, group
