@@ -12,7 +12,7 @@ from markupsafe import Markup
 from admin.access.guard import Me
 from admin.figures import svg
 from admin.figures.rules import MINUTE, day_start, filled, floor, month_start, moved, nice_top, share
-from admin.figures.store import FIGURES, Sums
+from admin.figures.store import FIGURES, Periods, Sums
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.contest import Contest, ContestState
 from gateway.values.money import Money
@@ -73,14 +73,17 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Evening:
-    """All of it. `at`: up to when it is counted; `pace`: votes a minute, of the last minutes."""
+    """All of it. `at`: up to when it is counted; `pace`: votes a minute, of the last minutes; `contests`: each with its
+    own sums, those with most votes of the day first; `closed`: accounts that are not asked, and until when."""
 
     at: datetime
     periods: Sequence[Period]
     pace: int
+    contests: Sequence[tuple[Contest, Periods]]
     leaders: Sequence[Leader]
     leading: Contest | None
     wallets: Sequence[Wallet]
+    closed: Sequence[tuple[str, datetime]]
     chart: Chart
 
 
@@ -129,11 +132,19 @@ async def evening(request: web.Request, me: Me, contests: Sequence[Contest]) -> 
         at,
         periods,
         round(pace / _NOW_MINUTES),
+        _each(contests, held),
         await _leaders(request, me.scope, leading, at) if leading and not me.as_of else [],
         leading,
         [] if me.as_of else await _wallets(request, me.scope, contests, at),
+        [] if me.as_of else await figures.closed(),
         chart_of(known, at - _CHART, at),
     )
+
+
+def _each(contests: Sequence[Contest], held: Sequence[Periods]) -> list[tuple[Contest, Periods]]:
+    sums = {one.contest_id: one for one in held}
+    found = [(contest, sums[contest.id]) for contest in contests if contest.id in sums]
+    return sorted(found, key=lambda pair: (-pair[1].day_votes, -pair[1].ever_votes, pair[0].name))
 
 
 def _leading(contests: Sequence[Contest], votes: Mapping[UUID, tuple[int, int]]) -> Contest | None:

@@ -86,6 +86,7 @@ select coalesce(p.reason, 'not_answered') as reason, count(*) as many from payme
 where p.reference = any(cast(:references as uuid[])) and p.contest_id = any(cast(:contests as uuid[]))
   and p.status in ('failed', 'expired') group by 1 order by 2 desc, 1
 """)
+_CLOSED: Final = text("select account, closed_until from account_health where closed_until > now() order by account")
 _READ_AT: Final = text("select read_at from rollup_position")
 
 
@@ -144,6 +145,11 @@ class Figures:
         if found is None:
             raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
         return found
+
+    async def closed(self) -> list[tuple[str, datetime]]:
+        """Accounts at operators that are not asked, because they fail, each with until when."""
+        async with self._engine.connect() as connection:
+            return [(row.account, row.closed_until) for row in await connection.execute(_CLOSED)]
 
     async def totals(
         self, scope: Scope, contests: Sequence[UUID], since: datetime, until: datetime, facets: Sequence[str]
