@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from admin.access.guard import Me
 from admin.figures import svg
-from admin.figures.rules import MINUTE, day_start, filled, floor, month_start, moved, nice_top, share
+from admin.figures.rules import MINUTE, day_start, filled, floor, month_start, moved, nice_top, pace_of, share
 from admin.figures.store import FIGURES, Periods, Sums
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.contest import Contest, ContestState
@@ -21,7 +21,6 @@ from gateway.values.scope import Scope
 _LEADERS: Final = 10
 _MOVEMENT: Final = timedelta(hours=1)
 _LATELY: Final = timedelta(minutes=15)
-_NOW_MINUTES: Final = 5
 _CHART: Final = timedelta(hours=1)
 
 
@@ -73,8 +72,8 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Evening:
-    """All of it. `at`: up to when it is counted; `pace`: votes a minute, of the last minutes; `contests`: each with its
-    own sums, those with most votes of the day first; `closed`: accounts that are not asked, and until when."""
+    """All of it. `at`: up to when it is counted; `pace`: votes a minute, of the last minute or two; `contests`: each
+    with its own sums, those with most votes of the day first; `closed`: accounts that are not asked, and until when."""
 
     at: datetime
     periods: Sequence[Period]
@@ -124,14 +123,11 @@ async def evening(request: web.Request, me: Me, contests: Sequence[Contest]) -> 
     known: dict[datetime, int] = {}
     for slot in slots:
         known[slot.at] = known.get(slot.at, 0) + slot.votes
-    # The minute that is not over yet would make the pace too slow.
-    whole = floor(at, MINUTE)
-    pace = sum(known.get(whole - n * MINUTE, 0) for n in range(1, _NOW_MINUTES + 1))
     leading = _leading(contests, {one.contest_id: (one.day_votes, one.ever_votes) for one in held})
     return Evening(
         at,
         periods,
-        round(pace / _NOW_MINUTES),
+        pace_of(known, at),
         _each(contests, held),
         await _leaders(request, me.scope, leading, at) if leading and not me.as_of else [],
         leading,

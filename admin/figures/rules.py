@@ -56,6 +56,13 @@ def filled(
     return [(at, known.get(at, 0)) for at in (first + n * step for n in range(-((first - until) // step)))]
 
 
+def pace_of(by_minute: Mapping[datetime, int], at: datetime) -> int:
+    """How many a minute there are, by the minute that is not over yet and the one before."""
+    whole = floor(at, MINUTE)
+    many = by_minute.get(whole, 0) + by_minute.get(whole - MINUTE, 0)
+    return round(many * (MINUTE / (at - whole + MINUTE)))
+
+
 def ranks(votes: Mapping[str, int]) -> dict[str, int]:
     """The place of each; equals share one."""
     ordered = sorted(votes.values(), reverse=True)

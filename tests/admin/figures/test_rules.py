@@ -16,6 +16,7 @@ from admin.figures.rules import (
     month_start,
     moved,
     nice_top,
+    pace_of,
     ranks,
     share,
 )
@@ -52,6 +53,20 @@ def test_every_interval_of_a_span_has_a_value() -> None:
     assert filled({at(20, 1): 7}, at(20, 0, 30), at(20, 2, 30), MINUTE) == [(at(20), 0), (at(20, 1), 7), (at(20, 2), 0)]
     assert filled({}, at(20), at(22), HOUR) == [(at(20), 0), (at(21), 0)]
     assert filled({}, at(0), at(0), timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("by_minute", "pace"),
+    [
+        ({}, 0),
+        ({at(20, 4): 100}, 0),
+        ({at(20, 5): 60}, 40),
+        ({at(20, 6): 30}, 20),
+        ({at(20, 5): 60, at(20, 6): 30}, 60),
+    ],
+)
+def test_the_pace_of_now(by_minute: dict[datetime, int], pace: int) -> None:
+    assert pace_of(by_minute, at(20, 6, 30)) == pace
 
 
 def test_places_and_who_moved() -> None:
