@@ -91,7 +91,7 @@ async def set_limits(request: web.Request, me: Me, *, path: ContestPath, body: N
     return Reply(200, await request.app[FRAUD].limits(path.slug, me.scope))
 
 
-@staff_endpoint(Right.READ_ORDERS, path=ContestPath, query=Trial, returns={200: Replayed}, problems=(404,))
+@staff_endpoint(Right.READ_ORDERS, path=ContestPath, query=Trial, returns={200: Replayed}, problems=(404, 409))
 async def what_if(request: web.Request, me: Me, *, path: ContestPath, query: Trial) -> Reply:
     """Try limits on a past hour.
 

@@ -36,6 +36,7 @@ WINDOW: Final = timedelta(hours=1)
 _REPLAYED_MAX: Final = 3_000
 _LISTED_MAX: Final = 200
 ENTRY_DAYS_MAX: Final = 365
+_YEARS: Final = range(2000, 2200)
 
 _SUSPECT: Final = f"""
   p.reference, p.vote_id, p.placed_at, p.provider, coalesce(p.received_minor, p.amount_minor) as amount_minor,
@@ -215,6 +216,8 @@ class Fraud:
 
     async def what_if(self, slug: str, limits: Limits, since: datetime, scope: Scope) -> Replayed:
         """What the rules would have found in the hour that began then."""
+        if since.year not in _YEARS:
+            raise ActRefused(Why.IMPOSSIBLE, "no vote was sold in that year")
         tried = FraudLimits(**{name: getattr(limits, name) for name in Limits.model_fields})
         async with scoped(self._engine, scope) as connection:
             contest = await _contest(connection, slug, scope)

@@ -74,6 +74,8 @@ async def test_limits_are_tried_on_a_past_hour_and_set_as_a_version(office: Offi
         async with awa.get(f"{API}/what-if", params={**limits, "since": since}) as answer:
             tried = await answer.json()
         assert (tried["orders"], tried["votes"], tried["held"], tried["heldVotes"]) == (3, 15, held, 5 * held)
+    async with awa.get(f"{API}/what-if", params={**lax, "since": "9999-12-31T23:59:59Z"}) as answer:
+        assert answer.status == 409
     typed = {name: str(value) for name, value in await form_of(awa)}
     async with awa.get(f"{PAGE}/limits", params={**typed, "gap_seconds": "0", "since": since[:16]}) as answer:
         assert answer.status == 200
