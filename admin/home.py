@@ -14,21 +14,15 @@ from admin.figures.live import LIVE
 from admin.figures.rules import Waiting, by_urgency
 from admin.figures.store import FIGURES
 from admin.orders.store import ORDERS, Waits
-from admin.services import PAYMENTS
 from gateway.contests.contest import Contest
-from gateway.values.money import Money
-from payments.ledger.postings import VOTES, Account
 from payments.requests import Right
 
-# What was sold and shared out, which cancel each other; the ledger's page shows them.
-_TURNOVER: Final = frozenset({Account.SALES, Account.SALES_SHARED})
 EVENING: Final = "figures/moving.html"
 
 
 @page(Right.READ_CONTESTS)
 async def home(request: web.Request, me: Me) -> web.StreamResponse:
-    """How the evening goes and what waits, and for the platform what the book holds; without orders to read, the first
-    page of their menu."""
+    """How the evening goes and what waits; without orders to read, the first page of their menu."""
     if not me.may(Right.READ_ORDERS):
         pages = [page for group in menu_of(me.rights).values() for page in group]
         return see_other(pages[0][0] if pages else MY_PAGE)
@@ -38,18 +32,10 @@ async def home(request: web.Request, me: Me) -> web.StreamResponse:
 async def _home(request: web.Request, me: Me) -> dict[str, Any]:
     contests = running(contests_of(request, me.scope))
     waiting = await request.app[ORDERS].waiting(me.scope, me.as_of)
-    balances = await request.app[PAYMENTS].book.balances(me.scope, at=me.as_of) if me.may(Right.READ_BOOK) else []
-    rows = [
-        (held.contest, held.provider, held.account, Money(held.amount_minor, held.currency))
-        for held in balances
-        if held.currency != VOTES and held.account not in _TURNOVER
-    ]
     return {
         "evening": await evening(request, me, contests),
         "contests": contests,
         "waits": await _waits(request, me, contests, waiting),
-        "waiting": waiting,
-        "balances": rows,
         "begins": me.may(Right.EDIT_CONTEST) and not contests,
     }
 
@@ -104,7 +90,7 @@ async def _stream(request: web.Request, me: Me, part: Callable[[], Awaitable[Mar
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs FIGURES, LIVE, ORDERS, PAYMENTS, VOTING_SERVICE and mounted pages."""
+    """Serve them. The application needs FIGURES, LIVE, ORDERS, VOTING_SERVICE and mounted pages."""
     app.router.add_get(HOME, home)
     app.router.add_get("/admin/live", live, allow_head=False)
     app.router.add_get("/admin/contests/{slug}/live", live_contest, allow_head=False)

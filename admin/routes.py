@@ -37,7 +37,7 @@ from admin.figures.live import LIVE, Live
 from admin.figures.store import FIGURES, Figures
 from admin.fraud import review as fraud_review
 from admin.fraud.store import FRAUD, Fraud
-from admin.money import beneficiaries, fees, ledger, payouts, reconciliation, refunds
+from admin.money import beneficiaries, bookkeeping, fees, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
 from admin.orders import contest_orders, tickets
 from admin.orders import pages as orders_pages
@@ -128,6 +128,7 @@ def setup(
         reconciliation,
         payouts,
         beneficiaries,
+        bookkeeping,
         ledger,
         fees,
         contest_file,

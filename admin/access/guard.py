@@ -67,6 +67,7 @@ MENU: Final[Mapping[str, tuple[tuple[str, str, Right], ...]]] = {
         ("/admin/void", "void", Right.VOID_WINDOW),
     ),
     "money": (
+        ("/admin/book", "book", Right.READ_BOOK),
         ("/admin/reconciliation", "reconciliation", Right.READ_BOOK),
         ("/admin/payouts", "payouts", Right.READ_MONEY),
         ("/admin/ledger", "ledger", Right.READ_MONEY),

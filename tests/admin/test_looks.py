@@ -167,6 +167,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/held",
         "/admin/tickets",
         "/admin/void?contest=star&from=2026-01-01T00:00&to=2036-01-01T00:00",
+        "/admin/book",
         "/admin/reconciliation",
         "/admin/payouts",
         "/admin/ledger",
