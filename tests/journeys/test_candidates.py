@@ -69,8 +69,8 @@ async def test_candidates_come_by_a_file_and_by_themselves(country: Country, bro
     await expect(page.locator("#faults")).to_have_text("3 lignes à corriger")
     found = page.locator("section[aria-labelledby=faults] tbody tr th")
     await expect(found).to_have_text(["9", "17", "25"])
-    await page.get_by_role("button", name="Importer les 27 lignes sans faute").click()
-    await expect(page.locator(".notice.good")).to_contain_text("27 candidats ajoutés")
+    await page.get_by_role("button", name="Importer les lignes sans faute : 27").click()
+    await expect(page.locator(".notice.good")).to_contain_text("Candidats ajoutés : 27")
 
     # Two photos at once, which the public pages show.
     await page.goto(f"{country.gateway_url}/admin/contests/casting/photos")

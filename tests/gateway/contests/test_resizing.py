@@ -257,11 +257,11 @@ async def test_voters_are_answered_while_a_photo_is_made() -> None:
 
 
 async def test_a_program_that_crashes_or_hangs_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.contests.resize_apart.SECONDS_MAX", 0.01)
-    with pytest.raises(PhotoRefused) as refused:
-        await Resizer().resize(saved(halves()))
+    with monkeypatch.context() as hurried:
+        hurried.setattr("gateway.contests.resize_apart.SECONDS_MAX", 0.01)
+        with pytest.raises(PhotoRefused) as refused:
+            await Resizer().resize(saved(halves()))
     assert refused.value.fault is PhotoFault.BROKEN
-    monkeypatch.undo()
     monkeypatch.setattr(resizing, "__name__", "gateway.contests.nothing_here")
     with pytest.raises(PhotoRefused) as refused:
         await Resizer().resize(saved(halves()))
