@@ -75,6 +75,7 @@ def test_places_and_who_moved() -> None:
     # An hour ago 03 led with 6, and 02 had none.
     assert moved(now, {"01": 5, "02": 10, "03": 1}) == {"01": 1, "02": 2, "03": -2, "04": -1}
     assert moved({"01": 3, "02": 1}, {"01": 3, "02": 1}) == {"01": 0, "02": 0}
+    assert moved({"01": 0, "02": 4}, {"01": 5}) == {"01": 0, "02": 0}  # a ranking that is behind
 
 
 @pytest.mark.parametrize(
