@@ -66,7 +66,7 @@ async def test_a_frozen_organiser_sells_nothing_until_it_goes_on(
         until(lambda: country.votes("09") == before + 4, "the votes that were asked for before")
     finally:
         await put(sita, country, "active")
-    await expect(sita.locator("main .card").first).to_contain_text("Tout est permis")
+    await expect(sita.locator("main .card").first).to_contain_text("Aucune restriction")
     until(lambda: "suspendu" not in other.dial("*789#"), "the usual screen")
     other.dial("*789*09*2*1#")
     other.wait_for_prompt()
