@@ -443,9 +443,9 @@ async def test_photos_are_sent_together(seen: Seen, script: bool) -> None:
     await page.goto(f"{seen.base}/admin/contests/star/candidates/08/photo")
     await page.set_input_files("#file", files[1])
     await page.get_by_role("button", name="Send").click()
-    await expect(page.locator(".photo img")).to_be_visible()
+    await expect(page.locator(".photo img")).to_be_visible(timeout=20_000)
     await page.get_by_role("button", name="Remove the photo").click()
-    await expect(page.get_by_text("no photo yet")).to_be_visible()
+    await expect(page.get_by_text("no photo yet")).to_be_visible(timeout=20_000)
     seen.complaints[:] = [complaint for complaint in seen.complaints if "422" not in complaint]
 
 
