@@ -11,7 +11,7 @@ from gateway.storage.audit_log import note
 
 
 class ExportNotes:
-    """Notes what leaves the house."""
+    """Notes what is exported."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

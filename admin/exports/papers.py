@@ -39,7 +39,7 @@ def _fonts() -> tuple[str, str]:
     return "Vera", "VeraBd"
 
 
-def _style(size: float, *, bold: bool = False, colour: Any = _NIGHT, **more: Any) -> ParagraphStyle:  # noqa: ANN401
+def _style(size: float, *, bold: bool = False, colour: Any = _NIGHT, **more: Any) -> ParagraphStyle:  # noqa: ANN401 # the library has no types
     plain, strong = _fonts()
     return ParagraphStyle(
         "", fontName=strong if bold else plain, fontSize=size, leading=size * 1.35, textColor=colour, **more
@@ -160,11 +160,11 @@ def certificate(result: Result, say: Say, number: Number, voting: str, made: str
     return out.getvalue()
 
 
-def _centred(canvas: Canvas, words: str, font: str, size: float, width: float, up: float, colour: Any) -> None:  # noqa: ANN401
+def _centred(canvas: Canvas, words: str, font: str, size: float, width: float, up: float, colour: Any) -> None:  # noqa: ANN401 # the same
     """In the middle of the page, smaller where it is too long."""
-    room = width - 2 * _MARGIN
+    width_left = width - 2 * _MARGIN
     wide = pdfmetrics.stringWidth(words, font, size)
-    fitting = size if wide <= room else max(6.0, size * room / wide)
+    fitting = size if wide <= width_left else max(6.0, size * width_left / wide)
     canvas.setFillColor(colour)
     canvas.setFont(font, fitting)
     canvas.drawCentredString(width / 2, up, words)

@@ -85,7 +85,7 @@ class DifferencePath(InputModel):
 async def differences(request: web.Request, _: Me, *, query: DifferenceListing) -> Reply:
     """List differences between statements and the book: the oldest 500.
 
-    As of an earlier moment, those that were found by then; groups are told of the present alone.
+    As of an earlier moment, those that were found by then; groups are of the present alone.
     """
     group = None if query.group is None else read_group(query.group)
     if query.group is not None and group is None:

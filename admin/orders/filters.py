@@ -64,7 +64,7 @@ class OrderFilter(AsOf):
             raise ValueError("amountFrom must not be above amountTo")
         # No index finds the states of then: all orders of a contest would be read.
         if self.state is not None and self.as_of is not None:
-            raise ValueError("state is told of the present: leave out state or asOf")
+            raise ValueError("state is of the present: leave out state or asOf")
         return self
 
     def named(self) -> dict[str, Any]:

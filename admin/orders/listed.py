@@ -88,7 +88,7 @@ _NOW: Final[Mapping[str, str]] = {
     "fee": "p.fee_minor",
     "theirs": "p.provider_reference",
 }
-# What is overwritten and has no date is not told of the past.
+# What is overwritten and has no date is not shown of the past.
 _THEN: Final[Mapping[str, str]] = {
     "status": _STATUS_THEN,
     "confirmed": "case when p.confirmed_at <= :as_of then p.confirmed_at end",

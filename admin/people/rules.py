@@ -32,7 +32,7 @@ class Fault(StrEnum):
     NO_FACTOR = "no_factor"
     NOT_YOURS_TO_RESET = "not_yours_to_reset"
     RESET_ASKED = "reset_asked"  # it waits for a second person, or for the day to be over
-    NO_MAIL = "no_mail"  # whose factor it is could not be told
+    NO_MAIL = "no_mail"  # the owner of the factor could not be notified
     NO_QUOTA = "no_quota"
 
 

@@ -145,7 +145,7 @@ async def _whose(request: web.Request, body: NewUpload) -> tuple[Filmed, str]:
 async def listed(request: web.Request, me: Me, *, path: CandidatePath, query: AsOf) -> Reply:
     """List the latest uploads of a candidate's video.
 
-    As of an earlier moment, what persons had decided by then; where it is played is told of the present alone.
+    As of an earlier moment, what persons had decided by then; where it is played is of the present alone.
     """
     return await _listed(request, me, path, query.as_of)
 

@@ -249,7 +249,7 @@ class VideoStore:
         actor: str,
         nominations: Nominations,
     ) -> None:
-        """Approve, reject or remove a video; the candidate is told of the first two. Raises ActRefused."""
+        """Approve, reject or remove a video; the candidate is notified of the first two. Raises ActRefused."""
         possible, becomes = _DECISIONS[decision]
         async with scoped(self._engine, scope) as connection:
             candidate = await _candidate(connection, scope, slug, code)

@@ -89,7 +89,7 @@ or case when a.address is null then false
         and o.placed_at > now() - cast(:remembered as interval) and o.status in {PAID}) end
 """
 
-# What fraud rules refuse before the payer is asked: whoever is listed; a device or an address from which many votes
+# What fraud rules refuse before the payer is asked: who is listed; a device or an address from which many votes
 # came within a minute, but for addresses that are shared or allowed; a number that ordered many within an hour.
 _SUBJECTS: Final = "array[a.payer_index, a.voter_index, a.orderer, a.address]"
 _ON: Final = "e.contest_id = a.contest_id and e.lifted_at is null and e.until > now()"

@@ -140,7 +140,7 @@ class Differences:
     async def differences_then(
         self, at: datetime, *, open_only: bool = True, account: str | None = None, limit: int = 500
     ) -> Sequence[DifferenceLine]:
-        """The oldest differences that were found by a moment, as they stood then. Requests about them are not told."""
+        """The oldest differences that were found by a moment, as they stood then. Requests about them are left out."""
         asked = {"at": at, "open_only": open_only, "account": account, "limit": limit}
         async with self._engine.connect() as connection:
             return [_difference(row, None, ()) for row in await connection.execute(_LISTED_THEN, asked)]

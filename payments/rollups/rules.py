@@ -1,4 +1,4 @@
-"""How far the events of payments are read: a position, and the numbers below it that nobody has shown yet.
+"""How far the events of payments are read: a position, and the numbers below it that have not been seen yet.
 
 PostgreSQL counts an event's number before its transaction commits, so a later number may be seen first. What is missing
 below the position is a gap: its event is still on its way, or its transaction was undone.

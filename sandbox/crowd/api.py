@@ -133,7 +133,7 @@ class CrowdApi:
             self._state = ended
 
     async def stop(self, _: web.Request) -> web.Response:
-        """Send the crowd home: nobody else votes; what is paid is counted as ever."""
+        """Stop the crowd: no more votes are tried; what is paid is counted as ever."""
         await self._end()
         return web.json_response(self._shown())
 

@@ -39,7 +39,7 @@ _LOOK_SECONDS: Final = 0.7
 
 
 class Outcome(StrEnum):
-    """How a try ended. `REFUSED`: by the gateway, which said why; `UNANSWERED`: nobody asked for the money in time."""
+    """How a try ended. `REFUSED`: by the gateway, which said why; `UNANSWERED`: no prompt came in time."""
 
     PAID = "paid"
     DECLINED = "declined"
