@@ -1,4 +1,5 @@
-"""How many dialogues come how far, by contest and minute: counted in memory, and added to PostgreSQL from time to time.
+"""How many dialogues come how far, by contest and minute: counted in memory, and added to PostgreSQL every few seconds,
+under the minute in which these began.
 
 What a process had not written when it was killed is lost: a few dialogues are missing in a chart.
 """
@@ -52,22 +53,22 @@ class DialogueSteps:
         """`write_after`: seconds."""
         self._engine = engine
         self._clock = clock
+        self._since = clock()
         self._write_after = write_after
-        self._counts: Counter[_Key] = Counter()
+        self._counts: Counter[tuple[UUID, DialogueStep]] = Counter()
+        self._late: Counter[_Key] = Counter()
         self._writing: asyncio.Task[None] | None = None
 
     def note(self, contest_id: UUID, step: DialogueStep) -> None:
         """Count a dialogue that came so far; never blocks and never raises."""
-        key = (contest_id, self._clock().replace(second=0, microsecond=0), step)
-        if len(self._counts) >= WAITING_MAX and key not in self._counts:
-            return
-        self._counts[key] += 1
+        self._counts[contest_id, step] += 1
         if self._writing is None:
+            self._since = self._clock()
             self._writing = asyncio.get_running_loop().create_task(self._write_later())
 
     async def _write_later(self) -> None:
         try:
-            while self._counts:
+            while self._counts or self._late:
                 await asyncio.sleep(self._write_after)
                 await self.write()
         finally:
@@ -75,7 +76,11 @@ class DialogueSteps:
 
     async def write(self) -> None:
         """Add what was counted. What cannot be written waits for the next time."""
-        taken, self._counts = self._counts, Counter()
+        taken, self._late = self._late, Counter()
+        at = self._since.replace(second=0, microsecond=0)
+        taken.update({(contest_id, at, step): many for (contest_id, step), many in self._counts.items()})
+        self._counts.clear()
+        self._since = self._clock()
         if not taken:
             return
         rows = [{"contest_id": c, "at": at, "step": step.value, "many": many} for (c, at, step), many in taken.items()]
@@ -83,8 +88,8 @@ class DialogueSteps:
             async with self._engine.begin() as connection:
                 await connection.execute(_ADD, document(rows))
         except (SQLAlchemyError, OSError) as error:
-            self._counts.update(taken)
-            _log.warning("steps_not_written", error=type(error).__name__, waiting=len(self._counts))
+            self._late = Counter(dict(taken.most_common(WAITING_MAX)))
+            _log.warning("steps_not_written", error=type(error).__name__, waiting=len(taken))
 
     async def aclose(self) -> None:
         """Write what is left."""

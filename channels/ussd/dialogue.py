@@ -151,13 +151,16 @@ class Dialogue:
         if outcome.buy is not None:
             session_id = _session_of_order(turn, opened_ms)
             outcome, bought = await self._bought(outcome, outcome.buy, caller.view(played.before), session_id)
-        outcome = await _fetched(outcome, caller.view(outcome.session), self._service)
+        if outcome.wants is not None:
+            outcome = await _fetched(outcome, caller.view(outcome.session), self._service)
         shown = _shown(outcome)
         before = stored.steps if stored is not None and going_on else 0
-        steps = max(before, how_far(outcome.session), how_far(played.before, bought=bought))
-        reached_in = caller.view(outcome.session or played.before).contest
-        for step in STEPS[before:steps]:
-            self._service.note_step(reached_in.id, step)
+        reached_now = outcome.session or played.before
+        steps = max(before, how_far(reached_now, bought=bought))
+        if steps > before:
+            contest_id = caller.view(reached_now).contest.id
+            for step in STEPS[before:steps]:
+                self._service.note_step(contest_id, step)
         remembered = Remembered(
             found.tail,
             found.transcript,

@@ -152,6 +152,9 @@ def check_window(contest: Contest, now: datetime) -> Refusal | None:
     """Whether the contest sells votes at this instant."""
     if contest.state is ContestState.DRAFT or now < contest.opens_at:
         return Refusal.NOT_OPEN_YET
+    if contest.state is ContestState.PUBLISHED and now < contest.closes_at and not contest.rounds:
+        # Nearly every hop of a USSD dialogue ends here.
+        return Refusal.SUSPENDED if contest.suspended else None
     match contest.phase_at(now):
         case Phase.OPEN:
             return Refusal.SUSPENDED if contest.suspended else None
