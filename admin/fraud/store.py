@@ -18,7 +18,7 @@ from gateway.contests.contest import ContestState
 from gateway.contests.directory import read_contest
 from gateway.http.amount import Amount
 from gateway.http.endpoint import ApiModel, InputModel
-from gateway.orders.fraud import FraudLimits, holds, judge, read_limits
+from gateway.orders.fraud import FraudLimits, holds, read_limits
 from gateway.orders.fraud_places import shown_address
 from gateway.orders.prompting import OrdererKind
 from gateway.orders.store import PAID, payer_place
@@ -29,7 +29,7 @@ from gateway.storage.vault import Vault, masked_number
 from gateway.values.msisdn import Msisdn, mask, read_msisdn
 from gateway.values.network import subject_of
 from payments.requests import ActRefused, Scope, Why, named, reasoned
-from payments.settlement.findings import AROUND, around_of
+from payments.settlement.findings import AROUND, judged
 
 WINDOW: Final = timedelta(hours=1)
 # So many votes of a past hour are judged again, and so many are listed.
@@ -117,6 +117,15 @@ class Limits(InputModel):
     block_payers: int = Field(10, ge=0, le=100, description="Payers out of a hundred consecutive numbers are too many.")
     payer_others: int = Field(20, ge=0, le=400, description="People for whom one number pays in an hour; then shown.")
     payer_others_hold: int = Field(100, ge=0, le=400, description="The same; then held.")
+    burst_orders: int = Field(
+        40, ge=0, le=10_000, description="Orders of a candidate in two minutes; fewer are no burst."
+    )
+    burst_deviations: int = Field(
+        6, ge=0, le=50, description="Standard deviations above its share of the hour before; fewer are no burst."
+    )
+    burst_each: int = Field(
+        4, ge=0, le=100, description="So many in a burst within a minute from one device or block are too many."
+    )
     large_votes: int = Field(200, ge=0, le=1_000_000, description="Votes of a number never seen; then shown.")
     decide_hours: int = Field(24, ge=1, le=168, description="How long a person has to decide about what is held.")
 
@@ -223,15 +232,15 @@ class Fraud:
             contest = await _contest(connection, slug, scope)
             asked = {"contest": contest, "since": since, "until": since + WINDOW, "large_votes": tried.large_votes}
             rows = (await connection.execute(_REPLAY, asked)).all()
-        judged = [(row, judge(around_of(row), tried)) for row in rows]
-        held = [row for row, found in judged if holds(found)]
-        rules = Counter(finding.rule.value for _, found in judged for finding in found)
+            found_of = await judged(connection, contest, rows, tried)
+        held = [row for row, found in found_of if holds(found)]
+        rules = Counter(finding.rule.value for _, found in found_of for finding in found)
         return Replayed(
             orders=len(rows),
             votes=sum(row.votes for row in rows),
             held=len(held),
             held_votes=sum(row.votes for row in held),
-            flagged=sum(bool(found) and not holds(found) for _, found in judged),
+            flagged=sum(bool(found) and not holds(found) for _, found in found_of),
             rules=dict(rules.most_common()),
         )
 

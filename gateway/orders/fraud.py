@@ -8,6 +8,7 @@ many (a carrier's, an aggregator's) is never judged; the devices behind it are.
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from enum import StrEnum
+from math import sqrt
 from typing import Any, Final
 
 from gateway.values.record import record
@@ -23,6 +24,7 @@ class FraudRule(StrEnum):
     WALLET_ORDERS = "wallet_orders"
     NUMBER_BLOCK = "number_block"
     ONE_PAYER = "one_payer"
+    BURST = "burst"
     NEW_NUMBER = "new_number"
     OWN_NUMBER = "own_number"
 
@@ -42,8 +44,10 @@ class FraudLimits:
     of a wallet or device. `candidates`: so many of one address or device on the web in a minute are too many.
     `wallet_orders`: of one number in an hour. `block_payers`: so many payers out of a hundred consecutive numbers for
     one candidate in ten minutes are too many. `payer_others`, `payer_others_hold`: people for whom one number pays in
-    an hour, until it is shown and until it is held. `large_votes`: from then on an order of a number that was never
-    seen is shown. `decide_hours`: how long a person has to decide about a vote that is held.
+    an hour, until it is shown and until it is held. `burst_orders`: of a candidate in two minutes, by so many
+    `burst_deviations` above its share of the hour before, are a burst; in one, `burst_each` orders within a minute of
+    one device or of a hundred consecutive numbers are too many. `large_votes`: from then on an order of a number that
+    was never seen is shown. `decide_hours`: how long a person has to decide about a vote that is held.
     `version`: of the contest's own limits; 0: it has those of every contest.
     """
 
@@ -54,6 +58,9 @@ class FraudLimits:
     block_payers: int = 10
     payer_others: int = 20
     payer_others_hold: int = 100
+    burst_orders: int = 40
+    burst_deviations: int = 6
+    burst_each: int = 4
     large_votes: int = 200
     decide_hours: int = 24
     version: int = 0
@@ -63,7 +70,7 @@ class FraudLimits:
         return asdict(self)
 
 
-FRAUD_OFF: Final = FraudLimits(0, 0, 0, 0, 0, 0, 0, 0, 0)
+FRAUD_OFF: Final = FraudLimits(**{field.name: 0 for field in fields(FraudLimits)})
 """No rule speaks: for load tests."""
 
 
@@ -79,6 +86,28 @@ MINUTE_SECONDS: Final = 60
 HOUR_SECONDS: Final = 3_600
 BLOCK_SECONDS: Final = 600
 NEW_SECONDS: Final = 600
+# Of fewer orders of a contest in an hour no candidate's usual share is known.
+BURST_HISTORY: Final = 60
+
+
+@record
+class Window:
+    """Orders of a candidate and of its contest: in the minute of an order and the one before, and in the hour before
+    those."""
+
+    orders: int
+    of_contest: int
+    before: int
+    of_contest_before: int
+
+
+def deviations(window: Window) -> float:
+    """By how many standard deviations the candidate's share of the orders is above that of the hour before; 0 where
+    that is not known. Orders are compared, not votes: many votes in one order are one person's decision."""
+    if window.of_contest_before < BURST_HISTORY or not window.of_contest:
+        return 0.0
+    share = (window.before + 1) / (window.of_contest_before + 2)
+    return (window.orders / window.of_contest - share) / sqrt(share * (1 - share) / window.of_contest)
 
 
 @record
@@ -89,8 +118,10 @@ class Around:
     the address is shared; refused ones too. `gap_seconds`: since the vote before of the same wallet or device.
     `candidates`: chosen from its address or device in the minute up to it. `block_payers`: numbers of its block that
     voted for the same candidate in ten minutes. `payer_others`: devices, phones and chats that made its payer pay in
-    an hour. `new`: its payer voted for nobody else and was first seen within ten minutes. `owner`: whose number it is,
-    where it is the organiser's or a candidate's.
+    an hour. `of_source`: orders for its candidate in the minute up to it, by its device or by the hundred consecutive
+    numbers that its payer is one of; `window`: of its candidate, where `of_source` is more than 1. `new`: its payer
+    voted for nobody else and was first seen within ten minutes. `owner`: whose number it is, where it is the
+    organiser's or a candidate's.
     """
 
     votes: int
@@ -99,6 +130,8 @@ class Around:
     candidates: int | None = None
     block_payers: int | None = None
     payer_others: int | None = None
+    of_source: int | None = None
+    window: Window | None = None
     new: bool | None = None
     owner: str | None = None
 
@@ -143,7 +176,23 @@ def _findings(around: Around, limits: FraudLimits) -> Iterator[Finding]:
             yield _hold(FraudRule.ONE_PAYER, around.payer_others, limits.payer_others_hold)
         elif limits.payer_others and around.payer_others > limits.payer_others:
             yield Finding(FraudRule.ONE_PAYER, FraudVerdict.FLAG, 50, around.payer_others, limits.payer_others)
+    yield from _in_a_burst(around, limits)
     if limits.large_votes and around.new and around.votes >= limits.large_votes:
         yield Finding(FraudRule.NEW_NUMBER, FraudVerdict.FLAG, 40, around.votes, limits.large_votes)
     if around.owner is not None and limits.decide_hours:
         yield Finding(FraudRule.OWN_NUMBER, FraudVerdict.FLAG, 40, around.owner)
+
+
+def _in_a_burst(around: Around, limits: FraudLimits) -> Iterator[Finding]:
+    """A call on television lifts a candidate as a program does, by orders of many people: only who orders again and
+    again in a burst is suspicious."""
+    if not (limits.burst_orders and limits.burst_deviations and limits.burst_each):
+        return
+    if around.of_source is None or around.of_source < 2 or around.window is None:
+        return
+    if around.window.orders < limits.burst_orders or deviations(around.window) < limits.burst_deviations:
+        return
+    if around.of_source >= limits.burst_each:
+        yield _hold(FraudRule.BURST, around.of_source, limits.burst_each)
+    else:
+        yield Finding(FraudRule.BURST, FraudVerdict.FLAG, 30, around.of_source, limits.burst_each)

@@ -1,10 +1,12 @@
 """What happened around paid votes, for the fraud rules, and what the rules found.
 
-All of a batch is looked up by one statement, each signal by an index, over a minute to an hour before the order.
+All of a batch is looked up by one statement, each signal by an index, over a minute to an hour before the order. Where
+somebody ordered again within a minute, a second one reads the rollups of the candidates: few do.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from gateway.orders.fraud import (
     Around,
     Finding,
     FraudLimits,
+    Window,
     judge,
 )
 from gateway.orders.rules import Channel
@@ -40,7 +43,9 @@ def _web(column: str) -> str:
     return f"""
   select max(o.placed_at) filter (where {_EARLIER}) as earlier,
     max(o.in_minute) filter (where o.placed_at >= f.placed_at) as votes,
-    count(distinct o.candidate_id) filter (where o.placed_at <= f.placed_at and o.status in {PAID}) as candidates
+    count(distinct o.candidate_id) filter (where o.placed_at <= f.placed_at and o.status in {PAID}) as candidates,
+    count(*) filter (where o.placed_at <= f.placed_at and o.candidate_id = f.candidate_id and o.status in {PAID})
+      as of_source
   from (
     select p.reference, p.placed_at, p.status, v.candidate_id,
       count(*) over (order by p.placed_at range {_NEAR} preceding) as in_minute
@@ -51,17 +56,26 @@ def _web(column: str) -> str:
     order by p.placed_at desc limit {_LOOKED_AT}) o"""
 
 
+def _ordered(of: str) -> str:
+    """Orders of some key of the rollups in a minute `m` and the one before, and in the hour before."""
+    return f"""
+  select cast(coalesce(sum(r.orders) filter (where r.at >= m.minute - {_NEAR}), 0) as bigint) as lately,
+    cast(coalesce(sum(r.orders) filter (where r.at < m.minute - {_NEAR}), 0) as bigint) as before
+  from rollup_minutes r where r.contest_id = :contest and r.{of} and r.at <= m.minute
+    and r.at >= m.minute - {_NEAR} - interval '{HOUR_SECONDS} seconds'"""
+
+
 def _allowed(subject: str) -> str:
     return f"""exists (select from fraud_entries e where e.contest_id = :contest and e.subject = {subject}
     and e.list = 'allow' and e.lifted_at is null and e.until > now())"""
 
 
 AROUND: Final = f"""
-select f.reference, f.votes,
+select f.reference, f.votes, f.candidate_id, date_trunc('minute', f.placed_at) as minute,
   greatest(device.votes, address.votes) as web_votes,
   cast(extract(epoch from f.placed_at - greatest(payer.earlier, device.earlier)) as double precision) as gap_seconds,
   greatest(device.candidates, address.candidates) as candidates,
-  block.payers as block_payers, payer.others as payer_others,
+  block.payers as block_payers, greatest(device.of_source, block.orders) as of_source, payer.others as payer_others,
   case when f.payer_index is not null and f.votes >= cast(:large_votes as bigint) then not exists (
       select from payments o where o.payer_index = f.payer_index
         and o.placed_at <= f.placed_at - interval '{NEW_SECONDS} seconds')
@@ -87,7 +101,9 @@ left join lateral (
 left join lateral ({_web("orderer")}) device on f.orderer is not null
 left join lateral ({_web("address")}) address on f.address is not null
 left join lateral (
-  select count(distinct o.payer_index) as payers from (
+  select count(distinct o.payer_index) as payers,
+    count(*) filter (where o.placed_at > f.placed_at - {_NEAR}) as orders
+  from (
     select p.payer_index, p.vote_id, p.placed_at from payments p
     where p.payer_block = f.payer_block and p.contest_id = :contest and p.placed_at <= f.placed_at
       and p.placed_at > f.placed_at - interval '{BLOCK_SECONDS} seconds' and p.status in {PAID}
@@ -110,6 +126,16 @@ _AROUND: Final = text(
   where p.reference = any(cast(:references as uuid[])) and p.contest_id = :contest"""
     )
 )
+_WINDOWS: Final = text(f"""
+with minutes as (
+  select a.candidate_id, a.minute, k.code from {recordset("candidate_id uuid, minute timestamptz")}
+    join candidates k on k.id = a.candidate_id)
+select m.candidate_id, m.minute, own.lately as orders, whole.lately as of_contest, own.before,
+  whole.before as of_contest_before
+from minutes m
+  cross join lateral ({_ordered("facet = 'candidate' and r.key = m.code")}) own
+  cross join lateral ({_ordered("facet = 'all'")}) whole
+""")
 _FINDING: Final = "reference uuid, rule text, verdict text, weight integer, seen jsonb"
 _KEEP: Final = text(f"""
 insert into fraud_findings (reference, rule, contest_id, verdict, weight, limits_version, seen)
@@ -118,7 +144,10 @@ on conflict (reference, rule) do nothing
 """)
 
 
-def around_of(row: Row[Any]) -> Around:
+Candidate = tuple[UUID, datetime]
+
+
+def _around(row: Row[Any], windows: Mapping[Candidate, Window]) -> Around:
     """A row of `AROUND`."""
     return Around(
         votes=row.votes,
@@ -127,9 +156,25 @@ def around_of(row: Row[Any]) -> Around:
         candidates=row.candidates,
         block_payers=row.block_payers,
         payer_others=row.payer_others,
+        of_source=row.of_source,
+        window=windows.get((row.candidate_id, row.minute)),
         new=row.new,
         owner=row.owner,
     )
+
+
+async def judged(
+    connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], limits: FraudLimits
+) -> list[tuple[Row[Any], tuple[Finding, ...]]]:
+    """What the rules find about the payments in these rows of `AROUND`."""
+    again = {(row.candidate_id, row.minute) for row in rows if (row.of_source or 0) > 1}
+    asked = document({"candidate_id": candidate, "minute": minute} for candidate, minute in again)
+    found = (await connection.execute(_WINDOWS, {**asked, "contest": contest})).all() if again else []
+    windows = {
+        (one.candidate_id, one.minute): Window(one.orders, one.of_contest, one.before, one.of_contest_before)
+        for one in found
+    }
+    return [(row, judge(_around(row, windows), limits)) for row in rows]
 
 
 async def suspicions(
@@ -140,8 +185,8 @@ async def suspicions(
         return {}
     asked = {"references": list(references), "contest": contest, "large_votes": limits.large_votes}
     rows = (await connection.execute(_AROUND, asked)).all()
-    found = {row.reference: judge(around_of(row), limits) for row in rows}
-    return {reference: findings for reference, findings in found.items() if findings}
+    found = await judged(connection, contest, rows, limits)
+    return {row.reference: findings for row, findings in found if findings}
 
 
 async def keep_findings(

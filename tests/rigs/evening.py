@@ -12,6 +12,7 @@ from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import Channel, PlacedOrder
 from gateway.orders.store import Orders
 from gateway.values.network import read_networks
+from payments.rollups.store import Rollups
 from payments.settlement.settle import Settlement
 from sandbox.crowd.plan import SHARED_NETWORKS, Attempt, Ending, Group, Stage, Wallet, make_plan
 from sandbox.crowd.plan import Channel as Way
@@ -36,7 +37,7 @@ class Evening(MoneyRig):
         auto = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         crowds = PromptLimits(limited=False, shared_networks=read_networks(",".join(SHARED_NETWORKS)))
         self.orders = Orders(auto, self.vault, crowds, FRAUD_OFF)
-        self.began = await self.now() - timedelta(hours=2)
+        self.began = (await self.now()).replace(second=0, microsecond=0) - timedelta(hours=2)
         return self
 
     async def ordered(
@@ -73,6 +74,14 @@ class Evening(MoneyRig):
                 list(moments),
                 list(moments.values()),
             )
+            await owner.execute("alter table payment_events disable trigger user")
+            await owner.execute(
+                "update payment_events e set at = m.at from unnest($1::uuid[], $2::timestamptz[]) m(reference, at)"
+                " where e.reference = m.reference",
+                list(moments),
+                list(moments.values()),
+            )
+            await owner.execute("alter table payment_events enable trigger user")
             await owner.execute(
                 "insert into evidence (reference, word, source, amount_minor, currency, raw) select reference,"
                 " 'succeeded', 'status', amount_minor, currency, '{}' from payments where reference = any($1::uuid[])",
@@ -90,6 +99,7 @@ class Evening(MoneyRig):
             moments[order.payment_reference] = self.began + timedelta(seconds=second)
         self.references = list(moments)
         await self._all_paid(moments)
+        await Rollups(self.engine).catch_up()
         await self.settle_all()
         rows = await self.rows(
             "select coalesce(case when status = 'held' then reason end, status) as what, count(*) as many"

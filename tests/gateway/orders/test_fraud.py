@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from gateway.orders.fraud import FRAUD_OFF, Around, FraudLimits, holds, judge, read_limits
+from gateway.orders.fraud import FRAUD_OFF, Around, FraudLimits, Window, deviations, holds, judge, read_limits
 
 LIMITS = FraudLimits()
 VOTE = Around(votes=5)
+BURST = Window(orders=60, of_contest=100, before=100, of_contest_before=1_000)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,15 @@ VOTE = Around(votes=5)
         ({"payer_others": 21}, "one_payer", False),
         ({"payer_others": 100}, "one_payer", False),
         ({"payer_others": 101}, "one_payer", True),
+        # Orders again and again in a candidate's burst, which nothing else is.
+        ({"of_source": 9}, None, False),
+        ({"window": BURST, "of_source": 1}, None, False),
+        ({"window": BURST, "of_source": 2}, "burst", False),
+        ({"window": BURST, "of_source": 4}, "burst", True),
+        ({"window": replace(BURST, orders=39, of_contest=39), "of_source": 9}, None, False),
+        ({"window": replace(BURST, orders=28), "of_source": 9}, None, False),
+        ({"window": replace(BURST, before=600), "of_source": 9}, None, False),
+        ({"window": replace(BURST, before=0, of_contest_before=59), "of_source": 9}, None, False),
         # A number that was never seen, and many votes for one candidate.
         ({"new": True, "votes": 199}, None, False),
         ({"new": True, "votes": 200}, "new_number", False),
@@ -50,6 +60,24 @@ def test_a_rule_speaks_above_its_limit_and_is_silent_without_its_signal(
     assert [one.rule.value for one in found] == ([rule] if rule else [])
     assert holds(found) is held
     assert judge(replace(VOTE, **seen), FRAUD_OFF) == ()
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        (BURST, 16.6),
+        # As usual, fewer than usual, and nothing to compare with.
+        (Window(10, 100, 100, 1_000), 0.0),
+        (Window(0, 100, 100, 1_000), -3.4),
+        (Window(60, 100, 0, 59), 0.0),
+        (Window(0, 0, 0, 1_000), 0.0),
+        # One for whom nobody voted, and the only one.
+        (Window(40, 40, 0, 60), 49.0),
+        (Window(100, 100, 1_000, 1_000), 0.3),
+    ],
+)
+def test_a_burst_is_measured_by_deviations_from_the_usual_share(window: Window, expected: float) -> None:
+    assert deviations(window) == pytest.approx(expected, abs=0.4)
 
 
 def test_what_weighs_most_is_the_reason_and_several_flags_hold_together() -> None:

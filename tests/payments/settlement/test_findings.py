@@ -65,6 +65,32 @@ async def test_honest_voters_are_not_held(rig: Evening) -> None:
     assert await rig.rows("select * from fraud_findings") == []
 
 
+# An hour of votes for nine candidates.
+USUAL: list[tuple[float, dict[str, Any]]] = [
+    (n * 50.0, {"number": 20_000_000 + 1_370 * n, "code": f"0{1 + n % 9}"}) for n in range(72)
+]
+
+
+async def test_a_call_on_television_is_not_held_and_wallets_that_order_again_and_again_in_a_burst_are(
+    rig: Evening,
+) -> None:
+    """Both lift one candidate as suddenly: many people with a vote or two, and eight wallets with six orders each."""
+    call = [(3_600.0 + n, {"number": 30_000_000 + 1_370 * n, "code": "05"}) for n in range(45)]
+    again = [(3_650.0 + n, {"number": 30_000_000 + 1_370 * n, "code": "05"}) for n in range(5)]
+    program = [(4_200.0 + n, {"number": 40_000_000 + 1_370 * (n % 8), "code": "07"}) for n in range(48)]
+    assert await rig.evening(USUAL + call + again + program) == {"settled": 72 + 50 + 24, "burst": 24}
+    found = await rig.rows(
+        "select k.code, f.verdict, f.weight, f.seen, count(*) as many from fraud_findings f"
+        " join payments p using (reference) join votes v on v.id = p.vote_id join candidates k on k.id = v.candidate_id"
+        " group by 1, 2, 3, 4 order by 1, 2, f.seen->>'seen'"
+    )
+    assert [(one.code, one.verdict, one.weight, one.seen["seen"], one.many) for one in found] == [
+        ("05", "flag", 30, 2, 5),
+        *(("07", "flag", 30, seen, 8) for seen in (2, 3)),
+        *(("07", "hold", 100, seen, 8) for seen in (4, 5, 6)),
+    ]
+
+
 async def test_a_held_vote_waits_for_a_person_and_goes_back_when_none_decides(rig: Evening) -> None:
     """Its voter learns that it is checked; what is released counts, what nobody decided about in time is refunded."""
     votes = [(n * 1.0, {"number": 7}) for n in range(3)]
