@@ -123,13 +123,14 @@ async def evening(request: web.Request, me: Me, contests: Sequence[Contest]) -> 
     known: dict[datetime, int] = {}
     for slot in slots:
         known[slot.at] = known.get(slot.at, 0) + slot.votes
+    ever = {one.contest_id: one.ever_votes for one in held}
     leading = _leading(contests, {one.contest_id: (one.day_votes, one.ever_votes) for one in held})
     return Evening(
         at,
         periods,
         pace_of(known, at),
         _each(contests, held),
-        await _leaders(request, me.scope, leading, at) if leading and not me.as_of else [],
+        await _leaders(request, me.scope, leading, at, ever[leading.id]) if leading and not me.as_of else [],
         leading,
         [] if me.as_of else await _wallets(request, me.scope, contests, at),
         [] if me.as_of else await figures.closed(),
@@ -149,11 +150,11 @@ def _leading(contests: Sequence[Contest], votes: Mapping[UUID, tuple[int, int]])
     return most if most and any(votes.get(most.id, ())) else None
 
 
-async def _leaders(request: web.Request, scope: Scope, contest: Contest, at: datetime) -> list[Leader]:
+async def _leaders(request: web.Request, scope: Scope, contest: Contest, at: datetime, ever: int) -> list[Leader]:
     lately = await request.app[FIGURES].totals(scope, [contest.id], at - _MOVEMENT, at, ["candidate"])
     gained = {code: sums.votes for code, sums in lately["candidate"].items()}
     entries = request.app[VOTING_SERVICE].ranking(contest.slug).entries
-    places = moved({entry.code: entry.votes for entry in entries}, gained)
+    places = moved({entry.code: entry.votes for entry in entries}, gained, ever)
     return [
         Leader(one.rank, one.code, one.name, one.votes, gained.get(one.code, 0), places[one.code])
         for one in entries[:_LEADERS]

@@ -70,11 +70,11 @@ def ranks(votes: Mapping[str, int]) -> dict[str, int]:
     return {name: first[value] for name, value in votes.items()}
 
 
-def moved(now: Mapping[str, int], gained: Mapping[str, int]) -> dict[str, int]:
-    """How many places each went up since they `gained` these votes; negative: down. No one moved where
-    there were no votes before, or where `now` lags behind."""
+def moved(now: Mapping[str, int], gained: Mapping[str, int], ever: int) -> dict[str, int]:
+    """How many places each went up since they `gained` these votes; negative: down. `ever`: all votes by the source of
+    `gained`, which may lag behind `now`. No one moved where there were no votes before, or where `now` lags behind."""
     earlier = {name: votes - gained.get(name, 0) for name, votes in now.items()}
-    if not any(earlier.values()) or min(earlier.values()) < 0:
+    if ever <= sum(gained.values()) or min(earlier.values(), default=0) < 0:
         return dict.fromkeys(now, 0)
     after, before = ranks(now), ranks(earlier)
     return {name: before[name] - after[name] for name in now}

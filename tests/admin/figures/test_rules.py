@@ -73,9 +73,10 @@ def test_places_and_who_moved() -> None:
     now = {"01": 10, "02": 10, "03": 7, "04": 0}
     assert ranks(now) == {"01": 1, "02": 1, "03": 3, "04": 4}
     # An hour ago 03 led with 6, and 02 had none.
-    assert moved(now, {"01": 5, "02": 10, "03": 1}) == {"01": 1, "02": 2, "03": -2, "04": -1}
-    assert moved({"01": 3, "02": 1}, {"01": 3, "02": 1}) == {"01": 0, "02": 0}
-    assert moved({"01": 0, "02": 4}, {"01": 5}) == {"01": 0, "02": 0}  # a ranking that is behind
+    assert moved(now, {"01": 5, "02": 10, "03": 1}, 27) == {"01": 1, "02": 2, "03": -2, "04": -1}
+    assert moved({"01": 3, "02": 1}, {"01": 3, "02": 1}, 4) == {"01": 0, "02": 0}
+    assert moved({"01": 0, "02": 4}, {"01": 5}, 6) == {"01": 0, "02": 0}  # a ranking that is behind
+    assert moved({"01": 9, "02": 4}, {"01": 6, "02": 4}, 10) == {"01": 0, "02": 0}  # figures that are behind
 
 
 @pytest.mark.parametrize(
