@@ -191,16 +191,17 @@ def rebuild_tally() -> None:
 
 @command(rollups_app, "rebuild", "spotlight rollups rebuild")
 def rebuild_rollups() -> None:
-    """Sum votes, money and orders by minute and hour again, from all that happened to payments.
+    """Sum votes, money and orders by minute and hour again, from all that happened to payments, and the book by day.
 
-    Safe to stop and to repeat: a worker goes on where it was. Until it ends, charts show what is summed by then.
+    Safe to stop and to repeat: a worker goes on where it was. Until it ends, charts show what is summed by then;
+    balances are right all the time.
     """
     from gateway.runtime import operations
 
-    def progress(seen: int, last: int) -> None:
-        print(f"event {seen:,} of {last:,}", flush=True)
+    def progress(source: str, seen: int, last: int) -> None:
+        print(f"{source.replace('_', ' ')}: {seen:,} of {last:,}", flush=True)
 
-    print(f"{asyncio.run(operations.rebuild_rollups(running_settings(), progress)):,} events summed")
+    print(f"{asyncio.run(operations.rebuild_rollups(running_settings(), progress)):,} rows summed")
 
 
 @command(app, "config", "spotlight config", "spotlight config --example >> .env")

@@ -133,8 +133,9 @@ async def audit_money(settings: Settings) -> list[tuple[str, list[dict[str, Any]
         return await money_audit.audit_money(container.engine)
 
 
-async def rebuild_rollups(settings: Settings, progress: Callable[[int, int], None]) -> int:
-    """Sum all that happened to payments again; how many events. `progress`: see `Rollups.rebuild`."""
+async def rebuild_rollups(settings: Settings, progress: Callable[[str, int, int], None]) -> int:
+    """Sum all that happened to payments, and the book, again; how many rows were read. `progress`: see
+    `Rollups.rebuild`."""
     async with Container(settings, name="spotlight rollups", pool_size=1) as container:
         return await Rollups(container.engine).rebuild(progress)
 

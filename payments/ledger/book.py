@@ -15,6 +15,7 @@ from gateway.storage.rows import document, recordset
 from gateway.values.csv_text import csv_line
 from payments.ledger.postings import OF_ORGANISERS, FeePlan, Posting, balanced
 from payments.requests import Scope
+from payments.rollups.book_days import BOOKED_THEN
 
 
 class MoneyRefused(Exception):
@@ -121,13 +122,13 @@ _OF: Final = """(cast(:contest as uuid) is null or p.contest_id = cast(:contest 
   and (cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid)
     and p.account = any(cast(:accounts as text[])))"""
 
-# Summed before anything is looked up: there are many postings, and few sums.
+# Summed before anything is looked up: there are many lines, and few sums.
 _BALANCES: Final = text(f"""
 select c.slug as contest, b.provider, b.account, b.currency, b.amount_minor
 from (
   select p.contest_id, p.provider, p.account, p.currency, sum(p.amount_minor)::bigint as amount_minor
-  from postings p
-  where {_UNTIL} and (cast(:contest as uuid) is null or p.contest_id = cast(:contest as uuid))
+  from {BOOKED_THEN} p
+  where (cast(:contest as uuid) is null or p.contest_id = cast(:contest as uuid))
     and (cast(:scope as uuid) is null or p.account = any(cast(:accounts as text[])) and p.contest_id = any(array(
       select id from contests where organiser_id = cast(:scope as uuid))))
   group by 1, 2, 3, 4 having sum(p.amount_minor) <> 0) b
@@ -135,9 +136,8 @@ from (
 order by 1 nulls last, 3, 2, 4
 """)
 _TRIAL: Final = text(f"""
-select p.account, p.currency, coalesce(sum(p.amount_minor) filter (where p.amount_minor > 0), 0)::bigint as debit_minor,
-  coalesce(-sum(p.amount_minor) filter (where p.amount_minor < 0), 0)::bigint as credit_minor
-from postings p where {_UNTIL} group by 1, 2 order by 2, 1
+select account, currency, sum(debit_minor)::bigint as debit_minor, sum(credit_minor)::bigint as credit_minor
+from {BOOKED_THEN} b group by 1, 2 order by 2, 1
 """)
 _JOURNAL: Final = text(f"""
 select p.id, p.at, p.tx::text, c.slug as contest, p.provider, p.account, p.currency, p.amount_minor, p.memo

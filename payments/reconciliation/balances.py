@@ -10,13 +10,14 @@ from payments.ledger.audit import TAKEN
 from payments.ledger.postings import Account
 from payments.provider import Wallet
 from payments.reconciliation.rules import InTransit
+from payments.rollups.book_days import BOOKED
 
 # Statements come once a day; what was collected longer ago should be on one, with its fee booked.
 _UNSTATED: Final = "2 days"
 _PLACES: Final = {Wallet.COLLECTION: Account.OPERATOR_CLEARING, Wallet.DISBURSEMENT: Account.OPERATOR_FLOAT}
 
-_IN_BOOK: Final = text("""
-select coalesce(sum(amount_minor), 0) from postings
+_IN_BOOK: Final = text(f"""
+select coalesce(sum(amount_minor), 0) from {BOOKED} b
 where provider = :provider and account = :account and currency = :currency
 """)
 # Late money is possible a day long; what is confirmed waits some seconds for the settler to book it.

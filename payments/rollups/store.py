@@ -6,21 +6,16 @@ makes each event count once. What happens late is in the minute in which it happ
 that one. A state is summed as entered less left, so the sums of all minutes are what is so now.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
-import orjson
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.storage.rows import document
-from payments.rollups.rules import Gap, Position, advance
+from payments.rollups import book_days
+from payments.rollups.reader import Reader, Source, batch_of, read_of
 
-BATCH: Final = 5_000
-_LOCK: Final = 0x5907_11_75
 # States whose columns count how many payments entered them, less those that left.
 _STATES: Final = {
     "paid": "('settled')",
@@ -70,11 +65,8 @@ having {" or ".join(f"sum({name}) <> 0" for name in SUMS)}
 
 _ADD: Final = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in SUMS)
 _COLUMNS: Final = f"contest_id, facet, key, at, {', '.join(SUMS)}"
-_IN_GAPS: Final = "json_to_recordset(cast(:rows as json)) as g(low bigint, high bigint)"
 _ADVANCE: Final = text(f"""
-with b as materialized (
-  select e.* from {_IN_GAPS} join payment_events e on e.id between g.low and g.high
-  union all (select * from payment_events where id > :seen order by id limit :limit)),
+with b as materialized ({batch_of("payment_events")}),
 s as materialized ({_summed(_LOOKED_UP)}),
 minutes as (
   insert into rollup_minutes as r ({_COLUMNS}) select {_COLUMNS} from s
@@ -86,18 +78,11 @@ hours as (
   on conflict (contest_id, facet, at, key) do update set {_ADD})
 select coalesce(array_agg(id), '{{}}') as ids, now() as now from b
 """)
-_POSITION: Final = text("""
-select pg_try_advisory_xact_lock(:lock) as mine, seen, gaps, read_at < now() - interval '10 seconds' as old
-from rollup_position
-""")
-_KEEP: Final = text("update rollup_position set seen = :seen, gaps = cast(:gaps as jsonb), read_at = now()")
-_LAST: Final = text("select coalesce(max(id), 0) from payment_events")
-_EMPTY: Final[tuple[TextClause, ...]] = (text("delete from rollup_minutes"), text("delete from rollup_hours"))
+EVENTS: Final = Source("payment_events", "rollup_position", 0x5907_11_75, _ADVANCE, ("rollup_minutes", "rollup_hours"))
 
 CHECKS: Final[dict[str, str]] = {
     "S1 the rollups by minute are what happened to payments": f"""
-with b as (select e.* from payment_events e, rollup_position o where e.id <= o.seen and not exists (
-    select 1 from jsonb_to_recordset(o.gaps) as g(low bigint, high bigint) where e.id between g.low and g.high)),
+with b as ({read_of("payment_events", "rollup_position")}),
 s as ({_summed(_JOINED)})
 select coalesce(s.contest_id, r.contest_id) as contest_id, coalesce(s.facet, r.facet) as facet,
   coalesce(s.key, r.key) as key, coalesce(s.at, r.at) as at
@@ -110,70 +95,23 @@ from (select contest_id, facet, key, date_trunc('hour', at) as hour,
     {", ".join(f"sum({name}) as {name}" for name in SUMS)} from rollup_minutes group by 1, 2, 3, 4) s
   full join rollup_hours r on (r.contest_id, r.facet, r.key, r.at) = (s.contest_id, s.facet, s.key, s.hour)
 where {" or ".join(f"coalesce(s.{name}, 0) <> coalesce(r.{name}, 0)" for name in SUMS)}""",
+    **book_days.CHECKS,
 }
-"""The rows of rollups that are wrong, for the audit: each against the events up to the position."""
+"""The sums that are wrong, for the audit: each against what is read by now."""
 
 
 class Rollups:
-    """Keeps the rollups. One process at a time; another one leaves it alone."""
+    """Keeps all sums. One process at a time; another one leaves it alone."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._readers = [Reader(engine, EVENTS), Reader(engine, book_days.POSTINGS)]
 
     async def catch_up(self) -> int:
-        """Read what happened since, batch by batch; how many events."""
-        total = 0
-        while True:
-            read = await self._step()
-            total += read
-            if read < BATCH:
-                return total
+        """Read what happened since, batch by batch; how many events and postings."""
+        return sum([await reader.catch_up() for reader in self._readers])
 
-    async def rebuild(self, progress: Callable[[int, int], None]) -> int:
-        """Begin again with the first event; how many there were. `progress`: takes the number of the last event that
-        was read, and of the last one there is. Interrupted, it goes on where it was, here or in a worker."""
-        async with self._engine.begin() as connection:
-            await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            for statement in _EMPTY:
-                await connection.execute(statement)
-            await self._keep(connection, Position())
-            last: int = (await connection.execute(_LAST)).scalar_one()
-        total = 0
-        while True:
-            read = await self._step()
-            total += read
-            seen = await self.seen()
-            progress(min(seen, last), last)
-            if seen >= last:
-                return total
-            if not read:  # a worker reads them meanwhile
-                await asyncio.sleep(0.2)
-
-    async def seen(self) -> int:
-        """The number of the last event that was read."""
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(text("select seen from rollup_position"))).one()
-        return int(row.seen)
-
-    async def _step(self) -> int:
-        """One batch in one transaction; 0 while another process does it."""
-        async with self._engine.begin() as connection:
-            held = (await connection.execute(_POSITION, {"lock": _LOCK})).one()
-            if not held.mine:
-                return 0
-            before = Position(held.seen, tuple(map(_gap, held.gaps)))
-            asked = {**document(map(asdict, before.gaps)), "seen": before.seen, "limit": BATCH}
-            done = (await connection.execute(_ADVANCE, asked)).one()
-            after = advance(before, done.ids, done.now)
-            if after != before or held.old:
-                await self._keep(connection, after)
-        return len(done.ids)
-
-    @staticmethod
-    async def _keep(connection: AsyncConnection, position: Position) -> None:
-        gaps = orjson.dumps([asdict(gap) for gap in position.gaps]).decode()
-        await connection.execute(_KEEP, {"seen": position.seen, "gaps": gaps})
-
-
-def _gap(kept: Mapping[str, Any]) -> Gap:
-    return Gap(kept["low"], kept["high"], datetime.fromisoformat(kept["since"]))
+    async def rebuild(self, progress: Callable[[str, int, int], None]) -> int:
+        """Begin again with the first event and posting; how many there were. `progress`: takes the table, the number of
+        its last row that was read, and of the last one there is. Interrupted, it goes on where it was, here or in a
+        worker."""
+        return sum([await reader.rebuild(partial(progress, reader.source.name)) for reader in self._readers])

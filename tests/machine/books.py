@@ -97,8 +97,9 @@ async def finish(world: LaterWorld) -> None:
     else:
         raise AssertionError(f"not at an end: {await _open(world)}, never booked: {await _unknown(world)}")
     await check(world)
-    left = await world.rig.one("select count(*) from payment_events e, rollup_position o where e.id > o.seen")
-    assert left == 0, f"{left} events that no rollup has"
+    for table, position in (("payment_events", "rollup_position"), ("postings", "balance_position")):
+        left = await world.rig.one(f"select count(*) from {table} e, {position} o where e.id > o.seen")
+        assert left == 0, f"{left} rows of {table} that are not summed"
     await _ended(world)
     await _balanced(world)
 

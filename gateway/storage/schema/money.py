@@ -339,12 +339,38 @@ def _rollup(name: str) -> Table:
 rollup_minutes = _rollup("rollup_minutes")
 rollup_hours = _rollup("rollup_hours")
 
-# One row. `seen`: the number of the last payment event that is summed.
-rollup_position = table(
-    "rollup_position",
-    flags("one", key=True, default="true"),
-    integers("seen", default="0"),
-    documents("gaps", default="'[]'"),
-    timestamps("read_at", default="now()"),
-    checks("one"),
+
+def _position(name: str) -> Table:
+    """How far an append-only table is summed, in one row. `seen`: the number of the last row that was read; `gaps`:
+    numbers below it that were not there yet."""
+    return table(
+        name,
+        flags("one", key=True, default="true"),
+        integers("seen", default="0"),
+        documents("gaps", default="'[]'"),
+        timestamps("read_at", default="now()"),
+        checks("one"),
+    )
+
+
+# Of payment events, and of postings.
+rollup_position = _position("rollup_position")
+balance_position = _position("balance_position")
+
+# Sums of postings by day, which begins at midnight UTC.
+balance_days = table(
+    "balance_days",
+    uuids("contest_id", null=True),
+    strings("provider", "account", "currency"),
+    timestamps("day"),
+    integers("debit_minor", "credit_minor"),
+    UniqueConstraint(
+        "contest_id",
+        "account",
+        "currency",
+        "provider",
+        "day",
+        name="balance_days_once",
+        postgresql_nulls_not_distinct=True,
+    ),
 )

@@ -27,7 +27,7 @@ grant insert, update on account_health, brands, callback_counts, candidate_links
   factor_resets, organisers, reversal_questions, reversal_sweeps, staff, support_tickets, telegram_chats, upkeep to spotlight_app
 
 -- Rows that may also be deleted.
-grant insert, update, delete on candidate_corrections, chosen_languages, fraud_refusals, invitations, mails, order_filters, passkeys, password_resets, recovery_codes,
+grant insert, update, delete on balance_days, candidate_corrections, chosen_languages, fraud_refusals, invitations, mails, order_filters, passkeys, password_resets, recovery_codes,
   rollup_hours, rollup_minutes, set_aside, sign_in_failures, staff_sessions, video_notifications, worker_beats to spotlight_app
 
 grant insert, delete on candidate_imports, delivery_reports, rounds, text_opt_outs to spotlight_app
@@ -79,4 +79,4 @@ grant insert, update (done_at, outcome) on void_rows to spotlight_app
 grant insert, update (state, ask_at, checks, asset_id, version, bytes, milliseconds, width, height, fault, reason,
   decided_by, decided_at) on video_uploads to spotlight_app
 
-grant update (seen, gaps, read_at) on rollup_position to spotlight_app
+grant update (seen, gaps, read_at) on balance_position, rollup_position to spotlight_app

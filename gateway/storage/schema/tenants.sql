@@ -32,7 +32,7 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
   and id = coalesce(nullif(current_setting(''app.contest'', true), '''')::uuid, id)')
 
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
-  'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads',
+  'balance_days', 'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads',
   'contest_rules', 'dialogue_steps', 'differences', 'disputes', 'fraud_entries', 'fraud_findings', 'fraud_limits',
   'fraud_refusals', 'order_filters', 'payments', 'payouts', 'postings', 'refunds', 'rollup_hours', 'rollup_minutes',
   'rounds', 'support_tickets',
@@ -74,7 +74,7 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
   from unnest(array['factor_resets', 'passkeys', 'password_resets', 'recovery_codes', 'staff_sessions']) as named
 
 -- What the pages of an organiser's staff read. Secrets of staff are not among it.
-grant select on account_health, audit_log, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
+grant select on account_health, audit_log, balance_days, balance_position, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
   candidates, contest_heads, contest_rules, contests, dialogue_steps, differences, dispute_events, disputes, evidence,
   fee_plans, fraud_entries, fraud_findings, fraud_limits,
   invitations, messages_out, order_keys, organisers,

@@ -33,6 +33,7 @@ from payments.lifecycle import Actor
 from payments.past import both
 from payments.request_store import carry_out_once
 from payments.requests import ActRefused, Executed, NewRequest, Scope, StaffRequest, Why, subject_id
+from payments.rollups.book_days import BOOKED, BOOKED_THEN
 from payments.settlement.corrections import lock_contest
 
 # What a payment counted for the organiser.
@@ -41,7 +42,7 @@ _POSITION: Final = text(f"""
 select c.slug as contest, c.currency, c.organiser_id, g.slug as organiser,
   g.state in ({states_without(Deed.BE_PAID)}) as frozen,
   now() as now,
-  (select coalesce(-sum(amount_minor), 0) from postings
+  (select coalesce(-sum(amount_minor), 0) from {BOOKED} b
     where contest_id = c.id and account = 'organiser_payable' and currency = c.currency) as owed,
   (select coalesce(sum({_SHARE}), 0) from payments p
     where p.contest_id = c.id and p.provisional and p.status = 'settled' and p.currency = c.currency) as provisional,
@@ -60,10 +61,10 @@ select c.slug as contest, c.currency, c.organiser_id, g.slug as organiser,
     and (d.contest_id = c.id or d.contest_id is null and d.provider = cast(:account as text))) as differences
 from contests c join organisers g on g.id = c.organiser_id where c.id = :contest
 """)
-_OWED_THEN: Final = text("""
+_OWED_THEN: Final = text(f"""
 select c.slug as contest, c.currency, g.slug as organiser,
-  (select coalesce(-sum(amount_minor), 0)::bigint from postings
-    where contest_id = c.id and account = 'organiser_payable' and currency = c.currency and at <= :at) as owed_minor
+  (select coalesce(-sum(amount_minor), 0)::bigint from {BOOKED_THEN} b
+    where contest_id = c.id and account = 'organiser_payable' and currency = c.currency) as owed_minor
 from contests c join organisers g on g.id = c.organiser_id where c.id = :contest
 """)
 _BENEFICIARY: Final = text("""

@@ -293,6 +293,7 @@ async def test_no_statement_reads_a_growing_table_whole(rig: MoneyRig, database:
     recorder, of_organiser = Recorder(), Recorder()
     organiser: UUID = await rig.one("select organiser_id from contests where slug = 'star'")
     await pass_time(database, "rollup_position set seen = (select max(id) from payment_events)")
+    await pass_time(database, "balance_position set seen = (select max(id) from postings)")
     with recorder.listening(rig.engine):
         placed = await live(rig, database)
         receipt: str = await rig.one("select receipt from votes where id = :v", v=placed[0].vote_id)

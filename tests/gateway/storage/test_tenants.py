@@ -19,7 +19,7 @@ from tests.rigs.money_rig import ASKER, REASON, MoneyRig
 
 OTHER, THEIR_CONTEST, SECOND = UUID(int=70), UUID(int=71), UUID(int=72)
 # What belongs to no organiser, and may be seen by all.
-SEEN_BY_ALL = {"account_health", "rollup_position"}
+SEEN_BY_ALL = {"account_health", "balance_position", "rollup_position"}
 # What is about an organiser's data under no name of it, or about many organisers at once: no tenant reads any of it.
 UNSEEN = {"balance_checks", "difference_requests", "statement_files", "statement_lines"}
 COLUMNS = {"contest_id", "organiser_id", "payment_reference", "staff_id"}

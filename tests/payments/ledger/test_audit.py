@@ -47,6 +47,7 @@ PLANTED = {
     "I22": "update votes set counts_until = now() - interval '1 day'",
     "S1": "update rollup_minutes set votes = votes + 1 where facet = 'candidate'",
     "S2": "delete from rollup_hours where facet = 'channel'",
+    "S3": "update balance_days set debit_minor = debit_minor + 1 where account = 'sales'",
     "I21": "update payments set provisional = true, confirmed_at = now() - interval '25 hours'",
 }
 

@@ -2,11 +2,13 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -14,6 +16,7 @@ from gateway.values.money import Money
 from payments.ledger import postings as ledger
 from payments.ledger.book import Book, LedgerEntry, UnknownName, post
 from payments.ledger.postings import FeePlan
+from payments.rollups.store import Rollups
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
@@ -57,6 +60,62 @@ async def test_balances_now_and_at_an_instant_before(rig: Rig, read: Book) -> No
     assert await read.balances(None, at=before) == []
     clearing = next(b for b in await read.balances(None) if b.account == "operator_clearing")
     assert (clearing.contest, clearing.provider, clearing.currency) == ("star", "mtn_momo", "XOF")
+
+
+_LEG = """
+insert into postings (id, tx, provider, account, currency, amount_minor, memo, at) overriding system value
+select $1 + n, $2, 'mtn_momo', account, 'XOF', amount, 'late', now() - interval '30 hours'
+from (values (0, 'bank', 700), (1, 'operator_clearing', -700)) legs(n, account, amount)
+"""
+_ALL = """
+select account, currency, sum(amount_minor) filter (where amount_minor > 0) as debit,
+  -sum(amount_minor) filter (where amount_minor < 0) as credit
+from postings where at <= coalesce(cast(:at as timestamptz), 'infinity') group by 1, 2 order by 2, 1
+"""
+
+
+async def test_what_is_summed_and_what_is_not_are_the_whole_book(rig: Rig, read: Book, database: Any) -> None:
+    rollups, instants = Rollups(rig.engine), [None, await vote(rig)]
+
+    async def is_whole() -> None:
+        for at in instants:
+            async with rig.engine.connect() as connection:
+                rows = (await connection.execute(text(_ALL), {"at": at})).all()
+            whole = [(row.account, row.currency, row.debit or 0, row.credit or 0) for row in rows]
+            trial = await read.trial(at=at)
+            assert [(line.account, line.currency, line.debit_minor, line.credit_minor) for line in trial] == whole
+            sums = {(account, currency): debit - credit for account, currency, debit, credit in whole}
+            held = Counter[tuple[str, str]]()
+            for balance in await read.balances(None, at=at):
+                held[balance.account, balance.currency] += balance.amount_minor
+            assert held == {key: minor for key, minor in sums.items() if minor}
+        found = await rig.broken()
+        assert not {name for name in found if name.startswith("S")}, found
+
+    await is_whole()
+    await rollups.catch_up()
+    await is_whole()
+    # Booked, on a day that is summed, by a transaction that ends after a later one was read; and one that is undone.
+    last = await rig.one("select max(id) from postings")
+    late = await asyncpg.connect(database.superuser_url)
+    other = await asyncpg.connect(database.superuser_url)
+    begun = late.transaction()
+    await begun.start()
+    await late.execute(_LEG, last + 5, uuid4())
+    await other.execute(_LEG, last + 11, uuid4())
+    await is_whole()
+    assert await rollups.catch_up() == 2
+    instants += [await rig.now(), await rig.now() - timedelta(hours=30), await rig.now() - timedelta(hours=29)]
+    await is_whole()
+    await begun.commit()
+    await is_whole()
+    assert await rollups.catch_up() == 2
+    await is_whole()
+    await rollups.rebuild(lambda *_: None)
+    await is_whole()
+    assert len(await read.trial(at=instants[-1])) == 2
+    for connection in (late, other):
+        await connection.close()
 
 
 async def test_no_contest_of_that_name(read: Book) -> None:
