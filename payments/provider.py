@@ -187,11 +187,14 @@ class StillOpen:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """Paid. `received` is the amount that the operator reports."""
+    """Paid. `received` is the amount that the operator reports. `card`: the operator's own word for the card, the same
+    for each payment by it; `holder`: the name of who paid; both where the operator shows them."""
 
     received: Money
     provider_reference: str | None
     raw: str
+    card: str | None = field(default=None, repr=False)
+    holder: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

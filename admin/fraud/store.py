@@ -115,7 +115,9 @@ class Limits(InputModel):
     candidates: int = Field(3, ge=0, le=100, description="So many from one address or device in a minute are too many.")
     wallet_orders: int = Field(50, ge=0, le=400, description="Orders of one number in an hour.")
     block_payers: int = Field(10, ge=0, le=100, description="Payers out of a hundred consecutive numbers are too many.")
-    payer_others: int = Field(20, ge=0, le=400, description="People for whom one number pays in an hour; then shown.")
+    payer_others: int = Field(
+        20, ge=0, le=400, description="People for whom one number, card or name pays in an hour; then shown."
+    )
     payer_others_hold: int = Field(100, ge=0, le=400, description="The same; then held.")
     burst_orders: int = Field(
         40, ge=0, le=10_000, description="Orders of a candidate in two minutes; fewer are no burst."

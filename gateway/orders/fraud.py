@@ -24,6 +24,8 @@ class FraudRule(StrEnum):
     WALLET_ORDERS = "wallet_orders"
     NUMBER_BLOCK = "number_block"
     ONE_PAYER = "one_payer"
+    ONE_CARD = "one_card"
+    ONE_HOLDER = "one_holder"
     BURST = "burst"
     NEW_NUMBER = "new_number"
     OWN_NUMBER = "own_number"
@@ -43,12 +45,12 @@ class FraudLimits:
     `web_votes`: of one address, or device behind a shared one, in a minute. `gap_seconds`: at least between two votes
     of a wallet or device. `candidates`: so many of one address or device on the web in a minute are too many.
     `wallet_orders`: of one number in an hour. `block_payers`: so many payers out of a hundred consecutive numbers for
-    one candidate in ten minutes are too many. `payer_others`, `payer_others_hold`: people for whom one number pays in
-    an hour, until it is shown and until it is held. `burst_orders`: of a candidate in two minutes, by so many
-    `burst_deviations` above its share of the hour before, are a burst; in one, `burst_each` orders within a minute of
-    one device or of a hundred consecutive numbers are too many. `large_votes`: from then on an order of a number that
-    was never seen is shown. `decide_hours`: how long a person has to decide about a vote that is held.
-    `version`: of the contest's own limits; 0: it has those of every contest.
+    one candidate in ten minutes are too many. `payer_others`, `payer_others_hold`: people for whom one number, card or
+    name pays in an hour, until it is shown and until it is held. `burst_orders`: of a candidate in two minutes, by so
+    many `burst_deviations` above its share of the hour before, are a burst; in one, `burst_each` orders within a minute
+    of one device or of a hundred consecutive numbers are too many. `large_votes`: from then on an order of a number
+    that was never seen is shown. `decide_hours`: how long a person has to decide about a vote that is held. `version`:
+    of the contest's own limits; 0: it has those of every contest.
     """
 
     web_votes: int = 10
@@ -118,9 +120,10 @@ class Around:
     the address is shared; refused ones too. `gap_seconds`: since the vote before of the same wallet or device.
     `candidates`: chosen from its address or device in the minute up to it. `block_payers`: numbers of its block that
     voted for the same candidate in ten minutes. `payer_others`: devices, phones and chats that made its payer pay in
-    an hour. `of_source`: orders for its candidate in the minute up to it, by its device or by the hundred consecutive
-    numbers that its payer is one of; `window`: of its candidate, where `of_source` is more than 1. `new`: its payer
-    voted for nobody else and was first seen within ten minutes. `owner`: whose number it is, where it is the
+    an hour. `card_others`, `holder_others`: numbers, else devices, whose votes its card or a payer of the same name
+    paid in an hour. `of_source`: orders for its candidate in the minute up to it, by its device or by the hundred
+    consecutive numbers that its payer is one of; `window`: of its candidate, where `of_source` is more than 1. `new`:
+    its payer voted for nobody else and was first seen within ten minutes. `owner`: whose number it is, where it is the
     organiser's or a candidate's.
     """
 
@@ -130,6 +133,8 @@ class Around:
     candidates: int | None = None
     block_payers: int | None = None
     payer_others: int | None = None
+    card_others: int | None = None
+    holder_others: int | None = None
     of_source: int | None = None
     window: Window | None = None
     new: bool | None = None
@@ -171,11 +176,18 @@ def _findings(around: Around, limits: FraudLimits) -> Iterator[Finding]:
         yield _hold(FraudRule.MANY_CANDIDATES, around.candidates, limits.candidates)
     if limits.block_payers and around.block_payers is not None and around.block_payers >= limits.block_payers:
         yield _hold(FraudRule.NUMBER_BLOCK, around.block_payers, limits.block_payers)
-    if around.payer_others is not None:
-        if limits.payer_others_hold and around.payer_others > limits.payer_others_hold:
-            yield _hold(FraudRule.ONE_PAYER, around.payer_others, limits.payer_others_hold)
-        elif limits.payer_others and around.payer_others > limits.payer_others:
-            yield Finding(FraudRule.ONE_PAYER, FraudVerdict.FLAG, 50, around.payer_others, limits.payer_others)
+    for rule, others in (
+        (FraudRule.ONE_PAYER, around.payer_others),
+        (FraudRule.ONE_CARD, around.card_others),
+        (FraudRule.ONE_HOLDER, around.holder_others),
+    ):
+        if others is not None and limits.payer_others_hold and others > limits.payer_others_hold:
+            yield _hold(rule, others, limits.payer_others_hold)
+        elif others is not None and limits.payer_others and others > limits.payer_others:
+            # A card shows its holder's name too: together they say no more than either.
+            yield Finding(
+                rule, FraudVerdict.FLAG, 25 if rule is FraudRule.ONE_HOLDER else 50, others, limits.payer_others
+            )
     yield from _in_a_burst(around, limits)
     if limits.large_votes and around.new and around.votes >= limits.large_votes:
         yield Finding(FraudRule.NEW_NUMBER, FraudVerdict.FLAG, 40, around.votes, limits.large_votes)

@@ -97,6 +97,8 @@ class Observation:
     message: str | None = None
     provisional: bool = False
     untried: bool = False
+    card: str | None = field(default=None, repr=False)
+    holder: str | None = field(default=None, repr=False)
 
 
 def of_create(payment: OpenPayment, result: CreateResult, can: Capabilities, jitter: float) -> Observation:
@@ -237,6 +239,8 @@ def of_success(reference: UUID, observed: Observed, report: Succeeded, source: s
         Actor.VERIFIER,
         provider_reference=report.provider_reference,
         received=report.received,
+        card=report.card,
+        holder=report.holder,
         evidence_word="succeeded",
         evidence_source=source,
         evidence_raw=report.raw[:4000],

@@ -27,6 +27,7 @@ from payments.collection.claims import (
     seal_secrets,
 )
 from payments.collection.observations import Observation, OpenPayment
+from payments.collection.payers import card_index, holder_index
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import held
 from payments.lifecycle import Actor, Observed, State, guard
@@ -40,10 +41,11 @@ _COLLECT_LOCK: Final = 0x5907_11_68
 _FACTS: Final = """
   reference uuid, next_check_at timestamptz, accepted boolean, not_found boolean, untried boolean, reason text,
   reason_code text, provider_reference text, received_minor bigint, received_currency text, base_url text,
-  secrets_cipher bytea, expires_at timestamptz, detail text, message text
+  secrets_cipher bytea, expires_at timestamptz, detail text, message text,
+  card_index bytea, holder_index bytea
 """
 
-_DERIVED: Final = ("received_minor", "received_currency", "secrets_cipher", "linked")
+_DERIVED: Final = ("received_minor", "received_currency", "secrets_cipher", "linked", "card_index", "holder_index")
 _OBSERVED: Final = [name for name in names_of(_FACTS) if name not in _DERIVED]
 
 # What is put back keeps the deadline of its order. `to_status` null: only facts are remembered and no step is taken.
@@ -65,6 +67,7 @@ moved as (
     received_minor = coalesce(a.received_minor, p.received_minor),
     received_currency = coalesce(a.received_currency, p.received_currency),
     base_url = coalesce(a.base_url, p.base_url), secrets_cipher = coalesce(a.secrets_cipher, p.secrets_cipher),
+    card_index = coalesce(a.card_index, p.card_index), holder_index = coalesce(a.holder_index, p.holder_index),
     expires_at = case when cast(:to_status as text) = 'created' then p.placed_at + make_interval(secs => :unsent)
       else coalesce(a.expires_at, p.expires_at) end,
     confirmed_at = case when cast(:to_status as text) in ('confirmed', 'mismatched') then now() else p.confirmed_at end
@@ -288,6 +291,8 @@ class Payments:
         facts["received_minor"] = otherwise.amount_minor if otherwise else None
         facts["received_currency"] = otherwise.currency if otherwise else None
         facts["secrets_cipher"] = seal_secrets(self._vault, observation.reference, observation.secrets)
+        facts["card_index"] = card_index(self._vault, observation.card)
+        facts["holder_index"] = holder_index(self._vault, observation.holder)
         return facts
 
 

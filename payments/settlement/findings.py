@@ -56,6 +56,18 @@ def _web(column: str) -> str:
     order by p.placed_at desc limit {_LOOKED_AT}) o"""
 
 
+def _paid_for(column: str) -> str:
+    """Whose votes one card or name paid in the hour up to payment `f`."""
+    return f"""
+  select count(distinct coalesce(v.voter_index, o.payer_index, o.orderer)) as others
+  from (
+    select p.vote_id, p.placed_at, p.payer_index, p.orderer from payments p
+    where p.{column} = f.{column} and p.contest_id = :contest and p.placed_at <= f.placed_at
+      and p.placed_at > f.placed_at - interval '{HOUR_SECONDS} seconds' and p.status in {PAID}
+    order by p.placed_at desc limit {_LOOKED_AT}) o
+    join votes v on v.id = o.vote_id and v.placed_at = o.placed_at"""
+
+
 def _ordered(of: str) -> str:
     """Orders of some key of the rollups in a minute `m` and the one before, and in the hour before."""
     return f"""
@@ -75,7 +87,8 @@ select f.reference, f.votes, f.candidate_id, date_trunc('minute', f.placed_at) a
   greatest(device.votes, address.votes) as web_votes,
   cast(extract(epoch from f.placed_at - greatest(payer.earlier, device.earlier)) as double precision) as gap_seconds,
   greatest(device.candidates, address.candidates) as candidates,
-  block.payers as block_payers, greatest(device.of_source, block.orders) as of_source, payer.others as payer_others,
+  block.payers as block_payers, greatest(device.of_source, block.orders) as of_source,
+  payer.others as payer_others, card.others as card_others, holder.others as holder_others,
   case when f.payer_index is not null and f.votes >= cast(:large_votes as bigint) then not exists (
       select from payments o where o.payer_index = f.payer_index
         and o.placed_at <= f.placed_at - interval '{NEW_SECONDS} seconds')
@@ -86,7 +99,8 @@ select f.reference, f.votes, f.candidate_id, date_trunc('minute', f.placed_at) a
     end as new,
   own.owner
 from (
-  select p.reference, p.placed_at, p.payer_index, p.payer_block, v.candidate_id, v.quantity as votes,
+  select p.reference, p.placed_at, p.payer_index, p.payer_block, p.card_index, p.holder_index,
+    v.candidate_id, v.quantity as votes,
     case when v.channel in {_ON_THE_WEB} and not p.address_shared and not {_allowed("p.address")}
       then p.address end as address,
     case when v.channel in {_ON_THE_WEB} and p.orderer is distinct from p.address then p.orderer end as orderer
@@ -98,6 +112,8 @@ left join lateral (
     where p.payer_index = f.payer_index and p.contest_id = :contest and p.placed_at <= f.placed_at
       and p.placed_at > f.placed_at - interval '{HOUR_SECONDS} seconds' and p.status in {PAID}
     order by p.placed_at desc limit {_LOOKED_AT}) o) payer on f.payer_index is not null
+left join lateral ({_paid_for("card_index")}) card on f.card_index is not null
+left join lateral ({_paid_for("holder_index")}) holder on f.holder_index is not null
 left join lateral ({_web("orderer")}) device on f.orderer is not null
 left join lateral ({_web("address")}) address on f.address is not null
 left join lateral (
@@ -156,6 +172,8 @@ def _around(row: Row[Any], windows: Mapping[Candidate, Window]) -> Around:
         candidates=row.candidates,
         block_payers=row.block_payers,
         payer_others=row.payer_others,
+        card_others=row.card_others,
+        holder_others=row.holder_others,
         of_source=row.of_source,
         window=windows.get((row.candidate_id, row.minute)),
         new=row.new,

@@ -12,6 +12,7 @@ from gateway.orders.prompting import Orderer, OrdererKind, PromptLimits
 from gateway.orders.rules import Channel, PlacedOrder
 from gateway.orders.store import Orders
 from gateway.values.network import read_networks
+from payments.collection.payers import card_index, holder_index
 from payments.rollups.store import Rollups
 from payments.settlement.settle import Settlement
 from sandbox.crowd.plan import SHARED_NETWORKS, Attempt, Ending, Group, Stage, Wallet, make_plan
@@ -41,9 +42,18 @@ class Evening(MoneyRig):
         return self
 
     async def ordered(
-        self, number: int, *, code: str = "07", device: str = "", address: str = "", quantity: int = 5
+        self,
+        number: int,
+        *,
+        code: str = "07",
+        device: str = "",
+        address: str = "",
+        quantity: int = 5,
+        card: str = "",
+        holder: str = "",
     ) -> PlacedOrder:
-        """A vote of the wallet with this number: by USSD, or on the web where a device or an address is named."""
+        """A vote of the wallet with this number: by USSD, or on the web where a device or an address is named. `card`,
+        `holder`: what the operator shows of who paid."""
         channel = Channel.WEB if device or address else Channel.USSD
         asked = self.vote_request(
             number=f"+22505{number:08}", code=code, quantity=quantity, channel=channel, typed=channel is Channel.WEB
@@ -54,6 +64,13 @@ class Evening(MoneyRig):
             asked = replace(asked, orderer=Orderer(OrdererKind.ADDRESS, address, address))
         order = await self.place(asked)
         assert isinstance(order, PlacedOrder)
+        if card or holder:
+            await self.change(
+                "update payments set card_index = :c, holder_index = :h where reference = :r",
+                c=card_index(self.vault, card),
+                h=holder_index(self.vault, holder),
+                r=order.payment_reference,
+            )
         return order
 
     async def _all_paid(self, moments: dict[Any, Any]) -> None:

@@ -40,6 +40,8 @@ CODE: Final = "stripe"
 SESSION_ID: Final = re.compile(r"cs_[A-Za-z0-9_]{1,120}")
 INTENT_ID: Final = re.compile(r"pi_[A-Za-z0-9_]{1,120}")
 REFUND_ID: Final = re.compile(r"p?re?_[A-Za-z0-9_]{1,120}")
+FINGERPRINT: Final = re.compile(r"[A-Za-z0-9]{8,64}")
+HOLDER_LENGTH_MAX: Final = 200
 AMOUNT_MAX: Final = 10**12
 _INSTANT_MAX: Final = 2**33
 _log = structlog.get_logger(__name__)
@@ -192,7 +194,15 @@ def session_status(session: Mapping[str, Any]) -> StatusReport:
         if received is None:
             _log.error("success_without_amount", provider=CODE, session=identifier(session.get("id")))
             return Unavailable("paid, without a readable amount")
-        return Succeeded(received, intent_of(session), kept(session))
+        card = inner(session, "payment_intent", "latest_charge", "payment_method_details", "card")
+        holder = inner(session, "customer_details").get("name")
+        return Succeeded(
+            received,
+            intent_of(session),
+            kept(session),
+            card=text_in(card.get("fingerprint"), FINGERPRINT),
+            holder=holder[:HOLDER_LENGTH_MAX] if isinstance(holder, str) else None,
+        )
     if result == "expired unpaid":
         return Failed("expired", PayerReason.NOT_ANSWERED, kept(session), expired=True)
     if result == "complete unpaid" and _has_failed(session.get("payment_intent")):

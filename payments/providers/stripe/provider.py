@@ -11,6 +11,7 @@ Source: Stripe's API reference (Checkout Sessions, Refunds, Webhooks, Idempotent
 | `unit_amount` | in the currency's smallest unit; XOF and XAF have none, so whole francs |
 | `expires_at` | end of the page, seconds since 1970; kept before the first request: a repeat must be the same |
 | `payment_intent` | the payment behind a session, `pi_…`; there once the payer has paid, later what refunds name |
+| `fingerprint` | of the card that paid, the same for every payment by it in one account; in the expanded charge |
 | `Stripe-Signature` | of events, see `payments.providers.stripe.events` |
 
 A declined card ends nothing: the payer tries again on the same page. A session is found again by its
@@ -155,7 +156,9 @@ class Stripe(Lookups, HttpProvider[Settings]):
         outcome = await self._stripe.ask(
             collection,
             "session_status",
-            lambda client: client.v1.checkout.sessions.retrieve_async(known, {"expand": ["payment_intent"]}),
+            lambda client: client.v1.checkout.sessions.retrieve_async(
+                known, {"expand": ["payment_intent.latest_charge"]}
+            ),
         )
         return read_status(outcome, collection)
 
@@ -164,7 +167,9 @@ class Stripe(Lookups, HttpProvider[Settings]):
         listing = self._stripe.ask(
             collection,
             "session_of_intent",
-            lambda client: client.v1.checkout.sessions.list_async({"payment_intent": intent}),
+            lambda client: client.v1.checkout.sessions.list_async(
+                {"payment_intent": intent, "expand": ["data.payment_intent.latest_charge"]}
+            ),
         )
         found = listed(await listing)
         if isinstance(found, Unavailable):
@@ -183,7 +188,7 @@ class Stripe(Lookups, HttpProvider[Settings]):
                 "lte": ends - SHORTEST_SESSION_SECONDS + CLOCKS_SECONDS,
             },
             "limit": PAGE_SIZE,
-            "expand": ["data.payment_intent"],
+            "expand": ["data.payment_intent.latest_charge"],
         }
         for _ in range(PAGES_MAX):
             found = listed(

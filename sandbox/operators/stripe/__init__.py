@@ -20,6 +20,8 @@ from sandbox.operators.stripe.objects import (
     DISPUTE,
     REFUND,
     Ledger,
+    card_fingerprint,
+    charge,
     dispute,
     intent,
     refund,
@@ -118,6 +120,7 @@ class _Stripe(_StripeCalls):
             context, self._ledger, pay=self.pay, decline=self.decline, afterwards=self._on_the_page_afterwards
         )
         self._declines: dict[str, str] = {}
+        self._cards: dict[str, str] = {}
         self._live = "_live_" in context.credentials.get("secret_key", "")
 
     def application(self) -> web.Application:
@@ -190,6 +193,7 @@ class _Stripe(_StripeCalls):
     async def pay(self, entry: Entry, card: Card) -> Entry:
         """The card was taken: the money comes now, or takes its time."""
         faults = self.faults
+        self._cards[entry.details["session"]] = card.number
         if faults.pending_seconds:
             waiting = self.book.change(entry, Status.PENDING)
             self._follow(waiting)
@@ -246,14 +250,23 @@ class _Stripe(_StripeCalls):
         return self._found(request, "checkout.session", self._ledger.find(request.match_info["id"]))
 
     def _show_session(self, request: web.Request, params: Params) -> Mapping[str, object]:
-        return self._shown(self._session(request), "payment_intent" in _expanded(params))
+        return self._shown(self._session(request), _expanded(params, "payment_intent"))
 
-    def _shown(self, entry: Entry, whole_intent: bool) -> dict[str, object]:
-        shown = session(entry, whole_intent=whole_intent)
+    def _shown(self, entry: Entry, expanded: str | None) -> dict[str, object]:
+        shown = session(entry, whole_intent=expanded is not None)
+        if expanded == "latest_charge" and entry.status is Status.SUCCESSFUL:
+            shown["payment_intent"] = self._with_charge(entry)
         return shown | ({"payment_status": "under_review"} if self.faults.status.unknown_word else {})
 
+    def _with_charge(self, entry: Entry) -> dict[str, object]:
+        """The payment intent with its charge, which shows what tells the card from others."""
+        number = self._cards.get(entry.details["session"], "")
+        card = {"brand": "visa", "fingerprint": card_fingerprint(number), "last4": number[-4:]}
+        made = charge(entry, 0, disputed=False) | {"payment_method_details": {"type": "card", "card": card}}
+        return intent(entry) | {"latest_charge": made}
+
     def _list_sessions(self, _: web.Request, params: Params) -> Mapping[str, object]:
-        whole = "data.payment_intent" in _expanded(params)
+        whole = _expanded(params, "data.payment_intent")
         found = [entry for entry in self._ledger.all() if created_within(params, int(entry.created_at))]
         if number := text_at(params, "payment_intent"):
             found = [entry for entry in found if entry.details["intent"] == number]
@@ -312,9 +325,11 @@ class _Stripe(_StripeCalls):
         return {"object": "balance", "available": held, "pending": [], "livemode": self._live}
 
 
-def _expanded(params: Params) -> frozenset[str]:
+def _expanded(params: Params, name: str) -> str | None:
+    """What is expanded below the object of this name, empty for itself alone; None where it is not expanded."""
     wanted = params.get("expand")
-    return frozenset(str(value) for value in wanted.values()) if isinstance(wanted, Mapping) else frozenset()
+    values = map(str, wanted.values()) if isinstance(wanted, Mapping) else ()
+    return next((rest.removeprefix(".") for one in values if (rest := one.removeprefix(name)) != one), None)
 
 
 SANDBOX = Company(

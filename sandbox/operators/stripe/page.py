@@ -7,7 +7,7 @@ declined ends nothing; the payer tries another one.
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -27,6 +27,7 @@ class Card:
     """`decline`: the reason, empty where it is paid. `challenge`: the bank asks the payer first (3-D Secure).
     `disputed`: the payer goes to the bank afterwards."""
 
+    number: str = "4242424242424242"
     decline: str = ""
     challenge: bool = False
     disputed: bool = False
@@ -36,13 +37,13 @@ CARDS: Final = MappingProxyType(
     {
         "4242424242424242": Card(),
         "5555555555554444": Card(),
-        "4000000000000002": Card("card_declined"),
-        "4000000000009995": Card("insufficient_funds"),
-        "4000000000000069": Card("expired_card"),
-        "4000000000000127": Card("incorrect_cvc"),
-        "4000000000000119": Card("processing_error"),
+        "4000000000000002": Card(decline="card_declined"),
+        "4000000000009995": Card(decline="insufficient_funds"),
+        "4000000000000069": Card(decline="expired_card"),
+        "4000000000000127": Card(decline="incorrect_cvc"),
+        "4000000000000119": Card(decline="processing_error"),
         "4000002760003184": Card(challenge=True),
-        "4000008400001629": Card("card_declined", challenge=True),
+        "4000008400001629": Card(decline="card_declined", challenge=True),
         "4000000000000259": Card(disputed=True),
     }
 )
@@ -67,7 +68,8 @@ def read_card(number: str, expiry: str, cvc: str, now: tuple[int, int]) -> Card 
         return "invalid_expiry"
     if not re.fullmatch(r"\d{3,4}", cvc.strip(), re.ASCII):
         return "invalid_cvc"
-    return CARDS.get(digits, "not_a_test_card")
+    card = CARDS.get(digits)
+    return replace(card, number=digits) if card else "not_a_test_card"
 
 
 def _fits(digits: str) -> bool:

@@ -35,6 +35,12 @@ BURST = Window(orders=60, of_contest=100, before=100, of_contest_before=1_000)
         ({"payer_others": 21}, "one_payer", False),
         ({"payer_others": 100}, "one_payer", False),
         ({"payer_others": 101}, "one_payer", True),
+        # One card, or payers of one name, for many numbers or devices.
+        ({"card_others": 20, "holder_others": 20}, None, False),
+        ({"card_others": 21}, "one_card", False),
+        ({"card_others": 101}, "one_card", True),
+        ({"holder_others": 100}, "one_holder", False),
+        ({"holder_others": 101}, "one_holder", True),
         # Orders again and again in a candidate's burst, which nothing else is.
         ({"of_source": 9}, None, False),
         ({"window": BURST, "of_source": 1}, None, False),

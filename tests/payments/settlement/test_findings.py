@@ -1,15 +1,19 @@
 """Generated attacks are held when they are to be counted, and honest crowds are not."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.contests.versions import RulesVersions
+from gateway.orders.fraud import FraudLimits
 from payments.requests import Act
+from payments.settlement.settle import Settlement
 from sandbox.crowd.plan import Group
 from tests.engines import Database
 from tests.rigs.evening import CARRIER, Evening
+from tests.rigs.scripted_provider import paid
 
 
 @pytest.fixture
@@ -69,6 +73,48 @@ async def test_honest_voters_are_not_held(rig: Evening) -> None:
 USUAL: list[tuple[float, dict[str, Any]]] = [
     (n * 50.0, {"number": 20_000_000 + 1_370 * n, "code": f"0{1 + n % 9}"}) for n in range(72)
 ]
+
+
+async def test_one_card_or_name_for_many_is_held_and_a_family_on_one_card_is_not(rig: Evening) -> None:
+    rig.settlement = Settlement(rig.engine, replace(FraudLimits(), payer_others=4, payer_others_hold=6))
+    family: dict[str, Any] = {"card": "family", "holder": "Aya Koné", "address": CARRIER}
+    home = [(n * 60.0, {"number": 1_370 * n, "device": f"home {n}", **family}) for n in range(4)]
+    again = [(300.0 + n * 60.0, {"number": 1_370 * n, "device": f"home {n}", **family}) for n in range(4)]
+    # Who writes the name in another way has the same one, and who has only one word has none.
+    bought = [
+        (n * 60.0 + 7, {"number": 50_000_000 + 1_370 * n, "device": f"a{n}", "address": CARRIER, "card": "stolen"})
+        for n in range(8)
+    ]
+    names = ("Yao KOUASSI", "kouassi yao", "Yao Kouassi", "Yào Kouassi")
+    named = [
+        (
+            n * 60.0 + 9,
+            {"number": 60_000_000 + 1_370 * n, "device": f"b{n}", "holder": names[n % 4], "address": CARRIER},
+        )
+        for n in range(8)
+    ]
+    one_word = [(n * 60.0 + 11, {"number": 70_000_000 + 1_370 * n, "holder": "Yao"}) for n in range(8)]
+    found = await rig.evening(home + again + bought + named + one_word)
+    assert found == {"settled": 8 + 6 + 6 + 8, "one_card": 2, "one_holder": 2}
+    rows = await rig.rows("select rule, verdict, count(*) as many from fraud_findings group by 1, 2 order by 1, 2")
+    assert [tuple(row) for row in rows] == [
+        (rule, verdict, 2) for rule in ("one_card", "one_holder") for verdict in ("flag", "hold")
+    ]
+
+
+async def test_what_an_operator_shows_of_a_payer_is_kept_as_keyed_hashes(rig: Evening) -> None:
+    order = await rig.placed()
+    await rig.collect()
+    rig.provider.query_script = [replace(paid(), card="Xt5EWLLDS7FJjR1c", holder="Aya Koné")]
+    await rig.make_due()
+    await rig.verify()
+    (kept,) = await rig.rows(
+        "select card_index, holder_index from payments where reference = :r", r=order.payment_reference
+    )
+    assert (kept.card_index, kept.holder_index) == (
+        rig.vault.index("card Xt5EWLLDS7FJjR1c"),
+        rig.vault.index("holder aya kone"),
+    )
 
 
 async def test_a_call_on_television_is_not_held_and_wallets_that_order_again_and_again_in_a_burst_are(

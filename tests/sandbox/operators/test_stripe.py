@@ -73,13 +73,20 @@ async def create(sdk: Sdk, reference: str = "order-1", **changes: Any) -> Any:
 
 
 async def show(sdk: Sdk, session: Any) -> Any:
-    return await sdk.client.v1.checkout.sessions.retrieve_async(session.id, {"expand": ["payment_intent"]})
+    return await sdk.client.v1.checkout.sessions.retrieve_async(
+        session.id, {"expand": ["payment_intent.latest_charge"]}
+    )
 
 
 async def submit(country: Country, session: Any, **form: str) -> tuple[int, str, str]:
     """Status, page, and where it sends the browser."""
     async with country.client.post(session.url, data={**CARD, **form}, allow_redirects=False) as response:
         return response.status, await response.text(), response.headers.get("Location", "")
+
+
+def mark_of(session: Any) -> Any:
+    """What tells its card from others."""
+    return session.payment_intent.latest_charge.payment_method_details.card.fingerprint
 
 
 def kinds(country: Country) -> list[str]:
@@ -106,6 +113,10 @@ async def test_a_card_is_charged_and_a_signed_event_says_so(country: Country, sd
     ended = await show(sdk, session)
     assert (ended.status, ended.payment_status, ended.url) == ("complete", "paid", None)
     assert (ended.payment_intent.status, ended.payment_intent.metadata["payment_id"]) == ("succeeded", "order-1")
+    again, other = await paid(country, sdk, "order-2"), await create(sdk, "order-3")
+    await submit(country, other, number="5555555555554444")
+    marks = [mark_of(one) for one in (ended, again, await show(sdk, other))]
+    assert marks[0] == marks[1] != marks[2]
     await country.until(lambda: country.received)
     delivery = country.received[0]
     header = delivery.headers["stripe-signature"]
