@@ -14,6 +14,7 @@ from admin.candidates.api import CandidateListing, chosen, sayer
 from admin.candidates.corrections import waiting as changes_asked_for
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
 from admin.videos.pages import VIDEOS
+from channels.voting_service import VOTING_SERVICE
 from gateway.contests.candidate_import import Fault
 from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
@@ -82,6 +83,7 @@ async def _list(
         "contests/candidates.html",
         status=422 if faults else 200,
         contest=standing.contest,
+        phase=standing.contest.phase_at(request.app[VOTING_SERVICE].now()),
         votes=standing.votes,
         people=found[(current - 1) * PAGE_LINES : current * PAGE_LINES],
         found=len(found),

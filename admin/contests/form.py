@@ -15,6 +15,7 @@ from gateway.contests.contest import Contest, TieBreak
 from gateway.contests.document import RESERVED_SLUGS, ContestPart, rounds_of
 from gateway.contests.rounds import order_faults
 from gateway.values.money import CURRENCY_OF, Money, parse_amount
+from gateway.values.names import is_readable
 from gateway.values.time_zones import known_zone, local
 
 NAME_MAX: Final = 80
@@ -115,7 +116,7 @@ def read_fields(typed: Fields, held: ContestPart, languages: Sequence[str]) -> t
     reading = _Reading(typed, held, shown)
     values: dict[str, Any] = held.model_dump()
     values["name"] = reading.text("name")
-    if not 0 < len(values["name"]) <= NAME_MAX:
+    if not is_readable(values["name"]) or len(values["name"]) > NAME_MAX:
         reading.fault("name", "name", most=NAME_MAX)
     _times(reading, values)
     _prices(reading, values)

@@ -27,6 +27,7 @@ from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import CURRENCY_OF
+from gateway.values.names import is_readable
 from gateway.values.time_zones import zones
 from payments.requests import ActRefused, Right, Why
 
@@ -82,7 +83,7 @@ async def create(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
     """Make a draft of a template or of another contest, then show its form."""
     store, service = request.app[STAFF_CONTESTS], request.app[VOTING_SERVICE]
     name = " ".join(fields.get("name", "").split())
-    if not 0 < len(name) <= NAME_MAX:
+    if not is_readable(name) or len(name) > NAME_MAX:
         return await _new(request, me, fields, "name", 422)
     begin, source, like = fields.get("begin", ""), fields.get("like", ""), None
     if begin == "copy" and source:

@@ -15,6 +15,7 @@ from channels.voting_service import VOTING_SERVICE
 from gateway.contests.contest import Contest
 from gateway.contests.document import RoundPart
 from gateway.contests.rounds import NAME_LENGTH_MAX, ROUNDS_MAX, Round, change_faults, order_faults
+from gateway.values.names import is_readable
 from gateway.values.time_zones import local
 from payments.requests import Right
 
@@ -84,7 +85,7 @@ def read_rows(rows: Sequence[Row], contest: Contest, typed: Form, now: datetime)
 
 def _read(row: Row, contest: Contest) -> None:
     name = " ".join(row.typed["name"].split())
-    if not 0 < len(name) <= NAME_LENGTH_MAX:
+    if not is_readable(name) or len(name) > NAME_LENGTH_MAX:
         row.fault = "name"
         return
     opens = _instant(row.typed["opens"], row.held.opens_at if row.held else None, contest.time_zone)

@@ -167,7 +167,7 @@ async def charts(request: web.Request, me: Me) -> web.StreamResponse:
             "prefix": bars(totals["prefix"], currency),
         },
         stages=stages(funnel_of(await figures.steps(me.scope, whole, since, at), totals["channel"])),
-        reasons=[] if me.as_of else await figures.reasons(me.scope, whole),
+        reasons=[] if me.as_of else await figures.reasons(me.scope, contest.id),
         compared=await _compared(request, me, contest, totals["candidate"], since, at, chosen),
         candidates=[one for one in contest.candidates if one.has_code and one.public],
     )

@@ -76,15 +76,12 @@ _STEPS: Final = text("""
 select step, cast(sum(many) as bigint) as many from dialogue_steps
 where contest_id = any(cast(:contests as uuid[])) and at >= :since and at < :until group by 1
 """)
-# The newest of all organisers, by their ids alone: of one contest they are found by no index.
-_ENDED: Final = text("""
-select reference from (select reference, to_status from payment_events order by id desc limit 20000) e
-where to_status in ('failed', 'expired') limit 2000
-""")
 _REASONS: Final = text("""
-select coalesce(p.reason, 'not_answered') as reason, count(*) as many from payments p
-where p.reference = any(cast(:references as uuid[])) and p.contest_id = any(cast(:contests as uuid[]))
-  and p.status in ('failed', 'expired') group by 1 order by 2 desc, 1
+select coalesce(reason, 'not_answered') as reason, count(*) as many from (
+  (select reason from payments where contest_id = :contest and status = 'failed' order by placed_at desc limit 1000)
+  union all
+  (select reason from payments where contest_id = :contest and status = 'expired' order by placed_at desc limit 1000)
+) p group by 1 order by 2 desc, 1
 """)
 _CLOSED: Final = text("select account, closed_until from account_health where closed_until > now() order by account")
 _READ_AT: Final = text("select read_at from rollup_position")
@@ -213,12 +210,10 @@ class Figures:
             rows = (await connection.execute(_STEPS, asked)).all()
         return dict.fromkeys(DialogueStep, 0) | {DialogueStep(row.step): row.many for row in rows}
 
-    async def reasons(self, scope: Scope, contests: Sequence[UUID]) -> list[tuple[str, int]]:
-        """Why the newest orders that were not paid were not, the most frequent reason first."""
-        async with self._engine.connect() as connection:
-            ended = list((await connection.execute(_ENDED)).scalars())
+    async def reasons(self, scope: Scope, contest: UUID) -> list[tuple[str, int]]:
+        """Why the newest orders of a contest that were not paid were not, the most frequent reason first."""
         async with scoped(self._engine, scope) as connection:
-            rows = (await connection.execute(_REASONS, {"contests": [*contests], "references": ended})).all()
+            rows = (await connection.execute(_REASONS, {"contest": contest})).all()
         return [(row.reason, row.many) for row in rows]
 
     async def to_review(self, scope: Scope, contests: Sequence[UUID]) -> list[tuple[str, str, int]]:

@@ -14,6 +14,7 @@ from admin.approvals.asking import read_params, with_zone
 from admin.approvals.pages import REQUESTS
 from admin.approvals.staff_acts import APPROVALS
 from admin.money.ledger import OrganiserPath
+from admin.people.people import PEOPLE
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.orders.wallet import PaymentMethod
@@ -98,12 +99,14 @@ async def _shown(request: web.Request, me: Me, *, fault: str = "", fields: Form 
         plans = await request.app[PAYMENTS].book.fee_plans(organiser, me.scope, at=me.as_of)
     except UnknownName:
         return say(request, 404, "no_organiser", me)
+    (name,) = (one.name for one in await request.app[PEOPLE].organisers(me.scope) if one.slug == organiser)
     return show(
         request,
         me,
         "admin_fees.html",
         status=422 if fault else 200,
         organiser=organiser,
+        name=name,
         plans=plans,
         methods=list(PaymentMethod),
         currencies=sorted(EXPONENTS),

@@ -13,6 +13,7 @@ from admin.answers import AsOf, read_id, staff_endpoint
 from admin.approvals.api import Request, ask
 from admin.money import beneficiaries
 from admin.orders.pages import countries_of
+from admin.people.people import PEOPLE
 from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
@@ -77,6 +78,7 @@ async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
     """Positions, payouts, beneficiaries, and the forms that ask for more."""
     payments = request.app[PAYMENTS]
     owed = await _positions(request, me, me.as_of)
+    names = {one.slug: one.name for one in await request.app[PEOPLE].organisers(me.scope)}
     return show(
         request,
         me,
@@ -86,7 +88,8 @@ async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
         beneficiaries=await payments.beneficiaries.listed(me.scope, at=me.as_of),
         accounts=payments.accounts,
         countries=countries_of(request),
-        organisers=sorted({position.organiser for position in owed}),
+        organisers={position.organiser: names[position.organiser] for position in owed},
+        organiser_name=names.get,
         money_of=Money,
     )
 

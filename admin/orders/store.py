@@ -142,7 +142,7 @@ _HELD, _HELD_LINES_THEN = both(
     f"""
 select p.reference, p.vote_id, p.provider, coalesce(p.received_minor, p.amount_minor) as amount_minor,
   coalesce(p.received_currency, p.currency) as currency, p.reason, p.confirmed_at, c.slug as contest,
-  k.code as candidate_code, v.quantity as votes, p.decide_by, {FINDINGS}
+  k.code as candidate_code, k.name as candidate_name, v.quantity as votes, p.decide_by, {FINDINGS}
 from {{payments}} p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join contests c on c.id = p.contest_id join candidates k on k.id = v.candidate_id
 where p.status = 'held' and {{held}} and {_IN_SCOPE} order by p.confirmed_at limit 200
@@ -190,6 +190,7 @@ class HeldLine(ApiModel):
     vote_id: UUID
     contest: str
     candidate_code: str
+    candidate_name: str
     votes: int
     provider: str
     amount: Amount

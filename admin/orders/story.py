@@ -78,8 +78,8 @@ _TEXTS: Final = f"""
 select 'text', payment_reference, created_at, null,
   coalesce(case when delivery_at <= {_UNTIL} then delivery_status end,
     case when {_UNTIL} = 'infinity' or sent_at <= {_UNTIL} then status else 'due' end), kind, coalesce(carrier, ''),
-  concat_ws(', ', language, case when {_UNTIL} = 'infinity' then concat_ws(', ', nullif(attempts, 1) || ' tries',
-    last_error) end), null, null, null, ''::bytea, 0
+  case when {_UNTIL} = 'infinity' then concat_ws(', ', case when attempts > 1 then attempts || ' tries' end, last_error)
+    else '' end, null, null, null, ''::bytea, 0
 from messages_out where payment_reference = any(:payments)
 """
 _REFUND_EVENTS: Final = """

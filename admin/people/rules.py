@@ -5,6 +5,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from gateway.values.names import is_readable
+
 INVITATION_LIFE: Final = timedelta(hours=72)
 # From the second person's agreement until a lost second factor is taken away; as long as a request waits for one.
 FACTOR_RESET_WAIT: Final = timedelta(hours=24)
@@ -52,6 +54,6 @@ def is_slug(typed: str) -> bool:
 def clean_name(typed: str) -> str:
     """A name as it is kept. Raises PeopleRefused for none."""
     name = " ".join(typed.split())
-    if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable():
+    if not is_readable(name) or len(name) > NAME_LENGTH_MAX or not name.isprintable():
         raise PeopleRefused(Fault.NO_NAME)
     return name

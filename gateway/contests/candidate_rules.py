@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.contests.contest import Candidate, CandidateStatus
-from gateway.values.names import outline, spaced, strange_sign
+from gateway.values.names import is_readable, outline, spaced, strange_sign
 
 NAME_LENGTH_MAX: Final = 200
 CATEGORY_LENGTH_MAX: Final = 60
@@ -62,7 +62,7 @@ def field_fault(column: Column, text: str) -> FieldFault | None:
         return FieldFault.STRANGE_SIGN
     if len(text) > LENGTH_MAX[column]:
         return FieldFault.TOO_LONG
-    if column is Column.NAME and not any(sign.isalnum() for sign in text):
+    if column is Column.NAME and not is_readable(text):
         return FieldFault.NAME_WITHOUT_LETTER
     if column is Column.PHOTO and text and _ADDRESS.fullmatch(text) is None:
         return FieldFault.NOT_AN_ADDRESS

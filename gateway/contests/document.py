@@ -13,6 +13,7 @@ from gateway.contests.changes import ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import CandidateStatus, Contest, ContestState, TieBreak
 from gateway.contests.rounds import NAME_LENGTH_MAX, ROUNDS_MAX, Round, order_faults, sentence_of
 from gateway.values.money import EXPONENTS, Money
+from gateway.values.names import is_readable
 from gateway.values.time_zones import known_zone, zone_of
 
 FORMAT: Final = "spotlight contest 1"
@@ -34,6 +35,12 @@ def _presentation(text: str) -> str:
     return _without(field_fault(Column.TEXT, text), text)
 
 
+def _name(text: str) -> str:
+    if not is_readable(text):
+        raise ValueError("a name has a letter or a digit")
+    return text
+
+
 def _without(fault: FieldFault | None, text: str) -> str:
     if fault is not None:
         raise ValueError(fault.value.replace("_", " "))
@@ -41,7 +48,7 @@ def _without(fault: FieldFault | None, text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_stored)]
-Word = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Word = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_name)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 
 

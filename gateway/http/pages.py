@@ -2,16 +2,16 @@
 
 A package brings its own `templates/`, `phrases/` and `static/` folders and registers them once at
 start-up. A handler then calls `render(request, "name.html", …)`. In a template, `t(key, …)` says a
-phrase, `static(name)` is the address of a file, `number(votes)` and `moment(instant, zone)` write in the
-page's language, `money` is a filter for amounts, `contact_link` for contacts, and `lang` is the code of
-the language.
+phrase, `static(name)` is the address of a file, `number(votes)`, `day(date)` and `moment(instant, zone)`
+write in the page's language, `money` is a filter for amounts, `contact_link` for contacts, and `lang` is
+the code of the language.
 """
 
 import gzip
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
@@ -102,6 +102,12 @@ def number(value: int, language: str) -> str:
     return grouped.replace(",", _THIN_SPACE) if language == "fr" else grouped
 
 
+def kept_together(text: str, language: str) -> str:
+    """A text in which no line begins with a sign that French sets apart from its word, or ends with its opening
+    quotation mark. Source: Lexique des règles typographiques en usage à l'Imprimerie nationale."""
+    return re.sub(r" (?=[:;?!»%])|(?<=«) ", _HARD_SPACE, text) if language == "fr" else text
+
+
 def money(amount: Money | Amount, language: str) -> str:
     """An amount as pages of a language write it, without a place to break: `1 500 FCFA`, `1,500 FCFA`."""
     whole, point, part = Money(abs(amount.amount_minor), amount.currency).plain().partition(".")
@@ -168,7 +174,12 @@ class Pages:
         taken, PhraseError when its phrases do not agree with each other or with those of other packages. Templates are
         compiled when they are first shown: all of them together are a sixth of a start."""
         self._static.add(package)
-        self._phrases = merge(self._phrases, load(f"{package}.{phrases}"))
+        known = load(f"{package}.{phrases}")
+        spoken = {
+            language: {key: kept_together(text, language) for key, text in said.items()}
+            for language, said in known.items()
+        }
+        self._phrases = merge(self._phrases, spoken)
         self._loaders.append(jinja2.PackageLoader(package))
 
     def add_neighbours(self, neighbours: Mapping[str, str]) -> None:
@@ -195,16 +206,17 @@ class Pages:
         phrase = self._phrases[language][key]
         return phrase.format(**values) if values else phrase
 
+    def day(self, day: date, *, language: str) -> str:
+        """A date, in words."""
+        first = self.say(language, "page.first_of_month")
+        month = self.say(language, f"month.{day.month}")
+        return self.say(language, "page.day", day=first if day.day == 1 else day.day, month=month, year=day.year)
+
     def moment(self, instant: datetime, zone: str = FALLBACK, *, language: str) -> str:
         """A date and a minute, in words, as the clocks of a zone show them, with their distance from Greenwich."""
         at = local(instant, zone)
-        first = self.say(language, "page.first_of_month")
-        day = {
-            "day": first if at.day == 1 else at.day,
-            "month": self.say(language, f"month.{at.month}"),
-            "year": at.year,
-        }
-        return self.say(language, "page.moment", **day, time=f"{at:%H:%M}", zone=offset(instant, zone))
+        day = self.day(at, language=language)
+        return self.say(language, "page.moment", day=day, time=f"{at:%H:%M}", zone=offset(instant, zone))
 
     def language_of(self, request: web.Request, default: str = DEFAULT_LANGUAGE) -> str:
         """`?lang=`, the cookie, Accept-Language, then `default`: the first that we speak, or whose
@@ -258,6 +270,7 @@ class Pages:
             t=partial(self.say, language),
             lang=language,
             number=partial(number, language=language),
+            day=partial(self.day, language=language),
             moment=partial(self.moment, language=language),
             say=self.say,
             **values,

@@ -28,6 +28,11 @@ def strange_sign(text: str, *, lines: bool = False) -> str | None:
     return None
 
 
+def is_readable(name: str) -> bool:
+    """Whether a name has a letter or a digit: one without can be neither read out nor searched for."""
+    return any(sign.isalnum() for sign in name)
+
+
 def spaced(text: str) -> str:
     """One line of composed letters (NFC), one space between words."""
     return unicodedata.normalize("NFC", " ".join(text.split()))

@@ -41,7 +41,7 @@ async def test_a_refund_by_two_persons(office: Office) -> None:
     async with yao.get(page_of_order) as answer:
         story = await answer.text()
     assert "Rembourser le paiement" in story
-    assert "Votes retirés : 5" in story
+    assert "Votes retirés\u00a0: 5" in story
     assert not await office.rig.broken()
     asked, done = await office.audit("refund_payment.asked"), await office.audit("refund_payment.done")
     assert asked[0].actor == AWA
@@ -240,7 +240,7 @@ async def test_a_window_is_previewed_asked_for_and_followed(office: Office) -> N
         "to": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
     }
     async with awa.get("/admin/void", params={"contest": "star", **ends}) as answer:
-        assert "Paiements : 3, votes : 15" in await answer.text()
+        assert "Paiements\u00a0: 3, votes\u00a0: 15" in await answer.text()
     ask = {"act": "void_window", "subject": "star", "reason": REASON, **ends}
     status, page = await office.form(awa, "/admin/void", "/admin/acts", **ask)
     assert status == 200

@@ -284,7 +284,7 @@ async def read_figures(figures: Figures, scope: Scope, contest: UUID) -> None:
     await figures.periods(scope, {contest: span}, now)
     await figures.waits(scope, [contest], span[0])
     await figures.steps(scope, [contest], *span)
-    await figures.reasons(scope, [contest])
+    await figures.reasons(scope, contest)
     await figures.to_review(scope, [contest])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.values.names import outline, same_name, spaced, strange_sign
+from gateway.values.names import is_readable, outline, same_name, spaced, strange_sign
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,20 @@ def test_strange_signs(text: str, lines: bool, strange: str | None) -> None:
 
 def test_one_space_between_words() -> None:
     assert spaced(" Awa \u00a0\t Kone\u0301 ") == "Awa Koné"
+
+
+@pytest.mark.parametrize(
+    ("name", "readable"),
+    [
+        ("Awa", True),
+        ("7", True),
+        ("أوا", True),
+        ("!Awa!", True),
+        ("!", False),
+        ("– …", False),
+        ("", False),
+        ("🎤", False),
+    ],
+)
+def test_a_name_has_a_letter_or_a_digit(name: str, readable: bool) -> None:
+    assert is_readable(name) is readable
