@@ -204,7 +204,7 @@ async def test_the_log_of_a_contest_names_who_did_what(office: Office) -> None:
     assert {"what": "candidate 07 status", "before": "approved", "after": "withdrawn"} in lines[0]["changes"]
     async with audit.get("/admin/contests/star/log") as answer:
         shown = await answer.text()
-    for words in ("Candidat retiré", "elle part", "Rembourser le paiement: accepté", "approuvé"):
+    for words in ("Candidat retiré", "elle part", "Rembourser le paiement\u00a0: accepté", "approuvé"):
         assert words in shown
     # What is about no contest of theirs, they do not read.
     await office.hire(OTHER, Role.MANAGER, "demo")
