@@ -20,6 +20,7 @@ class Act(StrEnum):
     RELEASE_HELD = "release_held"  # a held payment counts after all
     REFUSE_HELD = "refuse_held"  # a held payment goes back
     DECIDE_HELD = "decide_held"  # held payments of a contest count, or go back
+    FRAUD_LIMITS = "fraud_limits"  # the limits of the fraud rules of a contest whose votes count
     REPLAY_CALLBACK = "replay_callback"  # judge a stored callback once more
     PAYOUT = "payout"
     BENEFICIARY = "beneficiary"

@@ -11,6 +11,7 @@ from admin.access.moment import read_instant
 from admin.access.rules import may_decide
 from admin.approvals.rules import SINGLE_PERSON, refusal_to_decide
 from admin.approvals.staff_acts import Outcome, StaffActs
+from gateway.orders.fraud import LIMITS
 from payments.requests import Act, ActRefused, StaffRequest, Why
 
 NO_RIGHT: Final = "no_right"
@@ -28,6 +29,7 @@ _TEXTS: Final[Mapping[Act, tuple[str, ...]]] = {
 _FLAGS: Final[Mapping[Act, tuple[str, ...]]] = {Act.MANUAL_REFUND_DONE: ("from_float",)}
 _NUMBERS: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.DECIDE_HELD: ("block_days",),
+    Act.FRAUD_LIMITS: LIMITS,
     Act.PAYOUT: ("amount_minor",),
     Act.FEES: ("percent_bp", "fixed_minor", "minimum_minor"),
 }

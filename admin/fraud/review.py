@@ -10,6 +10,8 @@ from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 from admin.access.guard import Form, Me, form, page, see_other, show
 from admin.access.moment import read_instant
 from admin.answers import as_utc, staff_endpoint
+from admin.approvals.api import Request, ask
+from admin.approvals.pages import REQUESTS
 from admin.approvals.staff_acts import APPROVALS
 from admin.contests.api import API as CONTESTS_API
 from admin.contests.api import ContestPath
@@ -80,13 +82,21 @@ async def limits(request: web.Request, me: Me, *, path: ContestPath) -> Reply:
 
 
 @staff_endpoint(
-    Right.HANDLE_HELD, proof=True, path=ContestPath, body=NewLimits, returns={200: LimitsView}, problems=(404, 409)
+    Right.HANDLE_HELD,
+    proof=True,
+    path=ContestPath,
+    body=NewLimits,
+    returns={200: LimitsView, 201: Request},
+    problems=(404, 409),
 )
 async def set_limits(request: web.Request, me: Me, *, path: ContestPath, body: NewLimits) -> Reply:
     """Set the limits of the fraud rules of a contest.
 
-    Each change is a version; it holds for what is ordered and counted from then on.
+    Each change is a version; it holds for what is ordered and counted from then on. Of a contest whose votes count it
+    becomes a request, and nothing changes before a second person agrees.
     """
+    if (await request.app[FRAUD].limits(path.slug, me.scope)).by_two:
+        return await ask(request, me, Act.FRAUD_LIMITS, path.slug, body.reason, body.limits.model_dump())
     await request.app[FRAUD].set_limits(path.slug, body.limits, me.scope, me.email, body.reason)
     return Reply(200, await request.app[FRAUD].limits(path.slug, me.scope))
 
@@ -142,7 +152,7 @@ async def decide(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
         params["block_days"] = days
     reason = fields.get("reason", "")
     made = await request.app[APPROVALS].ask(Act.DECIDE_HELD, request.match_info["slug"], params, reason, me.email)
-    return see_other(f"/admin/requests/{made}")
+    return see_other(f"{REQUESTS}/{made}")
 
 
 @page(Right.READ_ORDERS)
@@ -178,13 +188,17 @@ async def limits_page(request: web.Request, me: Me) -> web.StreamResponse:
 
 @form(Right.HANDLE_HELD, proof=True)
 async def save_limits(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Set the limits, as a new version."""
+    """Set the limits, as a new version, or ask for them where votes count by them."""
     slug = await _known(request, me)
     try:
         wanted = _limits(fields)
     except ValueError:
         raise ActRefused(Why.IMPOSSIBLE, "each limit is a whole number within its bounds") from None
-    await request.app[FRAUD].set_limits(slug, wanted, me.scope, me.email, fields.get("reason", ""))
+    reason = fields.get("reason", "")
+    if (await request.app[FRAUD].limits(slug, me.scope)).by_two:
+        made = await request.app[APPROVALS].ask(Act.FRAUD_LIMITS, slug, wanted.model_dump(), reason, me.email)
+        return see_other(f"{REQUESTS}/{made}")
+    await request.app[FRAUD].set_limits(slug, wanted, me.scope, me.email, reason)
     return see_other(f"{PAGE.format(slug=slug)}/limits")
 
 

@@ -1,6 +1,8 @@
 """What the fraud rules found in a contest, their limits, and who is listed. Numbers leave masked."""
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final, Literal
@@ -8,7 +10,7 @@ from uuid import UUID, uuid4
 
 import orjson
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, ValidationError
 from sqlalchemy import Row, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -18,7 +20,7 @@ from gateway.contests.contest import ContestState
 from gateway.contests.directory import read_contest
 from gateway.http.amount import Amount
 from gateway.http.endpoint import ApiModel, InputModel
-from gateway.orders.fraud import FraudLimits, holds, read_limits
+from gateway.orders.fraud import LIMITS, FraudLimits, holds, read_limits
 from gateway.orders.fraud_places import shown_address
 from gateway.orders.prompting import OrdererKind
 from gateway.orders.store import PAID, payer_place
@@ -28,7 +30,8 @@ from gateway.storage.schema.contests import fraud_limits
 from gateway.storage.vault import Vault, masked_number
 from gateway.values.msisdn import Msisdn, mask, read_msisdn
 from gateway.values.network import subject_of
-from payments.requests import ActRefused, Scope, Why, named, reasoned
+from payments.request_store import carry_out_once
+from payments.requests import ActRefused, Executed, NewRequest, Scope, StaffRequest, Why, named, reasoned
 from payments.settlement.findings import AROUND, judged
 
 WINDOW: Final = timedelta(hours=1)
@@ -54,7 +57,13 @@ select {_SUSPECT} from (
   group by 1 order by 2 desc limit {_LISTED_MAX}) f join payments p on p.reference = f.reference {_WITH_VOTE}
 where p.status <> 'held' order by f.found_at desc
 """)
-_LIMITS: Final = text("select fraud_limits from contests where id = :contest")
+# `counts`: votes are sold or still counted, so that whoever changes a limit changes what counts.
+_LIMITS: Final = text("""
+select fraud_limits, state = 'published' and opens_at <= now()
+  and now() < closes_at + make_interval(secs => late_seconds) as counts
+from contests where id = :contest
+""")
+_LOCK: Final = text("select id from contests where slug = :slug for no key update")
 _SET_LIMITS: Final = text("update contests set fraud_limits = cast(:document as jsonb) where id = :contest")
 _VERSIONS: Final = text("select * from fraud_limits where contest_id = :contest order by version desc limit 50")
 _REPLAY: Final = text(
@@ -147,6 +156,7 @@ class LimitsView(ApiModel):
 
     limits: Limits
     version: int = Field(description="0: those of every contest.")
+    by_two: bool = Field(description="A second person agrees to each change, as votes of the contest count.")
     versions: list[LimitsVersion]
 
 
@@ -199,37 +209,58 @@ class Fraud:
         """The limits and their versions."""
         async with scoped(self._engine, scope) as connection:
             contest = await _contest(connection, slug, scope)
-            found = await self._limits(connection, contest)
+            found, counts = await self._limits(connection, contest)
             versions = (await connection.execute(_VERSIONS, {"contest": contest})).all()
         own = {name: value for name, value in found.document().items() if name != "version"}
         return LimitsView(
             limits=Limits.model_validate({**own, "decide_hours": max(1, found.decide_hours)}),
             version=found.version,
+            by_two=counts,
             versions=[read_row(LimitsVersion, row) for row in versions],
         )
 
     async def set_limits(self, slug: str, limits: Limits, scope: Scope, person: str, reason: str) -> None:
-        """Give a contest limits of its own, as a new version."""
+        """Give a contest limits of its own, as a new version; one whose votes count has them changed by two persons
+        (`Act.FRAUD_LIMITS`)."""
         why = reasoned(reason)
         async with scoped(self._engine, scope) as connection:
             contest = await _contest(connection, slug, scope, public=True)
-            before = await self._limits(connection, contest)
-            document = limits.model_dump() | {"version": before.version + 1}
-            kept = FraudLimits(**document)
-            if kept.document() | {"version": 0} == before.document() | {"version": 0}:
-                raise ActRefused(Why.IMPOSSIBLE, "these are the limits already")
-            row = {"contest_id": contest, "version": kept.version, "document": document, "reason": why}
-            await connection.execute(insert(fraud_limits).values(**row, made_by=named(person)))
-            changed = {name: value for name, value in document.items() if value != before.document()[name]}
-            await connection.execute(_SET_LIMITS, {"contest": contest, "document": orjson.dumps(document).decode()})
-            detail = {"version": kept.version, "changed": changed, "reason": why}
-            await note(connection, actor=person, act="fraud.limits", subject=slug, detail=detail, contest=contest)
+            await connection.execute(_LOCK, {"slug": slug})
+            before, counts = await self._limits(connection, contest)
+            if counts:
+                raise ActRefused(Why.IMPOSSIBLE, "votes of this contest count: two persons change its limits")
+            await _write(connection, contest, slug, _changed(before, limits), before, named(person), why)
+
+    async def preview(self, connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
+        """Which limits a request would change, and what they are. Raises ActRefused."""
+        contest = await _contest(connection, request.subject, None, public=True)
+        before, _ = await self._limits(connection, contest)
+        after = _changed(before, _read_limits(request.params))
+        pairs = ((name, getattr(before, name), getattr(after, name)) for name in Limits.model_fields)
+        changed = [{"limit": name, "before": was, "after": will} for name, was, will in pairs if was != will]
+        return {"contest": request.subject, "limits_version": before.version, "limits": changed}
+
+    async def carry_out(self, request: StaffRequest) -> Executed:
+        """Set the limits that two persons agreed to, once. Raises ActRefused where others were set since."""
+        return Executed(await carry_out_once(self._engine, request, self._set))
+
+    async def _set(self, connection: AsyncConnection, request: StaffRequest) -> str:
+        slug = request.subject
+        contest = await _contest(connection, slug, None, public=True)
+        await connection.execute(_LOCK, {"slug": slug})
+        before, _ = await self._limits(connection, contest)
+        if before.version != request.preview["limits_version"]:
+            raise ActRefused(Why.IMPOSSIBLE, "the limits were changed since this was asked for: ask again")
+        after = _changed(before, _read_limits(request.params))
+        people = {"approved_by": request.decided_by}
+        await _write(connection, contest, slug, after, before, request.requested_by, request.reason, **people)
+        return f"version {after.version} of the limits holds from now on"
 
     async def what_if(self, slug: str, limits: Limits, since: datetime, scope: Scope) -> Replayed:
         """What the rules would have found in the hour that began then."""
         if since.year not in _YEARS:
             raise ActRefused(Why.IMPOSSIBLE, "no vote was sold in that year")
-        tried = FraudLimits(**{name: getattr(limits, name) for name in Limits.model_fields})
+        tried = FraudLimits(**{name: getattr(limits, name) for name in LIMITS})
         async with scoped(self._engine, scope) as connection:
             contest = await _contest(connection, slug, scope)
             asked = {"contest": contest, "since": since, "until": since + WINDOW, "large_votes": tried.large_votes}
@@ -290,8 +321,10 @@ class Fraud:
             raise ActRefused(Why.IMPOSSIBLE, f"{subject!r} is no number of this country and no internet address")
         return "number", self._vault.index(number.e164), mask(number.e164)
 
-    async def _limits(self, connection: AsyncConnection, contest: UUID) -> FraudLimits:
-        return read_limits((await connection.execute(_LIMITS, {"contest": contest})).scalar_one(), self._defaults)
+    async def _limits(self, connection: AsyncConnection, contest: UUID) -> tuple[FraudLimits, bool]:
+        """The limits now, and whether votes count by them."""
+        row = (await connection.execute(_LIMITS, {"contest": contest})).one()
+        return read_limits(row.fraud_limits, self._defaults), row.counts
 
     def _suspect(self, row: Row[Any]) -> Suspect:
         payer = masked_number(self._vault, row.payer_cipher, payer_place(row.reference))
@@ -299,6 +332,41 @@ class Fraud:
 
 
 FRAUD: web.AppKey[Fraud] = web.AppKey("fraud", Fraud)
+
+
+def _read_limits(params: Mapping[str, Any]) -> Limits:
+    """All limits, as a request names them. Raises ActRefused."""
+    try:
+        return Limits.model_validate({name: params[name] for name in LIMITS})
+    except (KeyError, ValidationError):
+        raise ActRefused(Why.IMPOSSIBLE, "each limit is a whole number within its bounds") from None
+
+
+def _changed(before: FraudLimits, limits: Limits) -> FraudLimits:
+    """The next version. Raises ActRefused where nothing would change."""
+    after = FraudLimits(**limits.model_dump(), version=before.version + 1)
+    if replace(after, version=before.version) == before:
+        raise ActRefused(Why.IMPOSSIBLE, "these are the limits already")
+    return after
+
+
+async def _write(
+    connection: AsyncConnection,
+    contest: UUID,
+    slug: str,
+    after: FraudLimits,
+    before: FraudLimits,
+    person: str,
+    reason: str,
+    **people: str | None,
+) -> None:
+    document = after.document()
+    row = {"contest_id": contest, "version": after.version, "document": document, "reason": reason}
+    await connection.execute(insert(fraud_limits).values(**row, made_by=person))
+    await connection.execute(_SET_LIMITS, {"contest": contest, "document": orjson.dumps(document).decode()})
+    changed = {name: value for name, value in document.items() if value != before.document()[name]}
+    detail = {"version": after.version, "changed": changed, "reason": reason, **people}
+    await note(connection, actor=person, act="fraud.limits", subject=slug, detail=detail, contest=contest)
 
 
 def _address(typed: str) -> str | None:

@@ -72,6 +72,9 @@ class FraudLimits:
         return asdict(self)
 
 
+LIMITS: Final = tuple(field.name for field in fields(FraudLimits) if field.name != "version")
+"""The names of what a person may set."""
+
 FRAUD_OFF: Final = FraudLimits(**{field.name: 0 for field in fields(FraudLimits)})
 """No rule speaks: for load tests."""
 

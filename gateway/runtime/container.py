@@ -23,6 +23,7 @@ from admin.access.store import StaffAccounts
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.candidates.telling import Telling
+from admin.fraud.store import Fraud
 from admin.mail.store import Mails
 from admin.people.factor_resets import FactorResets
 from admin.people.keep_organisers import Organisers
@@ -176,6 +177,11 @@ class Container(Connections):
         return Differences(self.engine)
 
     @cached_property
+    def fraud(self) -> Fraud:
+        """What the fraud rules found, and their limits."""
+        return Fraud(self.engine, self.vault, self.settings.fraud)
+
+    @cached_property
     def acts(self) -> StaffActs:
         """What staff ask for and decide about."""
         requests = StaffRequests(
@@ -187,6 +193,7 @@ class Container(Connections):
                 Act.RECONCILE: freeze_decision,
                 Act.UNDO_IMPORT: freeze_undo,
                 Act.FEES: preview_fees,
+                Act.FRAUD_LIMITS: self.fraud.preview,
             },
             self.rights,
         )
@@ -196,6 +203,7 @@ class Container(Connections):
             Act.BENEFICIARY: self.beneficiaries.confirm,
             Act.RECONCILE: Decisions(self.engine).decide,
             Act.FEES: FeeActs(self.engine, self.organisers.tell_fees).carry_out,
+            Act.FRAUD_LIMITS: self.fraud.carry_out,
             Act.UNDO_IMPORT: UndoImport(self.engine, lambda account: self.reconciler.compare_again(account)).undo,
         }
         return StaffActs(requests, executors, self.doorbell, temporary=TEMPORARY)

@@ -31,7 +31,6 @@ from admin.exports.month import Months
 from admin.exports.notes import ExportNotes
 from admin.exports.result import Results
 from admin.figures.store import Figures
-from admin.fraud.store import Fraud
 from admin.orders.listed import ListedOrders
 from admin.orders.store import StaffOrders
 from admin.services import Payments
@@ -159,7 +158,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         exports=ExportNotes(container.engine),
         months=Months(container.engine),
         results=Results(container.engine),
-        fraud=Fraud(container.engine, container.vault, container.settings.fraud),
+        fraud=container.fraud,
     )
 
 

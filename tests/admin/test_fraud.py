@@ -3,9 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from admin.access.rules import Role
+from admin.fraud.store import FRAUD, Limits
 from gateway.orders.fraud import FraudLimits
 from gateway.orders.rules import PlacedOrder, Refusal
+from payments.requests import ActRefused
 from payments.settlement.settle import Settlement
 from tests.admin.acting import AWA, REASON, YAO
 from tests.admin.acting import office as office
@@ -81,17 +85,44 @@ async def test_limits_are_tried_on_a_past_hour_and_set_as_a_version(office: Offi
         assert answer.status == 200
     async with awa.get(f"{PAGE}/limits", params={"gap_seconds": "x", "since": since[:16]}) as answer:
         assert answer.status == 422
+    # Votes count by them: two persons change them, on every way.
+    assert view["byTwo"] is True
     changed = {**typed, "gap_seconds": "0", "reason": REASON}
     status, shown = await office.form(awa, f"{PAGE}/entries", f"{PAGE}/limits", **changed)
-    assert (status, REASON in shown) == (200, True)
-    assert await rig.one("select fraud_limits->>'gap_seconds' from contests where slug = 'star'") == "0"
-    # They hold from then on; the same again is no change, and a bound is a bound.
-    status, _ = await office.form(awa, f"{PAGE}/entries", f"{PAGE}/limits", **changed)
-    assert status == 409
+    assert (status, "Secondes entre deux votes" in shown) == (200, True)
+    async with awa.put(f"{API}/limits", json={"limits": {**lax, "webVotes": 9}, "reason": REASON}) as answer:
+        assert (answer.status, (await answer.json())["act"]) == (201, "fraud_limits")
     async with awa.put(f"{API}/limits", json={"limits": {**lax, "webVotes": 151}, "reason": REASON}) as answer:
         assert answer.status == 422
+    wanted = {"act": "fraud_limits", "subject": "star", "reason": REASON}
+    for params in ({}, {"gap_seconds": 0}, {**{name: 1 for name in typed}, "web_votes": 151}):
+        async with awa.post("/api/admin/requests", json={**wanted, "params": params}) as answer:
+            assert answer.status == 409, params
+    with pytest.raises(ActRefused, match="two persons"):
+        await office.app[FRAUD].set_limits("star", Limits(gap_seconds=0), None, AWA, REASON)
+    assert await rig.one("select fraud_limits from contests where slug = 'star'") == {}
+    yao = await office.signed_in(YAO)
+    first, second = await rig.rows("select id, preview from staff_requests order by requested_at")
+    assert first.preview["limits"] == [{"limit": "gap_seconds", "before": 5, "after": 0}]
+    for client, one, expected in ((awa, first, 403), (yao, first, 200), (yao, second, 200)):
+        status, shown = await office.form(client, f"/admin/requests/{one.id}", decision="approve")
+        assert status == expected
+    assert "changed since" in shown
+    assert await rig.one("select fraud_limits->>'gap_seconds' from contests where slug = 'star'") == "0"
+    assert await rig.one("select made_by from fraud_limits") == AWA
+    (noted,) = await office.audit("fraud.limits")
+    assert noted.detail["approved_by"] == YAO
+    # They hold from then on. Once nothing is counted any more, one person is enough.
     await rig.counted()
-    assert len(await office.audit("fraud.limits")) == 1
+    await rig.change(
+        "update contests set opens_at = opens_at - interval '9 days', closes_at = now() - interval '1 day'"
+    )
+    back = {**typed, "reason": REASON}
+    status, shown = await office.form(awa, f"{PAGE}/entries", f"{PAGE}/limits", **back)
+    assert (status, REASON in shown) == (200, True)
+    status, _ = await office.form(awa, f"{PAGE}/entries", f"{PAGE}/limits", **back)
+    assert status == 409
+    assert await rig.one("select max(version) from fraud_limits") == 2
 
 
 async def form_of(client: Any) -> list[tuple[str, object]]:
