@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -167,16 +167,17 @@ def audit_money(as_json: AsJson = False) -> None:
     """Check that votes counted and money collected agree, for every contest. Exit status 1 when they do not."""
     from gateway.runtime import operations
 
-    found = asyncio.run(operations.audit_money(running_settings()))
-    if as_json:
-        print_json(dict(found))
-    else:
-        for name, rows in found:
-            print(f"{'BROKEN' if rows else 'holds ':<7} {name}")
+    def progress(name: str, rows: list[dict[str, Any]]) -> None:
+        if not as_json:
+            print(f"{'BROKEN' if rows else 'holds ':<7} {name}", flush=True)
             for row in rows[:ROWS_SHOWN]:
                 print(f"        {row}")
             if len(rows) > ROWS_SHOWN:
                 print(f"        and {len(rows) - ROWS_SHOWN} more")
+
+    found = asyncio.run(operations.audit_money(running_settings(), progress))
+    if as_json:
+        print_json(dict(found))
     raise typer.Exit(FAILED if any(rows for _, rows in found) else 0)
 
 

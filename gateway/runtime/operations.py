@@ -127,10 +127,13 @@ async def make_partitions(settings: Settings, months: int) -> list[str]:
         return list(rows.scalars())
 
 
-async def audit_money(settings: Settings) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Every invariant of money and votes with the rows that break it."""
+async def audit_money(
+    settings: Settings, progress: Callable[[str, list[dict[str, Any]]], None] = lambda *_: None
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Every invariant of money and votes with the rows that break it. `progress`: called with each of them as it was
+    checked."""
     async with Container(settings, name="spotlight audit", statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
-        return await money_audit.audit_money(container.engine)
+        return await money_audit.audit_money(container.engine, progress)
 
 
 async def rebuild_rollups(settings: Settings, progress: Callable[[str, int, int], None]) -> int:
