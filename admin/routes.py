@@ -26,12 +26,13 @@ from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
 from admin.exports import files as export_files
 from admin.exports import months as export_months
+from admin.exports import prepared as prepared_exports
 from admin.exports import results as export_results
 from admin.exports.month import Months
 from admin.exports.months import MONTHS
-from admin.exports.notes import EXPORTS, ExportNotes
 from admin.exports.result import Results
 from admin.exports.results import RESULTS
+from admin.exports.store import EXPORTS, Exports
 from admin.figures import charts, summary
 from admin.figures.live import LIVE, Live
 from admin.figures.store import FIGURES, Figures
@@ -85,7 +86,7 @@ def setup(
     audits: Audits,
     figures: Figures,
     listed: ListedOrders,
-    exports: ExportNotes,
+    exports: Exports,
     months: Months,
     fraud: Fraud,
     results: Results,
@@ -121,6 +122,7 @@ def setup(
         export_files,
         export_months,
         export_results,
+        prepared_exports,
         tickets,
         approvals_api,
         approvals_pages,

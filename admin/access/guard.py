@@ -5,6 +5,7 @@ browser through `/api/auth/continue`, which knows the refresh token, and back, w
 """
 
 import functools
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -451,6 +452,7 @@ def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) ->
         "money_of": Money,
         **values,
         "me": me,
+        "new_key": new_key,
         "form_token": "" if me is None else request.app[ACCESS].tokens.form(me.session),
         "closed": me is not None and _is_closed(getattr(request.match_info.handler, DECLARED, None), me),
         "here": request.path,
@@ -474,6 +476,11 @@ def place_in_menu(path: str) -> str:
     known = (address for pages in MENU.values() for address, _, _ in pages if address != HOME)
     under = (address for address in known if path == address or path.startswith(f"{address}/"))
     return next(under, HOME if path == HOME else "")
+
+
+def new_key() -> str:
+    """For a form that, sent twice, asks once."""
+    return secrets.token_urlsafe(12)
 
 
 def menu_of(rights: frozenset[Right]) -> dict[str, list[tuple[str, str]]]:

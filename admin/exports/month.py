@@ -87,6 +87,12 @@ class Months:
         self._engine = engine
         self._figures = Figures(engine)
 
+    async def orders(self, contest: Contest, scope: Scope, first: date) -> int:
+        """How many orders a month has."""
+        since, until = span_of(first, contest.time_zone)
+        found = await self._figures.totals(scope, [contest.id], since, until, ["all"])
+        return found["all"].get("", Sums()).orders
+
     async def read(self, contest: Contest, scope: Scope, first: date) -> Month:
         """A month of a contest."""
         zone, (since, until) = contest.time_zone, span_of(first, contest.time_zone)

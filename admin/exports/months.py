@@ -9,9 +9,10 @@ from pydantic import Field
 
 from admin.access.guard import Me, page, say
 from admin.contests.api import ContestPath
-from admin.exports.files import API, PAGE, XLSX_TYPE, Nothing, file_at, whole_file, written_for
+from admin.exports.files import API, PAGE, XLSX_TYPE, Nothing, file_at, is_long, to_prepared, whole_file, written_for
 from admin.exports.month import Months, read_month
 from admin.orders.listed import LISTED
+from gateway.contests.contest import Contest
 from payments.requests import ActRefused, Right, Why
 
 _FILE: Final = "month-{month}.xlsx"
@@ -24,10 +25,9 @@ class MonthPath(ContestPath):
     month: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$", description="Like 2026-11, by the clocks of the contest.")
 
 
-async def _month(request: web.Request, me: Me, slug: str, first: date) -> web.StreamResponse:
+async def _month(request: web.Request, me: Me, contest: Contest, first: date) -> web.StreamResponse:
     from admin.exports.workbook import workbook  # a tenth of a second, for few processes
 
-    contest = await request.app[LISTED].contest(slug, me.scope)
     month = await request.app[MONTHS].read(contest, me.scope, first)
     by = written_for(request, contest)
     # Drawing takes long enough to be felt by voters.
@@ -39,18 +39,20 @@ async def _by_api(request: web.Request, me: Me, path: MonthPath, _: Nothing) -> 
     first = read_month(path.month)
     if first is None:
         raise ActRefused(Why.UNKNOWN, f"there is no month {path.month!r}")
-    return await _month(request, me, path.slug, first)
+    contest = await request.app[LISTED].contest(path.slug, me.scope)
+    return await _month(request, me, contest, first)
 
 
 @page(Right.READ_MONEY)
 async def month_page(request: web.Request, me: Me) -> web.StreamResponse:
-    """The month of a contest as a workbook. 404."""
+    """The month of a contest as a workbook; one of many orders in the background. 404."""
     first = read_month(request.match_info["month"])
-    return (
-        say(request, 404, "unreadable", me)
-        if first is None
-        else await _month(request, me, request.match_info["slug"], first)
-    )
+    if first is None:
+        return say(request, 404, "unreadable", me)
+    contest = await request.app[LISTED].contest(request.match_info["slug"], me.scope)
+    if is_long(request, me, await request.app[MONTHS].orders(contest, me.scope, first)):
+        return to_prepared(contest, f"month-{first:%Y-%m}")
+    return await _month(request, me, contest, first)
 
 
 def setup(app: web.Application) -> None:

@@ -46,6 +46,15 @@ from {{payments}} p cross join lateral (
 where p.contest_id = :contest{{of_payments}}{{behind_payment}}
 order by p.placed_at desc, p.vote_id desc limit :limit
 """
+# Without the other one where nothing of it is asked for.
+_COUNT_VOTES: Final = """select count(*) from (select from votes v{beside}
+  where v.contest_id = :contest{of_votes} limit cast(:limit as bigint)) counted"""
+_COUNT_PAYMENTS: Final = """select count(*) from (select from {payments} p{beside}
+  where p.contest_id = :contest{of_payments} limit cast(:limit as bigint)) counted"""
+_ITS_PAYMENT: Final = """ cross join lateral (
+    select from payments p where p.vote_id = v.id and p.placed_at = v.placed_at{of_payments} limit 1) p"""
+_ITS_VOTE: Final = """ cross join lateral (
+    select from votes v where v.id = p.vote_id and v.placed_at = p.placed_at{of_votes} limit 1) v"""
 # Few, and each half has an index of its own.
 _OPEN: Final = """(select * from payments where contest_id = :contest and status in ('created','sent','pending')
     union all select * from payments where contest_id = :contest and status = 'confirmed')"""
@@ -169,6 +178,12 @@ class ListedOrders:
         last = lines[-1] if len(rows) > part.limit else None
         return OrderLines(orders=lines, cursor=None if last is None else cursor_of(last.placed_at, last.vote_id))
 
+    async def count(self, contest: Contest, scope: Scope, wanted: OrderFilter, at_most: int | None = None) -> int:
+        """How many orders a filter leaves. `at_most`: no more are counted. Raises what `listed` raises."""
+        statement, values = _asked_how_many(contest, wanted, at_most)
+        async with scoped(self._engine, scope) as connection:
+            return int((await connection.execute(statement, values)).scalar_one())
+
     async def each(
         self, contest: Contest, scope: Scope, wanted: OrderFilter, *, whole: bool = False
     ) -> AsyncIterator[list[OrderLine]]:
@@ -213,11 +228,20 @@ class ListedOrders:
 LISTED: web.AppKey[ListedOrders] = web.AppKey("listed_orders", ListedOrders)
 
 
-def _asked(contest: Contest, part: Part) -> tuple[TextClause, dict[str, Any]]:
-    """The statement for exactly what is asked for, so that its index is found. Raises ActRefused."""
-    wanted, columns = part.filter, _NOW if part.filter.as_of is None else _THEN
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A filter as the clauses of a statement and what they compare with."""
+
+    values: dict[str, Any]
+    of_votes: str
+    of_payments: str
+    payments: str
+
+
+def _read(contest: Contest, wanted: OrderFilter) -> _Asked:
+    """Raises ActRefused."""
     named = {name: value for name in (*_OF_VOTES, *_OF_PAYMENTS) if (value := getattr(wanted, name)) is not None}
-    values: dict[str, Any] = {"contest": contest.id, "limit": part.limit + 1, **named}
+    values: dict[str, Any] = {"contest": contest.id, **named}
     if wanted.candidate is not None:
         person = contest.candidate(wanted.candidate)
         if person is None:
@@ -229,6 +253,19 @@ def _asked(contest: Contest, part: Part) -> tuple[TextClause, dict[str, Any]]:
         # As constants: partial indexes are found by what a statement says, not by what it is given.
         words = ", ".join(f"'{status.value}'" for status in STATUSES[wanted.state])
         of_payments.append(f"p.status in ({words})")
+    return _Asked(
+        values,
+        of_votes="".join(f" and {clause}" for clause in of_votes),
+        of_payments="".join(f" and {clause}" for clause in of_payments),
+        payments=_OPEN if wanted.state is OrderState.OPEN else "payments",
+    )
+
+
+def _asked(contest: Contest, part: Part) -> tuple[TextClause, dict[str, Any]]:
+    """The statement for exactly what is asked for, so that its index is found. Raises ActRefused."""
+    wanted, columns = part.filter, _NOW if part.filter.as_of is None else _THEN
+    asked = _read(contest, wanted)
+    values = asked.values | {"limit": part.limit + 1}
     behind = {"behind_vote": "", "behind_payment": ""}
     if part.cursor is not None:
         values["behind_at"], values["behind_id"] = read_cursor(part.cursor)
@@ -237,17 +274,30 @@ def _asked(contest: Contest, part: Part) -> tuple[TextClause, dict[str, Any]]:
             "behind_payment": " and (p.placed_at, p.vote_id) < (:behind_at, :behind_id)",
         }
     statement = (_BY_PAYMENTS if _by_payments(wanted) else _BY_VOTES).format(
-        **columns,
-        **behind,
-        of_votes="".join(f" and {clause}" for clause in of_votes),
-        of_payments="".join(f" and {clause}" for clause in of_payments),
-        payments=_OPEN if wanted.state is OrderState.OPEN else "payments",
+        **columns, **behind, of_votes=asked.of_votes, of_payments=asked.of_payments, payments=asked.payments
     )
     return text(statement), values
+
+
+def _asked_how_many(contest: Contest, wanted: OrderFilter, at_most: int | None) -> tuple[TextClause, dict[str, Any]]:
+    """The same for their number."""
+    asked = _read(contest, wanted)
+    if _by_payments(wanted):
+        counted, beside = _COUNT_PAYMENTS, _ITS_VOTE if _names(wanted, *_NARROW) else ""
+    else:
+        counted, beside = _COUNT_VOTES, _ITS_PAYMENT if _names(wanted, "state", "wallet") else ""
+    of = {"of_votes": asked.of_votes, "of_payments": asked.of_payments}
+    statement = counted.format(beside=beside.format(**of), payments=asked.payments, **of)
+    return text(statement), asked.values | {"limit": at_most}
+
+
+def _names(wanted: OrderFilter, *names: str) -> bool:
+    """Whether a filter asks for any of these."""
+    return any(getattr(wanted, name) is not None for name in names)
 
 
 def _by_payments(wanted: OrderFilter) -> bool:
     """Whether fewer rows are read in the order of payments."""
     if wanted.state not in (None, OrderState.COUNTED):
         return True
-    return wanted.wallet is not None and all(getattr(wanted, name) is None for name in _NARROW)
+    return wanted.wallet is not None and not _names(wanted, *_NARROW)

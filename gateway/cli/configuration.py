@@ -20,7 +20,7 @@ from gateway.runtime.settings import Settings, SettingsError, environment, load_
 
 _PACKAGES: Final = (channels.ussd.aggregators, channels.sms.carriers, payments.providers)
 # What is set for companies that are no provider, aggregator or carrier.
-_OTHERS: Final = frozenset({"CLOUDINARY_", "S3_", "TELEGRAM_"})
+_OTHERS: Final = frozenset({"CLOUDINARY_", "EXPORTS_S3_", "S3_", "TELEGRAM_"})
 _SECRET: Final = re.compile("KEY|SECRET|PASSWORD|TOKEN|PIN|CIPHER")
 
 

@@ -23,8 +23,11 @@ from admin.access.store import StaffAccounts
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.candidates.telling import Telling
+from admin.exports.month import Months
+from admin.exports.store import Exports
 from admin.fraud.store import Fraud
 from admin.mail.store import Mails
+from admin.orders.listed import ListedOrders
 from admin.people.factor_resets import FactorResets
 from admin.people.keep_organisers import Organisers
 from admin.people.resets import Resets
@@ -44,7 +47,7 @@ from gateway.runtime.accounts import (
 )
 from gateway.runtime.connections import TEMPORARY, Connections, utc_now
 from gateway.runtime.deployment import Environment
-from gateway.runtime.pictures import build_pictures
+from gateway.runtime.pictures import build_files, build_pictures
 from gateway.runtime.settings import Settings
 from gateway.storage.pictures import Pictures
 from leaderboard.scores import ScoreFeed, Scores, publish_scores
@@ -129,6 +132,9 @@ class Container(Connections):
     voids = made(lambda own: Voids(own.engine))
     book = made(lambda own: Book(own.engine))
     places = made(lambda own: MoneyPlaces(own.engine, own.vault))
+    listed = made(lambda own: ListedOrders(own.engine, own.vault))
+    months = made(lambda own: Months(own.engine))
+    exports = made(lambda own: Exports(own.engine, build_files(own.settings), own.doorbell))
     payouts = made(lambda own: PayoutActs(own.engine, own._pays_from_float, own.doorbell))
 
     # Photos of candidates: where they are kept, and what makes them.

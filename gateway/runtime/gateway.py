@@ -27,11 +27,8 @@ from admin.access.tokens import Tokens
 from admin.audit.store import Audits
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
-from admin.exports.month import Months
-from admin.exports.notes import ExportNotes
 from admin.exports.result import Results
 from admin.figures.store import Figures
-from admin.orders.listed import ListedOrders
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.session_store import SESSIONS
@@ -154,9 +151,9 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         videos=container.videos,
         audits=Audits(container.engine, container.vault),
         figures=Figures(container.engine),
-        listed=ListedOrders(container.engine, container.vault),
-        exports=ExportNotes(container.engine),
-        months=Months(container.engine),
+        listed=container.listed,
+        exports=container.exports,
+        months=container.months,
         results=Results(container.engine),
         fraud=container.fraud,
     )

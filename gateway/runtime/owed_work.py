@@ -55,6 +55,7 @@ union all select 'payouts', min(o.next_try_at) from payouts o join organisers g 
   where o.status in ('due','sent') and o.next_try_at <= now()
     and (o.status = 'sent' or g.state not in ({states_without(Deed.BE_PAID)}))
 union all select 'videos', min(ask_at) from video_uploads where ask_at <= now()
+union all select 'exports', min(try_at) from exports where try_at <= now()
 union all select 'staff_acts', min(decided_at) from staff_requests where status = 'approved'
 union all select 'mails', min(next_try_at) from mails where status = 'due' and next_try_at <= now()
 union all select 'nudges', min(reached_at) + make_interval(secs => :remind_after) from unfinished_dialogues
@@ -86,6 +87,7 @@ FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.PAYOUTS: (),
     Work.MAILS: (),
     Work.VIDEOS: (),
+    Work.EXPORTS: (),
     Work.STAFF_ACTS: (Work.REFUND, Work.CALLBACKS, Work.TEXTS_OUT),
 }
 

@@ -1,8 +1,9 @@
-"""Where pictures are kept, as `SPOTLIGHT_PICTURES` says."""
+"""Where pictures are kept, as `SPOTLIGHT_PICTURES` says, and files of staff, as `SPOTLIGHT_EXPORTS` says."""
 
 from gateway.runtime.accounts import read_cloudinary, read_given
 from gateway.runtime.settings import Settings, SettingsError, adapter_settings
 from gateway.storage.cloudinary_pictures import CloudinaryAccount, CloudinaryPictures
+from gateway.storage.files import Files, FolderFiles
 from gateway.storage.kept_pictures import KeptPictures
 from gateway.storage.pictures import FolderPictures, Pictures
 
@@ -18,6 +19,16 @@ def build_pictures(settings: Settings) -> Pictures:
         case "cloudinary":
             return CloudinaryPictures(_cloudinary_account(settings))
     return FolderPictures(settings.data_dir / "pictures")
+
+
+def build_files(settings: Settings) -> Files:
+    """The store of this installation. SettingsError."""
+    if settings.exports == "s3":
+        from gateway.storage.bucket_files import BucketFiles  # as there
+        from gateway.storage.bucket_pictures import BucketSettings
+
+        return BucketFiles(read_given("exports_s3", adapter_settings("exports_s3"), BucketSettings))
+    return FolderFiles(settings.data_dir / "exports")
 
 
 def _cloudinary_account(settings: Settings) -> CloudinaryAccount:

@@ -4,11 +4,12 @@ import gc
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.exports.make import Maker
 from admin.mail.send import Mailing
 from admin.mail.words import write
 from channels.messages.carrier import MessageSender
@@ -24,6 +25,7 @@ from channels.telegram.settings import TelegramSettings
 from channels.telegram.store import TelegramStore
 from channels.telegram.texts import write as write_in_chat
 from gateway.contests.directory import ContestDirectory
+from gateway.http.pages import Pages
 from gateway.orders.routing import Kind
 from gateway.orders.store import Orders
 from gateway.runtime.accounts import build_carriers, counted_on, rails_of, read_given, text_routes
@@ -184,6 +186,7 @@ class ProcessContainer(Container):
             Work.REMINDERS: self.unfinished.remind,
             Work.MAILS: Mailing(self.mails, self.settings.mail_server, write).send_due,
             Work.VIDEOS: self.videos.step,
+            Work.EXPORTS: self._begin_exports,
             Work.STAFF_ACTS: self.acts.run_approved,
         }
 
@@ -195,6 +198,27 @@ class ProcessContainer(Container):
             "purge": (600.0, self._purge.start),
             "languages": (5.0, self.languages.copy),
         }
+
+    @cached_property
+    def reports(self) -> Container:
+        """What reads for long, on connections of its own."""
+        office = Container(
+            self.settings, name=process_name("reports"), pool_size=2, statement_timeout_ms=PAGE_TIMEOUT_MS
+        )
+        office.vault, office.doorbell = self.vault, self.doorbell
+        return self._closed_later(office)
+
+    @cached_property
+    def exporting(self) -> "Sweep":
+        """Making exports."""
+        own = self.reports
+        maker = Maker(own.exports, own.listed, own.book, own.months, pages_of_staff)
+        return self._closed_later(Sweep("exports", maker.make_due))
+
+    async def _begin_exports(self) -> int:
+        """Have exports made beside other work, which does not wait for them: a long one takes minutes."""
+        await self.exporting.start()
+        return 0
 
     async def keep_sweeping(self) -> None:
         """Find owed work and do the chores, until cancelled."""
@@ -255,6 +279,11 @@ class WorkerContainer(ProcessContainer):
         """The search for videos that no row names."""
         return self._closed_later(Sweep("video_sweep", self.videos.sweep))
 
+    @cached_property
+    def export_sweep(self) -> "Sweep":
+        """The search for files of exports that nobody may open any more."""
+        return self._closed_later(Sweep("export_sweep", self.reports.exports.clear))
+
     def chores(self) -> dict[str, Chore]:
         """Those of every process, and those of workers."""
         reversals = partial(sweep_reversals, reversals=self.reversals, providers=self.providers)
@@ -267,6 +296,7 @@ class WorkerContainer(ProcessContainer):
             "rollups": (1.0, self.rollups.start),
             "photos": (3600.0, self.photo_sweep.start),
             "videos": (86_400.0, self.video_sweep.start),
+            "exports": (600.0, self.export_sweep.start),
         }
 
     async def keep_beating(self) -> None:
@@ -307,6 +337,14 @@ class Sweep(Daily):
     async def run(self) -> None:
         """Do it once."""
         await self._work()
+
+
+@cache
+def pages_of_staff() -> Pages:
+    """The words of the back office."""
+    pages = Pages()
+    pages.add("admin")
+    return pages
 
 
 def process_name(role: str) -> str:

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     sandbox_port: Annotated[int, Field(ge=1, le=65_535)] = Field(8081, alias="SPOTLIGHT_SANDBOX_PORT")
     data_dir: Path = Field(Path(".spotlight"), alias="SPOTLIGHT_DATA_DIR")
     pictures: Literal["folder", "s3", "cloudinary"] = Field("folder", alias="SPOTLIGHT_PICTURES")
+    exports: Literal["folder", "s3"] = Field("folder", alias="SPOTLIGHT_EXPORTS")
     secret_key: SecretStr = Field(alias="SPOTLIGHT_SECRET_KEY")
     vault_keys: SecretStr = Field(SecretStr(""), alias="SPOTLIGHT_VAULT_KEYS")
     public_url: str = Field("", alias="SPOTLIGHT_PUBLIC_URL")

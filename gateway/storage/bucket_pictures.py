@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from obstore.store import S3Config
 
 # Of a bucket that is not there, too.
-_FAILURES: Final = (BaseError, FileNotFoundError)
+FAILURES: Final = (BaseError, FileNotFoundError)
 _TRIES: Final = 2
 _SECONDS: Final = "15s"
 
 
 class BucketSettings(BaseModel):
-    """`S3_*`.
+    """`S3_*`, and `EXPORTS_S3_*`.
 
     `bucket` must be there. `base_url`: of a service that is not Amazon's. `prefix`: what all keys begin with. Without
     `access_key_id` and `secret_access_key`, those of the machine's own role are used.
@@ -37,24 +37,29 @@ class BucketSettings(BaseModel):
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9/_-]*$")] = ""
 
 
+def open_bucket(settings: BucketSettings) -> S3Store:
+    """The bucket, below the prefix. It connects with its first call."""
+    given: S3Config = {"region": settings.region}
+    if settings.base_url is not None:
+        given["endpoint"] = settings.base_url
+    if settings.access_key_id is not None and settings.secret_access_key is not None:
+        given["access_key_id"] = settings.access_key_id
+        given["secret_access_key"] = settings.secret_access_key.get_secret_value()
+    plain = settings.base_url is not None and settings.base_url.startswith("http://")
+    return S3Store(
+        settings.bucket,
+        prefix=settings.prefix or None,
+        config=given,
+        client_options={"allow_http": plain, "timeout": _SECONDS},
+        retry_config={"max_retries": _TRIES},
+    )
+
+
 class BucketPictures:
     """Pictures as objects of one bucket."""
 
     def __init__(self, settings: BucketSettings) -> None:
-        given: S3Config = {"region": settings.region}
-        if settings.base_url is not None:
-            given["endpoint"] = settings.base_url
-        if settings.access_key_id is not None and settings.secret_access_key is not None:
-            given["access_key_id"] = settings.access_key_id
-            given["secret_access_key"] = settings.secret_access_key.get_secret_value()
-        plain = settings.base_url is not None and settings.base_url.startswith("http://")
-        self._store = S3Store(
-            settings.bucket,
-            prefix=settings.prefix or None,
-            config=given,
-            client_options={"allow_http": plain, "timeout": _SECONDS},
-            retry_config={"max_retries": _TRIES},
-        )
+        self._store = open_bucket(settings)
 
     def address(self, stem: str) -> str:
         """Ours."""
@@ -68,7 +73,7 @@ class BucketPictures:
         """Write the object."""
         try:
             await obstore.put_async(self._store, key, body, attributes={"Content-Type": CONTENT_TYPE})
-        except _FAILURES as error:
+        except FAILURES as error:
             raise _unavailable(error) from error
 
     async def get(self, key: str) -> bytes | None:
@@ -78,7 +83,7 @@ class BucketPictures:
             return bytes(await found.bytes_async())
         except FileNotFoundError:
             return None
-        except _FAILURES as error:
+        except FAILURES as error:
             raise _unavailable(error) from error
 
     async def delete(self, keys: Iterable[str]) -> None:
@@ -86,7 +91,7 @@ class BucketPictures:
         try:
             if named := list(keys):
                 await obstore.delete_async(self._store, named)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise _unavailable(error) from error
 
     async def held(self) -> AsyncIterator[Held]:
@@ -95,7 +100,7 @@ class BucketPictures:
             async for some in obstore.list(self._store):
                 for one in some:
                     yield Held(one["path"], one["last_modified"])
-        except _FAILURES as error:
+        except FAILURES as error:
             raise _unavailable(error) from error
 
     async def aclose(self) -> None:

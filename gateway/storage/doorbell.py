@@ -38,6 +38,7 @@ class Work(StrEnum):
     PAYOUTS = "payouts"
     MAILS = "mails"
     VIDEOS = "videos"
+    EXPORTS = "exports"
 
 
 class RqDoorbell:

@@ -31,8 +31,8 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Kept:
     """How many days it is kept for: `callbacks` whole months of them; `texts` in and out, with reports about them;
-    `updates` of chats, longer than Telegram repeats them; `sessions` of staff that are over, and dialogues that were
-    cut off."""
+    `updates` of chats, longer than Telegram repeats them; `sessions` of staff that are over, what
+    they exported, and dialogues that were cut off."""
 
     callbacks: int = 90
     texts: int = 90
@@ -87,6 +87,7 @@ _STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
     ("invitations", _oldest("invitations", "expires_at"), lambda kept: kept.sessions),
     ("password_resets", _oldest("password_resets", "expires_at"), lambda kept: kept.sessions),
     ("fraud_refusals", _oldest("fraud_refusals", "at"), lambda kept: kept.sessions),
+    ("exports", _oldest("exports", "asked_at", "and try_at is null"), lambda kept: kept.sessions),
     ("set_aside", _oldest("set_aside", "until"), lambda kept: kept.sessions),
     ("chosen_languages", _oldest("chosen_languages", "chosen_at"), lambda _: LANGUAGE_DAYS),
 )

@@ -143,6 +143,10 @@ _JOURNAL: Final = text(f"""
 select p.id, p.at, p.tx::text, c.slug as contest, p.provider, p.account, p.currency, p.amount_minor, p.memo
 from postings p left join contests c on c.id = p.contest_id where {_UNTIL} and {_OF} order by p.id
 """)
+_JOURNAL_LENGTH: Final = text(f"""
+select count(*) from (select from postings p left join contests c on c.id = p.contest_id where {_UNTIL} and {_OF}
+  limit cast(:limit as bigint)) counted
+""")
 _PLANS: Final = text("""
 select currency, method, valid_from, percent_bp, fixed_minor, minimum_minor, created_by from fee_plans
 where organiser_id = :organiser and created_at <= coalesce(cast(:at as timestamptz), 'infinity')
@@ -187,6 +191,14 @@ class Book:
             async with sized.stream(_JOURNAL, asked) as rows:
                 async for leg in rows:
                     yield csv_line(leg, separator)
+
+    async def journal_length(
+        self, scope: Scope, *, at: datetime | None = None, contest: str | None = None, at_most: int | None = None
+    ) -> int:
+        """How many legs the journal has. `at_most`: no more are counted."""
+        async with scoped(self._engine, scope) as connection:
+            asked = {"at": at, "limit": at_most, **await _asked(connection, contest, scope)}
+            return int((await connection.execute(_JOURNAL_LENGTH, asked)).scalar_one())
 
     async def fee_plans(self, organiser: str, scope: Scope, *, at: datetime | None = None) -> Sequence[DatedFeePlan]:
         """The fee plans of an organiser, by currency and latest first."""

@@ -31,7 +31,6 @@ from admin.audit.store import Audits
 from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.exports.month import Months
-from admin.exports.notes import ExportNotes
 from admin.exports.result import Results
 from admin.figures.live import Live
 from admin.figures.store import Figures
@@ -251,7 +250,7 @@ async def open_office(
         audits=Audits(rig.engine, rig.vault),
         figures=Figures(rig.engine),
         listed=ListedOrders(rig.engine, rig.vault),
-        exports=ExportNotes(rig.engine),
+        exports=container.exports,
         months=Months(rig.engine),
         live=Live(tick=0.05, life=0),
         results=Results(rig.engine),

@@ -63,7 +63,12 @@ ACTS_AT: Final = {"change|.*/decide": "approve", ".*/video": "approved"}
 SEARCHES: Final = {"/admin/search", "/api/admin/search"}
 FORMS_CLOSED: Final = '<fieldset class="closed" disabled>'
 # What there is once voting is over; before, 409.
-NOT_YET: Final = ("/exports/result.pdf", "/exports/certificate.pdf")
+NOT_YET: Final = (
+    "/exports/result.pdf",
+    "/exports/certificate.pdf",
+    "/exports/{export_id}/file",
+    "/exports/{exportId}/file",
+)
 NOBODY: Final = uuid4()
 WINDOW: Final = {"from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
 
@@ -243,6 +248,7 @@ NAMES: Final = (
     "statement_id",
     "number",
     "filter_id",
+    "export_id",
     "month",
 )
 UNKNOWN: Final = dict.fromkeys(NAMES, str(NOBODY)) | {
@@ -271,13 +277,14 @@ async def furnish(rig: MoneyRig, hire: Callable[..., Awaitable[str]]) -> tuple[d
     ticket = await open_ticket(rig, order)
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, AWA)
     void = await rig.acts.ask(Act.VOID_WINDOW, "star", WINDOW, REASON, AWA)
-    beneficiary, payout, statement, invitation = (uuid4() for _ in range(4))
+    beneficiary, payout, statement, invitation, export = (uuid4() for _ in range(5))
     made = {
         "id": beneficiary,
         "payout": payout,
         "contest": rig.contest.id,
         "demo": rig.contest.organiser_id,
         "invitation": invitation,
+        "export": export,
     }
     async with rig.engine.begin() as connection:
         for statement_text in (
@@ -289,6 +296,8 @@ async def furnish(rig: MoneyRig, hire: Callable[..., Awaitable[str]]) -> tuple[d
             " 'mtn_momo', 'XOF', 100, :id, 'manual', null)",
             "insert into invitations (id, organiser_id, link_hash, email, role, language, invited_by, expires_at)"
             " values (:invitation, :demo, '\\x00', 'salif@demo.test', 'moderator', 'fr', 'yao', now() + interval '1d')",
+            "insert into exports (id, contest_id, kind, asked_by, asked_key, language, by_platform, try_at) values"
+            " (:export, :contest, 'orders', 'manager@demo.test', '1', 'fr', false, now())",
             "insert into contests (id, organiser_id, slug, name, country, currency, price_minor, opens_at, closes_at,"
             " service_code, short_code, keyword) values (gen_random_uuid(), :demo, 'unseen', 'Unseen', 'CI', 'XOF',"
             " 100, now(), now() + interval '1 day', '', '', '')",
@@ -319,6 +328,7 @@ async def furnish(rig: MoneyRig, hire: Callable[..., Awaitable[str]]) -> tuple[d
         "statement_id": str(statement),
         "number": "1",
         "filter_id": str(uuid4()),
+        "export_id": str(export),
         "month": "2026-11",
     }
     refund = await rig.one("select reference from refunds")

@@ -43,6 +43,9 @@ grant insert, update (status, resolution, note, resolved_by, resolved_at, ledger
 grant insert, update (code, amount_minor, currency, status, effect, reversed_minor, fee_minor, closed_at, told_at)
   on disputes to spotlight_app
 
+grant insert, delete, update (state, tries, try_at, rows_done, rows_total, bytes, finished_at, expires_at)
+  on exports to spotlight_app
+
 grant insert, update (lifted_at, lifted_by) on fraud_entries to spotlight_app
 
 grant insert, delete, update (handled_at, outcome) on messages_in to spotlight_app

@@ -198,6 +198,31 @@ order_filters = table(
     UniqueConstraint("staff_id", "contest_id", "name"),
 )
 
+# As there. A file is made again until `tries`, each time under another key.
+exports = table(
+    "exports",
+    uuids("id", key=True),
+    uuids("contest_id"),
+    strings("kind", "asked_by", "asked_key", "language"),
+    strings("query", default=""),
+    strings("month", "reason", null=True),
+    flags("by_platform"),
+    timestamps("as_of", "try_at", "finished_at", "expires_at", null=True),
+    timestamps("asked_at", default="now()"),
+    strings("state", default="waiting"),
+    small_integers("tries", default="0"),
+    integers("rows_done", default="0"),
+    integers("rows_total", "bytes", null=True),
+    one_of("kind", "orders", "payments", "journal", "month"),
+    one_of("state", "waiting", "making", "ready", "failed", "cancelled"),
+    CheckConstraint("(state in ('waiting', 'making')) = (try_at is not null)", name="exports_due_while_unfinished"),
+    CheckConstraint("(state = 'ready') = (expires_at is not null)", name="exports_expire_once_ready"),
+    UniqueConstraint("contest_id", "asked_by", "asked_key"),
+    index("exports_of", "contest_id", "asked_at desc"),
+    index("exports_due", "try_at", where="try_at is not null"),
+    index("exports_old", "asked_at"),
+)
+
 audit_log = table(
     "audit_log",
     identity(),

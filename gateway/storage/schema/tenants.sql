@@ -43,6 +43,9 @@ select limit_to_organiser(named::regclass, 'organiser_id in (select id from orga
   and nullif(current_setting(''app.contest'', true), '''') is null')
   from unnest(array['beneficiaries', 'fee_plans', 'invitations', 'staff']) as named
 
+-- What the platform exported holds more than an organiser may see.
+select limit_to_organiser('exports', 'contest_id in (select id from contests) and not by_platform')
+
 select limit_to_organiser('audit_log', 'contest_id in (select id from contests)')
 
 -- What is about no contest is written, and not read.
@@ -76,7 +79,7 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
 -- What the pages of an organiser's staff read. Secrets of staff are not among it.
 grant select on account_health, audit_log, balance_days, balance_position, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
   candidates, contest_heads, contest_rules, contests, dialogue_steps, differences, dispute_events, disputes, evidence,
-  fee_plans, fraud_entries, fraud_findings, fraud_limits,
+  exports, fee_plans, fraud_entries, fraud_findings, fraud_limits,
   invitations, messages_out, order_keys, organisers,
   payment_events, payments, payout_events, payouts, postings, refund_events, refunds, rollup_hours, rollup_minutes,
   rollup_position, rounds, staff_requests, support_tickets,
@@ -110,6 +113,8 @@ create policy told on messages_out for insert to spotlight_tenant
 grant insert on messages_out to spotlight_tenant
 
 grant update on candidates, contests, support_tickets to spotlight_tenant
+
+grant insert, update (state, try_at, finished_at) on exports to spotlight_tenant
 
 grant insert, update (lifted_at, lifted_by) on fraud_entries to spotlight_tenant
 
