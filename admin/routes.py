@@ -36,7 +36,9 @@ from admin.exports.store import EXPORTS, Exports
 from admin.figures import charts, summary
 from admin.figures.live import LIVE, Live
 from admin.figures.store import FIGURES, Figures
+from admin.fraud import neighbours as fraud_neighbours
 from admin.fraud import review as fraud_review
+from admin.fraud.neighbours import NEIGHBOURS, NeighboursStore
 from admin.fraud.store import FRAUD, Fraud
 from admin.money import beneficiaries, bookkeeping, fees, ledger, payouts, reconciliation, refunds
 from admin.orders import api as orders_api
@@ -89,6 +91,7 @@ def setup(
     exports: Exports,
     months: Months,
     fraud: Fraud,
+    neighbours: NeighboursStore,
     results: Results,
     live: Live | None = None,
 ) -> None:
@@ -100,6 +103,7 @@ def setup(
     app[PHOTOS] = photos
     app[PEOPLE], app[ORGANISERS], app[RESETS] = people, kept_organisers, resets
     app[FACTOR_RESETS], app[FRAUD] = factor_resets, fraud
+    app[NEIGHBOURS] = neighbours
     app[VIDEOS], app[tally.AUDITS], app[FIGURES] = videos, audits, figures
     app[LISTED] = listed
     app[EXPORTS], app[MONTHS], app[RESULTS] = exports, months, results
@@ -137,6 +141,7 @@ def setup(
         contest_rounds,
         contest_rules,
         fraud_review,
+        fraud_neighbours,
         candidate_photos,
         people_pages,
         lost_factor,

@@ -41,20 +41,21 @@ _LISTED_MAX: Final = 200
 ENTRY_DAYS_MAX: Final = 365
 _YEARS: Final = range(2000, 2200)
 
-_SUSPECT: Final = f"""
+# The columns of a `Suspect`, of payment `p` with its vote.
+SUSPECT: Final = f"""
   p.reference, p.vote_id, p.placed_at, p.provider, coalesce(p.received_minor, p.amount_minor) as amount_minor,
   coalesce(p.received_currency, p.currency) as currency, p.payer_cipher, p.decide_by, p.status,
   k.code as candidate_code, k.name as candidate_name, v.quantity as votes, v.channel, {FINDINGS}"""
-_WITH_VOTE: Final = """join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
+WITH_VOTE: Final = """join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
   join candidates k on k.id = v.candidate_id"""
 _HELD: Final = text(f"""
-select {_SUSPECT} from payments p {_WITH_VOTE}
+select {SUSPECT} from payments p {WITH_VOTE}
 where p.status = 'held' and p.contest_id = :contest order by p.confirmed_at limit {_LISTED_MAX}
 """)
 _FLAGGED: Final = text(f"""
-select {_SUSPECT} from (
+select {SUSPECT} from (
   select reference, max(found_at) as found_at from fraud_findings where contest_id = :contest and verdict = 'flag'
-  group by 1 order by 2 desc limit {_LISTED_MAX}) f join payments p on p.reference = f.reference {_WITH_VOTE}
+  group by 1 order by 2 desc limit {_LISTED_MAX}) f join payments p on p.reference = f.reference {WITH_VOTE}
 where p.status <> 'held' order by f.found_at desc
 """)
 # `counts`: votes are sold or still counted, so that whoever changes a limit changes what counts.
@@ -92,7 +93,7 @@ where id = :id and contest_id = :contest and lifted_at is null returning shown, 
 
 
 class Suspect(ApiModel):
-    """A paid vote about which a rule spoke."""
+    """An order with what the rules found about it."""
 
     reference: UUID
     vote_id: UUID
@@ -203,7 +204,10 @@ class Fraud:
             asked = {"contest": await _contest(connection, slug, scope)}
             held = (await connection.execute(_HELD, asked)).all()
             flagged = (await connection.execute(_FLAGGED, asked)).all()
-        return Review(held=[self._suspect(row) for row in held], flagged=[self._suspect(row) for row in flagged])
+        return Review(
+            held=[suspect_of(self._vault, row) for row in held],
+            flagged=[suspect_of(self._vault, row) for row in flagged],
+        )
 
     async def limits(self, slug: str, scope: Scope) -> LimitsView:
         """The limits and their versions."""
@@ -326,9 +330,10 @@ class Fraud:
         row = (await connection.execute(_LIMITS, {"contest": contest})).one()
         return read_limits(row.fraud_limits, self._defaults), row.counts
 
-    def _suspect(self, row: Row[Any]) -> Suspect:
-        payer = masked_number(self._vault, row.payer_cipher, payer_place(row.reference))
-        return read_row(Suspect, row, payer=payer or "")
+
+def suspect_of(vault: Vault, row: Row[Any]) -> Suspect:
+    """A row of `SUSPECT`."""
+    return read_row(Suspect, row, payer=masked_number(vault, row.payer_cipher, payer_place(row.reference)) or "")
 
 
 FRAUD: web.AppKey[Fraud] = web.AppKey("fraud", Fraud)

@@ -29,6 +29,7 @@ from admin.candidates.store import Candidates
 from admin.contests.store import StaffContests
 from admin.exports.result import Results
 from admin.figures.store import Figures
+from admin.fraud.neighbours import NeighboursStore
 from admin.orders.store import StaffOrders
 from admin.services import Payments
 from channels.session_store import SESSIONS
@@ -156,6 +157,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         months=container.months,
         results=Results(container.engine),
         fraud=container.fraud,
+        neighbours=NeighboursStore(container.engine, container.vault),
     )
 
 

@@ -34,6 +34,7 @@ from admin.exports.month import Months
 from admin.exports.result import Results
 from admin.figures.live import Live
 from admin.figures.store import Figures
+from admin.fraud.neighbours import NeighboursStore
 from admin.fraud.store import Fraud
 from admin.mail.store import DueMail, Mails
 from admin.orders.listed import ListedOrders
@@ -255,6 +256,7 @@ async def open_office(
         live=Live(tick=0.05, life=0),
         results=Results(rig.engine),
         fraud=Fraud(rig.engine, rig.vault, FraudLimits()),
+        neighbours=NeighboursStore(rig.engine, rig.vault),
     )
     media.setup(app, container.pictures)
     openapi.setup(app)

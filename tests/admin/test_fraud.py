@@ -1,5 +1,6 @@
 """Suspicious votes reviewed: decided about together, limits tried and set, numbers and addresses listed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 from admin.access.rules import Role
 from admin.fraud.store import FRAUD, Limits
 from gateway.orders.fraud import FraudLimits
-from gateway.orders.rules import PlacedOrder, Refusal
+from gateway.orders.prompting import Orderer, OrdererKind
+from gateway.orders.rules import Channel, PlacedOrder, Refusal
+from gateway.values.msisdn import mask
 from payments.requests import ActRefused
 from payments.settlement.settle import Settlement
 from tests.admin.acting import AWA, REASON, YAO
 from tests.admin.acting import office as office
-from tests.admin.back_office import Office
+from tests.admin.back_office import Office, other_organiser
 
 PAGE, API = "/admin/contests/star/fraud", "/api/admin/contests/star/fraud"
 
@@ -158,3 +161,40 @@ async def test_numbers_and_addresses_are_listed_for_a_time_and_lifted(office: Of
     assert [line.act for line in await rig.rows("select act from audit_log where act like 'fraud%' order by id")] == [
         *("fraud.listed", "fraud.lifted", "fraud.listed")
     ]
+
+
+async def test_from_a_held_order_others_of_its_number_device_and_name_are_found(office: Office) -> None:
+    """Of its contest alone, whose staff alone see them; numbers are masked."""
+    rig = office.rig
+    orders = await burst(office, 2)
+    phone = Orderer(OrdererKind.DEVICE, "one phone", "203.0.113.7")
+    orders.append(await rig.placed(number="+2250501020377"))
+    for number in ("+2250577000001", "+2250577000002"):
+        asked = rig.vote_request(number=number, channel=Channel.WEB, typed=True)
+        made = await rig.place(replace(asked, orderer=phone))
+        assert isinstance(made, PlacedOrder)
+        orders.append(made)
+    card = "update payments set card_index = :c where reference = any(:r)"
+    await rig.change(card, c=b"card", r=[orders[0].payment_reference, orders[4].payment_reference])
+    manager = await office.signed_in(await office.hire("manager@demo.test", Role.MANAGER, "demo"))
+    async with manager.get(f"{API}/payments/{orders[1].payment_reference}") as answer:
+        found = await answer.json()
+    assert [(one["kind"], one["many"]) for one in found["groups"]] == [("number", 2), ("block", 1)]
+    assert found["order"]["findings"][0]["rule"] == "too_fast"
+    assert {one["payer"] for one in found["groups"][0]["orders"]} == {mask("+2250501020304")}
+    async with manager.get(f"{API}/payments/{orders[4].payment_reference}") as answer:
+        found = await answer.json()
+    assert [(one["kind"], one["many"]) for one in found["groups"]] == [
+        *(("device", 1), ("address", 1), ("card", 1), ("block", 1))
+    ]
+    async with manager.get(PAGE) as answer:
+        assert f"{PAGE}/payments/{orders[1].payment_reference}" in await answer.text()
+    async with manager.get(f"{PAGE}/payments/{orders[4].payment_reference}") as answer:
+        shown = await answer.text()
+    assert f"/admin/orders/{orders[5].vote_id}" in shown
+    assert "203.0.113" not in shown
+    await other_organiser(rig)
+    stranger = await office.signed_in(await office.hire("manager@other.test", Role.MANAGER, "other"))
+    for client, reference in ((stranger, orders[1].payment_reference), (manager, orders[1].vote_id), (manager, "x")):
+        async with client.get(f"{PAGE}/payments/{reference}") as answer:
+            assert answer.status == 404

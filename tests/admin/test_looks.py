@@ -183,6 +183,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/fraud",
         "/admin/contests/star/fraud/limits",
         "/admin/contests/star/fraud/entries",
+        f"/admin/contests/star/fraud/payments/{held.payment_reference}",
         "/admin/contests/star/brand?accent=%23ffc83d&accent_dark=x",
         "/admin/brand/demo",
         "/admin/contests/star/tally",

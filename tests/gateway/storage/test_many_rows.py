@@ -20,6 +20,8 @@ import payments
 from admin.approvals.pages import OPEN_REQUESTS
 from admin.figures.rules import DAY, HOUR, MINUTE
 from admin.figures.store import Figures
+from admin.fraud.neighbours import NeighboursStore
+from admin.fraud.store import Fraud, Limits
 from admin.orders.filters import OrderFilter, OrderState, cursor_of
 from admin.orders.listed import ListedOrders, Part
 from admin.orders.store import StaffOrders
@@ -253,6 +255,9 @@ async def read_by_staff(rig: MoneyRig, scope: Scope, order: PlacedOrder, receipt
     await orders.refunds(scope, statuses=["due", "manual"])
     await orders.find("4711", ["CI"], scope, contests=[rig.contest])
     await orders.find("fatou coulibaly", ["CI"], scope, contests=[rig.contest])
+    await NeighboursStore(rig.engine, rig.vault).read("star", order.payment_reference, scope)
+    fraud = Fraud(rig.engine, rig.vault, FraudLimits())
+    await fraud.what_if("star", Limits(), datetime.now(UTC) - timedelta(minutes=50), scope)
     listed = ListedOrders(rig.engine, rig.vault)
     at = datetime(2026, 1, 1, tzinfo=UTC)
     for asked in (
