@@ -84,3 +84,10 @@ grant insert, update (state, ask_at, checks, asset_id, version, bytes, milliseco
   decided_by, decided_at) on video_uploads to spotlight_app
 
 grant update (seen, gaps, read_at) on balance_position, rollup_position to spotlight_app
+
+grant update (seen, gaps) on alert_position to spotlight_app
+
+grant insert, update (code_hash, code_until, chat_id, failing_since, stopped_at, removed_at) on alert_destinations
+  to spotlight_app
+
+grant insert, delete, update (many, until, status, attempts, next_try_at, ended_at, answer) on alerts to spotlight_app

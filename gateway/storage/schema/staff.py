@@ -12,6 +12,7 @@ from gateway.storage.schema.columns import (
     integers,
     one_of,
     small_integers,
+    string_lists,
     strings,
     table,
     timestamps,
@@ -232,6 +233,65 @@ audit_log = table(
     uuids("contest_id", null=True),
     index("audit_log_about", "subject", "id"),
     index("audit_log_of_contest", "contest_id", "id", where="contest_id is not null"),
+)
+
+# Where alerts of an organiser, or of one of its contests, go.
+alert_destinations = table(
+    "alert_destinations",
+    uuids("id", key=True),
+    uuids("organiser_id", of="organisers.id"),
+    uuids("contest_id", null=True, of="contests.id"),
+    strings("channel", "language", "made_by"),
+    string_lists("kinds"),
+    small_integers("gap_seconds"),
+    uuids("staff_id", null=True, of="staff.id"),
+    strings("url", null=True),
+    binaries("secret_cipher", "code_hash", null=True),
+    timestamps("code_until", null=True),
+    integers("chat_id", null=True),
+    timestamps("made_at", default="now()"),
+    timestamps("failing_since", "stopped_at", "removed_at", null=True),
+    one_of("channel", "mail", "telegram", "webhook"),
+    checks(
+        "(channel = 'mail') = (staff_id is not null)",
+        "(channel = 'webhook') = (url is not null)",
+        "(channel = 'webhook') = (secret_cipher is not null)",
+        "channel = 'telegram' or (chat_id is null and code_hash is null)",
+        "cardinality(kinds) > 0",
+        "gap_seconds between 0 and 86400",
+    ),
+    index("alert_destinations_of", "organiser_id", where="removed_at is null"),
+    index("alert_destinations_code", "code_hash", unique=True, where="code_hash is not null"),
+)
+
+# What a destination is sent: findings of one kind in one contest, as many as came before it was sent.
+alerts = table(
+    "alerts",
+    uuids("id", key=True),
+    uuids("destination_id", of="alert_destinations.id"),
+    uuids("contest_id", null=True, of="contests.id"),
+    strings("kind"),
+    integers("many"),
+    timestamps("since", "until", "due_at"),
+    strings("status", default="due"),
+    small_integers("attempts", default="0"),
+    timestamps("next_try_at", "ended_at", null=True),
+    strings("answer", default=""),
+    one_of("status", "due", "sent", "refused"),
+    checks("(status = 'due') = (next_try_at is not null)", "(status = 'due') = (ended_at is null)", "many > 0"),
+    index("alerts_due", "next_try_at", where="status = 'due'"),
+    index("alerts_of", "destination_id", "contest_id", "kind", "due_at desc"),
+    index("alerts_latest", "destination_id", "due_at desc"),
+    index("alerts_ended", "ended_at", where="status <> 'due'"),
+)
+
+# One row. `seen`: the number of the last line of the audit log that was looked at for alerts.
+alert_position = table(
+    "alert_position",
+    flags("one", key=True, default="true"),
+    integers("seen", default="0"),
+    documents("gaps", default="'[]'"),
+    checks("one"),
 )
 
 worker_beats = table(

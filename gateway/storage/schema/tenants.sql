@@ -54,6 +54,12 @@ create policy about_none on audit_log for insert to spotlight_tenant with check 
 select limit_to_organiser('brands', 'organiser_id in (select id from organisers)
   and (contest_id is null or contest_id in (select id from contests))')
 
+select limit_to_organiser('alert_destinations', 'organiser_id in (select id from organisers)
+  and (contest_id is null and nullif(current_setting(''app.contest'', true), '''') is null
+    or contest_id in (select id from contests))')
+
+select limit_to_organiser('alerts', 'exists (select from alert_destinations d where d.id = alerts.destination_id)')
+
 select limit_to_organiser('candidate_links', 'candidate_id in (select id from candidates)')
 
 select limit_to_organiser('staff_requests', 'organiser_id in (select id from organisers)
@@ -111,6 +117,12 @@ create policy told on messages_out for insert to spotlight_tenant
   with check (payment_reference is null and kind like 'nomination_%')
 
 grant insert on messages_out to spotlight_tenant
+
+grant select (id, organiser_id, contest_id, channel, language, made_by, kinds, gap_seconds, staff_id, url, code_until,
+  chat_id, made_at, failing_since, stopped_at, removed_at), insert, update (failing_since, stopped_at, removed_at)
+  on alert_destinations to spotlight_tenant
+
+grant select, insert, update (status, next_try_at, ended_at, answer) on alerts to spotlight_tenant
 
 grant update on candidates, contests, support_tickets to spotlight_tenant
 
