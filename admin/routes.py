@@ -6,6 +6,10 @@ from admin import home
 from admin.access import auth_api
 from admin.access import pages as access_pages
 from admin.access.guard import ACCESS, Access
+from admin.alerts import pages as alert_pages
+from admin.alerts.pages import ALERTING
+from admin.alerts.send import Alerting
+from admin.alerts.store import ALERTS, Alerts
 from admin.approvals import api as approvals_api
 from admin.approvals import pages as approvals_pages
 from admin.approvals.staff_acts import APPROVALS, StaffActs
@@ -93,6 +97,8 @@ def setup(
     fraud: Fraud,
     neighbours: NeighboursStore,
     results: Results,
+    alerts: Alerts,
+    alerting: Alerting,
     live: Live | None = None,
 ) -> None:
     """Serve the back office. The application needs VOTING_SERVICE and mounted `pages`. `live`: how the first
@@ -106,6 +112,7 @@ def setup(
     app[NEIGHBOURS] = neighbours
     app[VIDEOS], app[tally.AUDITS], app[FIGURES] = videos, audits, figures
     app[LISTED] = listed
+    app[ALERTS], app[ALERTING] = alerts, alerting
     app[EXPORTS], app[MONTHS], app[RESULTS] = exports, months, results
     app[SESSION_COOKIE] = access.tokens.access_name
     pages.add("admin")
@@ -142,6 +149,7 @@ def setup(
         contest_rules,
         fraud_review,
         fraud_neighbours,
+        alert_pages,
         candidate_photos,
         people_pages,
         lost_factor,

@@ -58,6 +58,7 @@ MENU: Final[Mapping[str, tuple[tuple[str, str, Right], ...]]] = {
         (HOME, "home", Right.READ_ORDERS),
         ("/admin/contests", "contests", Right.READ_CONTESTS),
         ("/admin/brand", "brand", Right.EDIT_CONTEST),
+        ("/admin/alerts", "alerts", Right.READ_CONTESTS),
     ),
     "orders": (
         ("/admin/search", "search", Right.READ_ORDERS),

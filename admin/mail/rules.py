@@ -27,6 +27,8 @@ class MailKind(StrEnum):
     NOMINATION_VIDEO_REFUSED = "nomination_video_refused"
     FIRST_OWNER = "first_owner"
     ORGANISER_STATE = "organiser_state"
+    ALERT = "alert"
+    ALERTS_STOPPED = "alerts_stopped"
 
 
 class FactorChange(StrEnum):
@@ -48,6 +50,8 @@ _IN_WORDS: Final[Mapping[str, str]] = {
     "what": "mail_what",
     "state": "mail_state",
     "method": "admin_method",
+    "alert": "admin_alert",
+    "channel": "admin_alert_channel",
 }
 # The way to pay of a fee plan that is for all without one of their own.
 EVERY_OTHER: Final = "every_other"

@@ -11,6 +11,12 @@ def _phrases() -> Catalogue:
     return load("admin.phrases")
 
 
+def say(language: str, section: str, key: str, **facts: str) -> str:
+    """A phrase in this language, or in the default one where we do not speak it. Raises KeyError."""
+    known = _phrases()
+    return known.get(language, known[DEFAULT_LANGUAGE])[f"{section}.{key}"].format(**facts)
+
+
 def write(kind: str, language: str, facts: dict[str, str]) -> rules.Written:
     """The mail in this language, or in the default one where we do not speak it. Raises KeyError."""
     known = _phrases()

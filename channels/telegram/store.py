@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from channels.telegram.linking import code_hash
 from gateway.storage.coalescer import Coalescer, Overloaded
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.rows import document, names_of, recordset
@@ -97,6 +98,17 @@ with over as (
   for update skip locked)
 update telegram_chats c set board_message_id = null from over o where c.chat_id = o.chat_id
 returning c.chat_id, o.board_message_id, c.board_contest_id, c.language
+""")
+
+
+# A code is good once.
+_LINK_ALERTS: Final = text("""
+with linked as (
+  update alert_destinations set chat_id = :chat, code_hash = null, code_until = null
+  where code_hash = :hash and code_until > now() and removed_at is null returning id, organiser_id, contest_id)
+insert into audit_log (actor, act, subject, detail, contest_id)
+select 'telegram', 'alerts.linked', o.slug, jsonb_build_object('destination', l.id), l.contest_id
+from linked l join organisers o on o.id = l.organiser_id returning id
 """)
 
 
@@ -237,6 +249,10 @@ class TelegramStore:
     async def set_reachable(self, chat_id: int, *, reachable: bool) -> None:
         """Whether messages to the chat arrive."""
         await self._run(_SET_REACHABLE, chat=chat_id, reachable=reachable)
+
+    async def link_alerts(self, code: str, chat_id: int) -> bool:
+        """Whether alerts of an organiser go to this chat from now on: the code is one that waits for it."""
+        return bool(await self._run(_LINK_ALERTS, hash=code_hash(code), chat=chat_id))
 
     async def votes_of(self, chat: Chat, limit: int) -> tuple[VoteLine, ...]:
         """Orders placed in the chat, or by its verified number, newest first."""

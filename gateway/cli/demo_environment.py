@@ -69,6 +69,7 @@ def demo_environment(
         "SPOTLIGHT_PUBLIC_URL": place.gateway_url,
         "SPOTLIGHT_SMTP_URL": f"smtp://{reachable_host(place.host)}:{place.mail_port}",
         "SPOTLIGHT_MAIL_FROM": "Spotlight <no-reply@demo.local>",
+        "SPOTLIGHT_LOCAL_WEBHOOKS": "true",
         # Simulated voters name the addresses that they come from, as a proxy on this machine would.
         "SPOTLIGHT_TRUSTED_PROXIES": "127.0.0.1/32",
         **companies(place.sandbox_url, place.gateway_url),

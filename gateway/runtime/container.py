@@ -20,6 +20,8 @@ from admin.access.passwords import Passwords
 from admin.access.rights import StaffRights
 from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
+from admin.alerts.send import Alerting, Senders
+from admin.alerts.store import Alerts, Ways
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.candidates.telling import Telling
@@ -39,6 +41,7 @@ from gateway.contests.keep_brands import Brands
 from gateway.contests.keep_photos import Photos
 from gateway.contests.nominations import Nominations
 from gateway.contests.resize_apart import Resizer
+from gateway.http.webhooks import WebhookSender
 from gateway.runtime.accounts import (
     Account,
     build_accounts,
@@ -119,6 +122,15 @@ class Container(Connections):
     resets = made(lambda own: Resets(own.engine, own.mails, own.staff, own.settings.base_url))
     factor_resets = made(
         lambda own: FactorResets(own.engine, own.mails, own.rights.check, own.staff, own.settings.base_url)
+    )
+    senders = made(lambda own: Senders(WebhookSender(local=own.settings.local_webhooks)))
+    alerting = made(lambda own: Alerting(own.engine, own.vault, own.mails, own.senders, own.settings.base_url))
+    alerts = made(
+        lambda own: Alerts(
+            own.engine,
+            own.vault,
+            Ways(own.mails.on, own.senders.chat is not None, own.settings.local_webhooks),
+        )
     )
     factors = made(lambda own: Factors(own.engine, own.mails))
 

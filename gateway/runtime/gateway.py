@@ -158,6 +158,8 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         results=Results(container.engine),
         fraud=container.fraud,
         neighbours=NeighboursStore(container.engine, container.vault),
+        alerts=container.alerts,
+        alerting=container.alerting,
     )
 
 

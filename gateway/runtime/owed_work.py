@@ -58,6 +58,7 @@ union all select 'videos', min(ask_at) from video_uploads where ask_at <= now()
 union all select 'exports', min(try_at) from exports where try_at <= now()
 union all select 'staff_acts', min(decided_at) from staff_requests where status = 'approved'
 union all select 'mails', min(next_try_at) from mails where status = 'due' and next_try_at <= now()
+union all select 'alerts', min(next_try_at) from alerts where status = 'due' and next_try_at <= now()
 union all select 'nudges', min(reached_at) + make_interval(secs => :remind_after) from unfinished_dialogues
   where handled_at is null and reached_at <= now() - make_interval(secs => :remind_after)
 """).bindparams(remind_after=REMIND_AFTER.total_seconds())
@@ -86,6 +87,7 @@ FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.REFUND: (Work.TEXTS_OUT,),
     Work.PAYOUTS: (),
     Work.MAILS: (),
+    Work.ALERTS: (Work.MAILS,),
     Work.VIDEOS: (),
     Work.EXPORTS: (),
     Work.STAFF_ACTS: (Work.REFUND, Work.CALLBACKS, Work.TEXTS_OUT),

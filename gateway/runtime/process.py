@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from admin.alerts.send import Senders
 from admin.exports.make import Maker
 from admin.mail.send import Mailing
 from admin.mail.words import write
@@ -26,6 +27,7 @@ from channels.telegram.store import TelegramStore
 from channels.telegram.texts import write as write_in_chat
 from gateway.contests.directory import ContestDirectory
 from gateway.http.pages import Pages
+from gateway.http.webhooks import WebhookSender
 from gateway.orders.routing import Kind
 from gateway.orders.store import Orders
 from gateway.runtime.accounts import build_carriers, counted_on, rails_of, read_given, text_routes
@@ -136,6 +138,8 @@ class ProcessContainer(Container):
         for carrier in self.carriers.values():
             self._closed_later(carrier)
         self.telegram = self._telegram()
+        address = self.telegram.address if self.telegram else str
+        self.senders = Senders(WebhookSender(local=self.settings.local_webhooks), self.telegram, address)
         self.rankings = Rankings(ContestDirectory(self.engine))
         self.voting_service = LiveVotingService(
             rankings=self.rankings,
@@ -187,6 +191,7 @@ class ProcessContainer(Container):
             Work.MAILS: Mailing(self.mails, self.settings.mail_server, write).send_due,
             Work.VIDEOS: self.videos.step,
             Work.EXPORTS: self._begin_exports,
+            Work.ALERTS: self.alerting.send_due,
             Work.STAFF_ACTS: self.acts.run_approved,
         }
 
@@ -248,7 +253,7 @@ class GatewayContainer(ProcessContainer):
         """What staff use, on connections of its own: its reports may take a minute, and voters do not wait for them."""
         name = process_name("back office")
         office = Container(self.settings, name=name, pool_size=4, statement_timeout_ms=PAGE_TIMEOUT_MS)
-        for shared in ("accounts", "vault", "doorbell", "show", "pictures", "resizer"):
+        for shared in ("accounts", "vault", "doorbell", "show", "pictures", "resizer", "senders"):
             setattr(office, shared, getattr(self, shared))
         return self._closed_later(office)
 
@@ -268,6 +273,11 @@ class WorkerContainer(ProcessContainer):
     def rollups(self) -> "Sweep":
         """Keeping the rollups."""
         return self._closed_later(Sweep("rollups", Rollups(self.engine).catch_up))
+
+    @cached_property
+    def alert_sweep(self) -> "Sweep":
+        """Summing up what alerts are about."""
+        return self._closed_later(Sweep("alerts", self.alerting.sum_up))
 
     @cached_property
     def photo_sweep(self) -> "Sweep":
@@ -294,6 +304,7 @@ class WorkerContainer(ProcessContainer):
             "disputes": (60.0, partial(act_on_lost, self.engine)),
             "reversals": (60.0, reversals),
             "rollups": (1.0, self.rollups.start),
+            "alerts": (2.0, self.alert_sweep.start),
             "photos": (3600.0, self.photo_sweep.start),
             "videos": (86_400.0, self.video_sweep.start),
             "exports": (600.0, self.export_sweep.start),

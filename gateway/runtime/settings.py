@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = Field(SecretStr(""), alias="SPOTLIGHT_SMTP_URL")
     mail_from: str = Field("", alias="SPOTLIGHT_MAIL_FROM")
     sms_carriers: str = Field("", alias="SPOTLIGHT_SMS_CARRIERS")
+    local_webhooks: bool = Field(False, alias="SPOTLIGHT_LOCAL_WEBHOOKS")
     prompt_delay_seconds: Annotated[int, Field(ge=0, le=60)] = Field(4, alias="SPOTLIGHT_PROMPT_DELAY_SECONDS")
     beneficiary_delay_hours: Annotated[int, Field(ge=0, le=720)] = Field(24, alias="SPOTLIGHT_BENEFICIARY_DELAY_HOURS")
 
@@ -186,6 +187,8 @@ def _faults(settings: Settings) -> Iterator[str]:
 def _production_faults(settings: Settings) -> Iterator[str]:
     if not settings.public_url.startswith("https://"):
         yield "SPOTLIGHT_PUBLIC_URL: production needs the https:// address that operators call back"
+    if settings.local_webhooks:
+        yield "SPOTLIGHT_LOCAL_WEBHOOKS: production sends nothing to its own machine; leave it unset"
     if not settings.trusted_proxies:
         yield "SPOTLIGHT_TRUSTED_PROXIES: name the networks of your proxies, or none if voters call this process itself"
     if token := settings.metrics_token.get_secret_value():

@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.access import store as staff
+from admin.alerts import store as alerts
 from admin.mail import store as mail
 from channels.messages import unfinished
 from channels.telegram import store as telegram
@@ -85,6 +86,7 @@ EVERYTHING: Final = (
         ("record_id",),
     ),
     Sealed("mails", "params_cipher", ("id",), lambda row: mail.params_place(row.id)),
+    Sealed("alert_destinations", "secret_cipher", ("id",), lambda row: alerts.secret_place(row.id)),
     Sealed("staff", "totp_cipher", ("id",), lambda row: staff.factor_place(row.id)),
 )
 """Every column of sealed values."""

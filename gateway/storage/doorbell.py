@@ -39,6 +39,7 @@ class Work(StrEnum):
     MAILS = "mails"
     VIDEOS = "videos"
     EXPORTS = "exports"
+    ALERTS = "alerts"
 
 
 class RqDoorbell:

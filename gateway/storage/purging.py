@@ -84,6 +84,7 @@ _STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
     ("staff_sessions", _oldest("staff_sessions", "expires_at", _WHOLE_FAMILY), lambda kept: kept.sessions),
     ("sign_in_failures", _oldest("sign_in_failures", "last_at"), lambda kept: kept.sessions),
     ("mails", _oldest("mails", "created_at", "and status <> 'due'"), lambda kept: kept.texts),
+    ("alerts", _oldest("alerts", "ended_at", "and status <> 'due'"), lambda kept: kept.sessions),
     ("invitations", _oldest("invitations", "expires_at"), lambda kept: kept.sessions),
     ("password_resets", _oldest("password_resets", "expires_at"), lambda kept: kept.sessions),
     ("fraud_refusals", _oldest("fraud_refusals", "at"), lambda kept: kept.sessions),

@@ -22,6 +22,7 @@ from gateway.orders.fraud import (
     Finding,
     FraudLimits,
     Window,
+    holds,
     judge,
 )
 from gateway.orders.rules import Channel
@@ -226,5 +227,6 @@ async def keep_findings(
     ]
     await connection.execute(_KEEP, {**document(rows), "contest": contest, "version": limits.version})
     rules = Counter(finding.rule.value for findings in found.values() for finding in findings)
-    detail = {"rules": dict(rules), "payments": len(found), "limits_version": limits.version}
+    held = sum(holds(tuple(findings)) for findings in found.values())
+    detail = {"rules": dict(rules), "payments": len(found), "held": held, "limits_version": limits.version}
     await note(connection, actor="rule", act="fraud.found", subject=str(contest), detail=detail, contest=contest)

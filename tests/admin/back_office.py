@@ -26,6 +26,7 @@ from admin.access.rules import Role
 from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.access.tokens import Tokens
+from admin.alerts.send import Senders
 from admin.approvals.staff_acts import StaffActs
 from admin.audit.store import Audits
 from admin.candidates.store import Candidates
@@ -48,12 +49,14 @@ from admin.services import Payments
 from admin.videos.cloudinary import Cloudinary
 from admin.videos.keep import Videos
 from admin.videos.store import VideoStore
+from channels.messages.carrier import OutboundText, SendAccepted, SendResult
 from channels.voting_service import VOTING_SERVICE
 from channels.web import nominations as pages_of_nominations
 from channels.web.nominations import NOMINATIONS
 from gateway.http import media, middleware, openapi
 from gateway.http.limits import LIMITS, RateLimits
 from gateway.http.pages import Pages
+from gateway.http.webhooks import WebhookSender
 from gateway.orders.fraud import FraudLimits
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.accounts import build_accounts
@@ -74,6 +77,22 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
 @dataclass
+class Chats:
+    """The bot's chats: what was sent to them, and what Telegram answers."""
+
+    sent: list[OutboundText] = field(default_factory=list)
+    answer: SendResult = field(default_factory=lambda: SendAccepted("1"))
+    code: str = "telegram"
+
+    async def send(self, message: OutboundText) -> SendResult:
+        self.sent.append(message)
+        return self.answer
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
 class Office:
     """The application, its rig and its people."""
 
@@ -83,6 +102,7 @@ class Office:
     server: BaseTestServer
     pictures: Path
     videos: Videos
+    chats: Chats
     ahead: timedelta = timedelta()
     clients: list[ClientSession] = field(default_factory=list)
 
@@ -191,6 +211,7 @@ async def open_office(
         "DATABASE_URL": app_url,
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "SPOTLIGHT_SECRET_KEY": "",
+        "SPOTLIGHT_LOCAL_WEBHOOKS": True,
     }
     container = Container(
         Settings.model_validate({**settings, "SPOTLIGHT_BENEFICIARY_DELAY_HOURS": 24 * accounts}), name=""
@@ -198,6 +219,8 @@ async def open_office(
     container.engine, container.vault, container.rights = rig.engine, rig.vault, rights
     container.mails = mails = Mails(rig.engine, rig.vault, on=mail)
     container.accounts = build_accounts(Environment.DEMO) if accounts else {}
+    chats = Chats()
+    container.senders = Senders(WebhookSender(local=True), chats, lambda: "https://t.me/spotlight_bot")
     container.doorbell, container.voids = rig.doorbell, rig.voids
 
     def clock() -> datetime:
@@ -257,11 +280,13 @@ async def open_office(
         results=Results(rig.engine),
         fraud=Fraud(rig.engine, rig.vault, FraudLimits()),
         neighbours=NeighboursStore(rig.engine, rig.vault),
+        alerts=container.alerts,
+        alerting=container.alerting,
     )
     media.setup(app, container.pictures)
     openapi.setup(app)
     async with TestServer(app) as server:
-        office = Office(rig, app, access, server, Path(folder.name) / "pictures", videos)
+        office = Office(rig, app, access, server, Path(folder.name) / "pictures", videos, chats)
         held.append(office)
         try:
             yield office

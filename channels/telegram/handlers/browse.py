@@ -12,6 +12,7 @@ from channels.buying import own_number, refusal_words
 from channels.phrases import catalogue, languages
 from channels.telegram import buttons, order_views, views
 from channels.telegram.context import PRIVATE, Conversation, Shown, of_a_contest
+from channels.telegram.linking import code_behind
 from channels.telegram.live import LiveRankings
 from channels.telegram.reading import contests_having, read_link
 from channels.telegram.texts import plain
@@ -31,6 +32,10 @@ async def start(message: Message, command: CommandObject, conversation: Conversa
     once: the buttons of the offer carry all that is needed."""
     left = await conversation.offer_left()
     await conversation.state.clear()
+    code = code_behind(command.args or "")
+    if code is not None:
+        await _link_alerts(conversation, code)
+        return
     link = read_link(command.args or "")
     if link is None and left is not None:
         await conversation.send(order_views.resume(conversation.language, *left))
@@ -38,6 +43,16 @@ async def start(message: Message, command: CommandObject, conversation: Conversa
         await open_first(conversation)
     else:
         await _follow_link(conversation, *link)
+
+
+async def link_alerts(message: Message, command: CommandObject, conversation: Conversation) -> None:
+    """A code of the back office, by which alerts come to this chat or group."""
+    await _link_alerts(conversation, command.args or "")
+
+
+async def _link_alerts(conversation: Conversation, code: str) -> None:
+    linked = await conversation.context.chats.link_alerts(code, conversation.chat.chat_id)
+    await conversation.notice("alerts.linked" if linked else "alerts.unknown")
 
 
 async def _follow_link(conversation: Conversation, code: str, slug: str | None) -> None:
@@ -244,6 +259,7 @@ def router() -> Router:
     here.message.register(start, CommandStart(), private)
     here.message.register(only_in_private, CommandStart())
     here.message.register(ranking, Command("classement", "ranking", "top"))
+    here.message.register(link_alerts, Command("alertes", "alerts"))
     here.message.register(verify, Command("verifier", "verify"), private)
     for show, names in (
         (show_mine, ("mesvotes", "myvotes")),

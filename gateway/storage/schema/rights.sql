@@ -83,9 +83,7 @@ grant insert, update (done_at, outcome) on void_rows to spotlight_app
 grant insert, update (state, ask_at, checks, asset_id, version, bytes, milliseconds, width, height, fault, reason,
   decided_by, decided_at) on video_uploads to spotlight_app
 
-grant update (seen, gaps, read_at) on balance_position, rollup_position to spotlight_app
-
-grant update (seen, gaps) on alert_position to spotlight_app
+grant update (seen, gaps, read_at) on alert_position, balance_position, rollup_position to spotlight_app
 
 grant insert, update (code_hash, code_until, chat_id, failing_since, stopped_at, removed_at) on alert_destinations
   to spotlight_app

@@ -245,7 +245,7 @@ alert_destinations = table(
     string_lists("kinds"),
     small_integers("gap_seconds"),
     uuids("staff_id", null=True, of="staff.id"),
-    strings("url", null=True),
+    strings("host", null=True),
     binaries("secret_cipher", "code_hash", null=True),
     timestamps("code_until", null=True),
     integers("chat_id", null=True),
@@ -254,7 +254,7 @@ alert_destinations = table(
     one_of("channel", "mail", "telegram", "webhook"),
     checks(
         "(channel = 'mail') = (staff_id is not null)",
-        "(channel = 'webhook') = (url is not null)",
+        "(channel = 'webhook') = (host is not null)",
         "(channel = 'webhook') = (secret_cipher is not null)",
         "channel = 'telegram' or (chat_id is null and code_hash is null)",
         "cardinality(kinds) > 0",
@@ -291,6 +291,7 @@ alert_position = table(
     flags("one", key=True, default="true"),
     integers("seen", default="0"),
     documents("gaps", default="'[]'"),
+    timestamps("read_at", default="now()"),
     checks("one"),
 )
 

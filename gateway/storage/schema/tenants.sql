@@ -118,7 +118,7 @@ create policy told on messages_out for insert to spotlight_tenant
 
 grant insert on messages_out to spotlight_tenant
 
-grant select (id, organiser_id, contest_id, channel, language, made_by, kinds, gap_seconds, staff_id, url, code_until,
+grant select (id, organiser_id, contest_id, channel, language, made_by, kinds, gap_seconds, staff_id, host, code_until,
   chat_id, made_at, failing_since, stopped_at, removed_at), insert, update (failing_since, stopped_at, removed_at)
   on alert_destinations to spotlight_tenant
 

@@ -49,6 +49,20 @@ FACTS = {
         "at": "2026-11-21 20:00 UTC",
         "by": "sita@platform.test",
     },
+    MailKind.ALERT: {
+        "contest": "Étoiles",
+        "alert": "held",
+        "many": "12",
+        "since": "2026-11-21 20:00 UTC",
+        "until": "2026-11-21 20:05 UTC",
+        "link": LINK,
+    },
+    MailKind.ALERTS_STOPPED: {
+        "organiser": "Etoiles",
+        "channel": "webhook",
+        "at": "2026-11-21 20:00 UTC",
+        "link": LINK,
+    },
     MailKind.FEES: {
         "organiser": "Etoiles",
         "method": "every_other",
@@ -138,7 +152,10 @@ def test_every_mail_has_words_in_both_languages(kind: MailKind, language: str) -
     assert "\n" not in written.subject
     assert "_" not in written.subject + written.text.replace(LINK, "")
     for name, fact in FACTS[kind].items():
-        assert name in ("role", "what", "state", "method", "percent") or fact in written.subject + written.text
+        assert (
+            name in ("role", "what", "state", "method", "percent", "alert", "channel")
+            or fact in written.subject + written.text
+        )
 
 
 def test_every_change_of_a_factor_has_words() -> None:

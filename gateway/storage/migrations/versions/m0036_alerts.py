@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "m0035"
-down_revision = "m0034"
+revision = "m0036"
+down_revision = "m0035"
 
 
 def upgrade() -> None:
@@ -20,7 +20,7 @@ def upgrade() -> None:
           kinds text[] not null check (cardinality(kinds) > 0),
           gap_seconds integer not null check (gap_seconds between 0 and 86400),
           staff_id uuid references staff (id),
-          url text,
+          host text,
           secret_cipher bytea,
           code_hash bytea,
           code_until timestamptz,
@@ -30,7 +30,7 @@ def upgrade() -> None:
           stopped_at timestamptz,
           removed_at timestamptz,
           check ((channel = 'mail') = (staff_id is not null)),
-          check ((channel = 'webhook') = (url is not null)),
+          check ((channel = 'webhook') = (host is not null)),
           check ((channel = 'webhook') = (secret_cipher is not null)),
           check (channel = 'telegram' or (chat_id is null and code_hash is null)))
         """,
@@ -62,11 +62,12 @@ def upgrade() -> None:
         create table alert_position (
           one boolean not null default true primary key check (one),
           seen bigint not null default 0,
-          gaps jsonb not null default '[]')
+          gaps jsonb not null default '[]',
+          read_at timestamptz not null default now())
         """,
         "insert into alert_position (seen) select coalesce(max(id), 0) from audit_log",
         "grant select on alert_destinations, alerts, alert_position to spotlight_app",
-        "grant update (seen, gaps) on alert_position to spotlight_app",
+        "grant update (seen, gaps, read_at) on alert_position to spotlight_app",
         """
         grant insert, update (code_hash, code_until, chat_id, failing_since, stopped_at, removed_at)
           on alert_destinations to spotlight_app
@@ -85,7 +86,7 @@ def upgrade() -> None:
           'exists (select from alert_destinations d where d.id = alerts.destination_id)')
         """,
         """
-        grant select (id, organiser_id, contest_id, channel, language, made_by, kinds, gap_seconds, staff_id, url,
+        grant select (id, organiser_id, contest_id, channel, language, made_by, kinds, gap_seconds, staff_id, host,
             code_until, chat_id, made_at, failing_since, stopped_at, removed_at),
           insert, update (failing_since, stopped_at, removed_at) on alert_destinations to spotlight_tenant
         """,
