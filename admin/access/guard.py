@@ -4,14 +4,17 @@ The rights are read with the session at each request. A page whose access token 
 browser through `/api/auth/continue`, which knows the refresh token, and back, with whatever it posted.
 """
 
+import asyncio
 import functools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
+from uuid import UUID, uuid4, uuid5
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -20,6 +23,7 @@ from markupsafe import Markup
 from admin.access.moment import chosen_moment, contests_of, keep_moment, zone_of
 from admin.access.passkeys import creation, question
 from admin.access.rules import Member
+from admin.access.sent_forms import SentForms
 from admin.access.sign_in import Factor, SignIn
 from admin.access.store import Client, LiveSession
 from admin.access.tokens import Tokens
@@ -46,11 +50,15 @@ FORM_FIELD: Final = "form"
 PROOF_FIELD: Final = "proof"
 PASSKEY_FIELD: Final = "passkey"
 ASKED_FIELD: Final = "asked"
+ONCE_FIELD: Final = "once"
 # Whoever looks at the past changes nothing meanwhile.
 READING: Final = frozenset({Right.READ_CONTESTS, Right.READ_ORDERS, Right.READ_MONEY, Right.READ_BOOK})
 _OF_PROOF: Final = (PROOF_FIELD, PASSKEY_FIELD, ASKED_FIELD, FORM_FIELD)
 _READING: Final = (hdrs.METH_GET, hdrs.METH_HEAD)
 _BEARER: Final = "Bearer "
+# How long a form that was sent again waits for the one that was sent first.
+_LOOKS: Final = 30
+_LOOK_SECONDS: Final = 0.1
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", ""})
 
 MENU: Final[Mapping[str, tuple[tuple[str, str, Right], ...]]] = {
@@ -89,6 +97,7 @@ class Access:
 
     sign_in: SignIn
     tokens: Tokens
+    forms: SentForms
     loopback_counts: bool = True
 
 
@@ -281,8 +290,12 @@ def form(
                 )
             if not request.app[ACCESS].tokens.is_form(me.session, fields.get(FORM_FIELD, "")):
                 return say(request, 403, "old_form", me)
-            asked = await ask_for_proof(request, me, fields) if proof else None
-            return asked or await _served(serve, request, me, fields, *sent)
+
+            async def act() -> web.StreamResponse:
+                asked = await ask_for_proof(request, me, fields) if proof else None
+                return asked or await _served(serve, request, me, fields, *sent)
+
+            return await _once(request, _sent_form(request, me, fields, sent), me, act)
 
         return declares(right)(handler)
 
@@ -318,6 +331,40 @@ def _is_closed(right: Right | None, me: Me) -> bool:
     """Whether the forms of a page do nothing for them: their organiser is frozen. Asking for an act needs a right to
     read alone, and is refused by the act's own."""
     return me.stopped and right is not None and right not in READING
+
+
+def _sent_form(request: web.Request, me: Me, fields: Form, sent: Sequence[object]) -> UUID | None:
+    """What makes a form that is sent again the same: its page, its sender and all that it says. None for one that may
+    be sent as often as one likes, or whose files are read as they arrive."""
+    if not fields.get(ONCE_FIELD) or not all(isinstance(one, str | bytes) for one in sent):
+        return None
+    said = repr((request.path, sorted(fields.items()), sent))
+    return uuid5(me.session.family, said)
+
+
+async def _once(
+    request: web.Request, sent_form: UUID | None, me: Me, act: Callable[[], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Do what a form asks for, or go where it led when it was sent before. Only what leads elsewhere was done."""
+    if sent_form is None:
+        return await act()
+    forms = request.app[ACCESS].forms
+    for _ in range(_LOOKS):
+        sent = await forms.begin(sent_form)
+        if sent.first:
+            break
+        if sent.led_to is not None:
+            return see_other(sent.led_to)
+        await asyncio.sleep(_LOOK_SECONDS)
+    else:
+        return say(request, 409, "sent_before", me)
+    led_to = None
+    try:
+        response = await act()
+        led_to = response.headers.get(hdrs.LOCATION) if response.status == HTTPStatus.SEE_OTHER else None
+    finally:
+        await forms.end(sent_form, led_to)
+    return response
 
 
 async def _served(serve: ServePage, request: web.Request, me: Me, *sent: object) -> web.StreamResponse:
@@ -425,6 +472,22 @@ def see_other(address: str) -> web.Response:
     return web.Response(status=303, headers={hdrs.LOCATION: address, hdrs.CACHE_CONTROL: "no-store"})
 
 
+def see_once(request: web.Request, me: Me | None, address: str, **facts: str) -> web.Response:
+    """Go there with a GET, to a page that shows these facts once."""
+    response = see_other(address)
+    request.app[ACCESS].tokens.tell(response, address, _session_of(me), facts)
+    return response
+
+
+def told(request: web.Request, me: Me | None) -> Mapping[str, str]:
+    """The facts that this page shows once; empty where there are none."""
+    return request.app[ACCESS].tokens.told(request, _session_of(me))
+
+
+def _session_of(me: Me | None) -> str:
+    return "" if me is None else str(me.session.family)
+
+
 def without_referrer(response: web.Response) -> web.Response:
     """A page whose address opens something: no page that is reached from it learns the address."""
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -436,6 +499,7 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
     response = render(request, template, status=status, **_given(request, me, values))
     if me is not None:
         keep_moment(request, response, me.as_of)
+    request.app[ACCESS].tokens.forget_told(request, response)
     response.headers["X-Robots-Tag"] = "noindex"
     return response
 
@@ -457,6 +521,7 @@ def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) ->
         "form_token": "" if me is None else request.app[ACCESS].tokens.form(me.session),
         "closed": me is not None and _is_closed(getattr(request.match_info.handler, DECLARED, None), me),
         "here": request.path,
+        "once": uuid4,
         "menu": {} if me is None else menu_of(me.rights),
         "word": partial(word_of, pages, pages.language_of(request)),
         "menu_place": place_in_menu(request.path),

@@ -26,8 +26,10 @@ from admin.access.guard import (
     page,
     safe_next,
     say,
+    see_once,
     see_other,
     show,
+    told,
     who,
 )
 from admin.access.moment import forget_moment
@@ -36,6 +38,7 @@ from admin.access.sign_in import Refusal, SignInRefused, Step
 from gateway.http.forms import read_form
 
 MY_PAGE: Final = "/admin/me"
+CODES: Final = f"{MY_PAGE}/codes"
 _ISSUER: Final = "Spotlight"
 
 
@@ -128,9 +131,16 @@ async def factor(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
 
 
 async def _codes(request: web.Request, me: Me) -> web.Response:
-    """New recovery codes, this once."""
+    """New recovery codes, shown once."""
     codes = await request.app[ACCESS].sign_in.factors.make_codes(me.member)
-    return show(request, me, "access/codes.html", codes=codes)
+    return see_once(request, me, CODES, codes=" ".join(codes))
+
+
+@page()
+async def codes_page(request: web.Request, me: Me) -> web.StreamResponse:
+    """The codes that were just made; without any, one's own page."""
+    codes = told(request, me).get("codes", "").split()
+    return show(request, me, "access/codes.html", codes=codes) if codes else see_other(MY_PAGE)
 
 
 @form(proof=True)
@@ -183,9 +193,7 @@ async def my_page(request: web.Request, me: Me) -> web.StreamResponse:
     return await _mine(request, me)
 
 
-async def _mine(
-    request: web.Request, me: Me, fault: PasswordFault | SignInRefused | None = None, *, changed: bool = False
-) -> web.Response:
+async def _mine(request: web.Request, me: Me, fault: PasswordFault | SignInRefused | None = None) -> web.Response:
     sign_in = request.app[ACCESS].sign_in
     return show(
         request,
@@ -199,7 +207,7 @@ async def _mine(
         key=await ask_new_passkey(request, me.member),
         address=sign_in.site.origin,
         fault=fault.value if isinstance(fault, PasswordFault) else "refused" if fault else None,
-        changed=changed,
+        changed="changed" in told(request, me),
         shortest=PASSWORD_LENGTH_MIN,
     )
 
@@ -210,7 +218,7 @@ async def change_mine(request: web.Request, me: Me, fields: Form) -> web.StreamR
     sign_in, which = request.app[ACCESS].sign_in, fields.get("session")
     if which is None:
         fault = await sign_in.change_password(me.session, fields.get("current", ""), fields.get("new", ""))
-        return await _mine(request, me, fault, changed=fault is None)
+        return see_once(request, me, MY_PAGE, changed="1") if fault is None else await _mine(request, me, fault)
     if which == "others":
         await sign_in.end_others(me.session)
         return see_other(MY_PAGE)
@@ -235,9 +243,9 @@ def setup(app: web.Application) -> None:
     app.router.add_post(FACTOR, factor)
     app.router.add_get(MY_PAGE, my_page)
     app.router.add_post(MY_PAGE, change_mine)
-    app.router.add_post(f"{MY_PAGE}/codes", make_codes)
+    app.router.add_post(CODES, make_codes)
     app.router.add_post(f"{MY_PAGE}/passkeys/{{passkey}}", remove_passkey)
     app.router.add_get("/admin/sign-out", to_home)
+    app.router.add_get(CODES, codes_page)
     # Where a form leads whose sender had to sign in again.
-    for address in (f"{MY_PAGE}/codes", f"{MY_PAGE}/passkeys/{{passkey}}"):
-        app.router.add_get(address, my_page)
+    app.router.add_get(f"{MY_PAGE}/passkeys/{{passkey}}", my_page)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import hdrs, web
 
-from admin.access.guard import Form, Me, ServePage, form, page, query_of, say, see_other, show
+from admin.access.guard import Form, Me, ServePage, form, page, query_of, say, see_once, see_other, show, told
 from admin.candidates.api import CandidateListing, chosen, sayer
 from admin.candidates.corrections import waiting as changes_asked_for
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
@@ -150,8 +150,7 @@ async def new_link(request: web.Request, me: Me, _: Form) -> web.StreamResponse:
     """Make a new private link, and show it once."""
     slug, code = request.match_info["slug"], request.match_info["code"]
     address = await request.app[CANDIDATES].new_link(slug, code, me.scope, me.email)
-    standing = await _standing(request, me)
-    return await _form_page(request, me, standing.named(code), {}, link=request.app.get(PUBLIC_URL, "") + address)
+    return see_once(request, me, _address(request, f"/{code}"), link=request.app.get(PUBLIC_URL, "") + address)
 
 
 def _reason(fields: Form) -> str:
@@ -174,8 +173,6 @@ async def _form_page(
     candidate: Candidate | None,
     typed: Form,
     refused: FieldsRefused | None = None,
-    *,
-    link: str = "",
 ) -> web.Response:
     standing, say_fault = await _standing(request, me), sayer(request)
     faults = {} if refused is None else {fault.column: say_fault(fault) for fault in refused.faults}
@@ -214,7 +211,7 @@ async def _form_page(
         standings=standings,
         contact=contact,
         guardian=guardian,
-        link=link,
+        link=told(request, me).get("link"),
         alike=None if candidate is None else look_alike(candidate.name, others),
         may_edit=me.may(Right.MODERATE),
     )

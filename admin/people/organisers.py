@@ -5,12 +5,12 @@ from typing import Annotated, Final
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, form, page, say, see_other, show
+from admin.access.guard import Form, Me, form, page, say, see_other, show, told
 from admin.answers import staff_endpoint
 from admin.people.keep_organisers import Organisation, Organisers
-from admin.people.people import PEOPLE, InvitationMade, answered, made_of
+from admin.people.people import PEOPLE, InvitationMade, answered, made_of, see_invited
 from admin.people.rules import NAME_LENGTH_MAX, SLUG_LENGTH_MAX, Fault, PeopleRefused
-from admin.people.store import Invited, OrganiserLine
+from admin.people.store import OrganiserLine
 from gateway.contests.quotas import QUOTA_MAX, Quota
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.http.pages import PAGES
@@ -209,7 +209,6 @@ async def _shown(
     me: Me,
     *,
     fault: Fault | None = None,
-    made: Invited | None = None,
     fields: Form | None = None,
 ) -> web.Response:
     people = request.app[PEOPLE]
@@ -221,7 +220,7 @@ async def _shown(
         organisers=await people.organisers(me.scope),
         by_mail=people.by_mail,
         fault=fault,
-        made=made,
+        made=told(request, me),
         fields=fields or {},
     )
 
@@ -240,7 +239,7 @@ async def make_by_page(request: web.Request, me: Me, fields: Form) -> web.Stream
             made = await people.open_organiser(me.email, slug, fields.get("name", ""), owner, language)
     except PeopleRefused as error:
         return await _shown(request, me, fault=error.fault, fields=fields)
-    return await _shown(request, me, made=made)
+    return see_invited(request, me, PAGE, made)
 
 
 def setup(app: web.Application) -> None:

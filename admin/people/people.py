@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, form, page, see_other, show
+from admin.access.guard import Form, Me, form, page, see_once, see_other, show, told
 from admin.access.rules import Role, may_grant, may_reset_factor
 from admin.answers import read_id, staff_endpoint
 from admin.people.rules import Fault, PeopleRefused
@@ -165,10 +165,9 @@ async def people_shown(
     me: Me,
     *,
     fault: Fault | None = None,
-    made: Invited | None = None,
     fields: Form | None = None,
 ) -> web.Response:
-    """The page, with why nothing was changed or the invitation that was made."""
+    """The page, with the invitation that was just made, or why nothing was changed."""
     people = request.app[PEOPLE]
     organisers = await people.organisers(None) if me.member.organiser_id is None else []
     return show(
@@ -186,9 +185,14 @@ async def people_shown(
         roles_for=lambda line: [role.value for role in Role if may_grant(me.member, role, line.organiser_id)],
         by_mail=people.by_mail,
         fault=fault,
-        made=made,
+        made=told(request, me),
         fields=fields or {},
     )
+
+
+def see_invited(request: web.Request, me: Me, address: str, made: Invited) -> web.Response:
+    """Go to a page that says once whom an invitation was made for, with the link where no mail is sent."""
+    return see_once(request, me, address, email=made.email, **({"link": made.link} if made.link else {}))
 
 
 def _may_ever_grant(me: Me, role: Role) -> bool:
@@ -221,7 +225,7 @@ async def invite_by_page(request: web.Request, me: Me, fields: Form) -> web.Stre
             fields.get("contest") or None,
             language if language in spoken else DEFAULT_LANGUAGE,
         )
-        return await people_shown(request, me, made=await request.app[PEOPLE].invite(me.email, new))
+        return see_invited(request, me, PAGE, await request.app[PEOPLE].invite(me.email, new))
     except PeopleRefused as error:
         return await people_shown(request, me, fault=error.fault, fields=fields)
 
@@ -233,7 +237,7 @@ async def invitation_by_page(request: web.Request, me: Me, fields: Form) -> web.
     try:
         invitation = meant(request, "invitation")
         if fields.get("step") == "again":
-            return await people_shown(request, me, made=await people.send_again(me.email, invitation))
+            return see_invited(request, me, PAGE, await people.send_again(me.email, invitation))
         await people.withdraw(me.email, invitation)
     except PeopleRefused as error:
         return await people_shown(request, me, fault=error.fault)

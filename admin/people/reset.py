@@ -11,8 +11,10 @@ from admin.access.guard import (
     counted_address,
     from_elsewhere,
     say,
+    see_once,
     see_other,
     show,
+    told,
     without_referrer,
 )
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault, password_fault
@@ -39,11 +41,11 @@ async def ask(request: web.Request) -> web.StreamResponse:
         return _ask(request)
     email = fields.get("email", "")[:254]
     wait = await resets.ask(email, counted_address(request, access), access.sign_in.now())
-    return _ask(request, wait=wait, asked="" if wait else email)
+    return _ask(request, wait=wait) if wait else see_once(request, None, PAGE, asked=email)
 
 
-def _ask(request: web.Request, *, wait: int = 0, asked: str = "") -> web.Response:
-    values = {"by_mail": request.app[RESETS].by_mail, "wait": wait, "asked": asked}
+def _ask(request: web.Request, *, wait: int = 0) -> web.Response:
+    values = {"by_mail": request.app[RESETS].by_mail, "wait": wait, "asked": told(request, None).get("asked")}
     response = show(request, None, "access/reset.html", status=429 if wait else 200, **values)
     if wait:
         response.headers[hdrs.RETRY_AFTER] = str(wait)

@@ -23,6 +23,7 @@ import channels.web.rules
 import leaderboard.routes
 import payments.routes
 from admin.access.guard import Access
+from admin.access.sent_forms import SentForms
 from admin.access.tokens import Tokens
 from admin.audit.store import Audits
 from admin.candidates.store import Candidates
@@ -118,6 +119,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
     access = Access(
         sign_in=container.sign_in,
         tokens=Tokens(container.vault.subkey("staff tokens"), utc_now, secure=settings.base_url.startswith("https://")),
+        forms=SentForms(container.engine),
         loopback_counts=settings.env != "demo",
     )
     services = Payments(

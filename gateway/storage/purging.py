@@ -82,6 +82,7 @@ _STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
     ("delivery_reports", _REPORTS, lambda kept: kept.texts),
     ("video_notifications", _oldest("video_notifications", "received_at"), lambda kept: kept.updates),
     ("staff_sessions", _oldest("staff_sessions", "expires_at", _WHOLE_FAMILY), lambda kept: kept.sessions),
+    ("sent_forms", _oldest("sent_forms", "sent_at"), lambda kept: kept.sessions),
     ("sign_in_failures", _oldest("sign_in_failures", "last_at"), lambda kept: kept.sessions),
     ("mails", _oldest("mails", "created_at", "and status <> 'due'"), lambda kept: kept.texts),
     ("alerts", _oldest("alerts", "ended_at", "and status <> 'due'"), lambda kept: kept.sessions),

@@ -23,6 +23,7 @@ from admin.access.passkeys import Site
 from admin.access.passwords import Passwords
 from admin.access.rights import StaffRights
 from admin.access.rules import Role
+from admin.access.sent_forms import SentForms
 from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.access.tokens import Tokens
@@ -235,6 +236,7 @@ async def open_office(
     access = Access(
         sign_in=sign_in,
         tokens=Tokens(rig.vault.subkey("staff tokens"), clock, secure=secure),
+        forms=SentForms(rig.engine),
         loopback_counts=False,
     )
     payments = Payments(

@@ -70,6 +70,9 @@ NOT_YET: Final = (
     "/exports/{exportId}/file",
 )
 NOBODY: Final = uuid4()
+NOTHING: Final[Mapping[str, str]] = {}
+# As the page of a form has it, whose forms all differ.
+ONCE: Final = {"once": "f" * 32}
 WINDOW: Final = {"from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
 
 
@@ -114,10 +117,16 @@ class World:
     browsers: dict[str, tuple[ClientSession, str]] = field(default_factory=dict)
 
     async def send(
-        self, who: str | None, route: Route, names: Mapping[str, str], *, follow: bool = False
+        self,
+        who: str | None,
+        route: Route,
+        names: Mapping[str, str],
+        *,
+        follow: bool = False,
+        more: Mapping[str, str] = NOTHING,
     ) -> tuple[int, str]:
         """Use an address as a browser in which this person is signed in, with these names in its path and body.
-        `follow`: to where a GET leads."""
+        `follow`: to where a GET leads; `more`: fields of a form besides."""
         client, word = await self.browser(who)
         address = re.sub(r"{(\w+)}", lambda found: names[key(route.path, found[1])], route.path)
         sent: dict[str, Any] = {}
@@ -129,7 +138,7 @@ class World:
                 sent["headers"] = {"Content-Type": "text/csv"}
         elif route.method != "GET":
             acts = [act for end, act in ACTS_AT.items() if re.search(rf"/candidates/({end})$", route.path)]
-            sent = {"data": {**names, **fields(names), **({"act": acts[0]} if acts else {}), "form": word}}
+            sent = {"data": {**names, **fields(names), **({"act": acts[0]} if acts else {}), "form": word, **more}}
         if (route.method, route.path) == ("PUT", "/api/admin/contests/{slug}"):
             sent = {"json": self.document}
         follow = follow and route.method == "GET"
@@ -459,6 +468,70 @@ async def judged(
     shown = re.sub(r'value="[^"]*"|href="\?[^"]*"', "", body)
     seen = [mark for mark in world.marks if re.search(rf"\b{mark}\b", shown)]
     return None if status < 500 and not (status < 400 and seen) else (status, seen)
+
+
+# What forms make, by their addresses: each is sent with these fields besides.
+MADE: Final[Mapping[str, Mapping[str, str]]] = {
+    "/admin/contests/new": {"begin": "talent", "name": "Twice"},
+    "/admin/contests/{slug}/candidates/new": {"name": "Twice", "code": ""},
+    "/admin/contests/{slug}/candidates/{code}/link": {},
+    "/admin/contests/{slug}/orders/filters": {"name": "twice", "state": "held", "contest": ""},
+    "/admin/contests/{slug}/fraud/entries": {"subject": "0501020399", "days": "3", "list": "deny"},
+    "/admin/tickets/{ticket}": {},
+    "/admin/acts": {"act": "void_window", "subject": "star", **WINDOW},
+    "/admin/organisers/{organiser}/fees": {"currency": "XOF", "percent": "5", "method": ""},
+    "/admin/payouts/beneficiaries/{beneficiary}": {},
+    "/admin/people/invitations": {"organiser": "demo", "contest": ""},
+    "/admin/people/invitations/{invitation}": {"step": "again"},
+    "/admin/organisers": {"slug": "third", "name": "Third", "owner": "third@house.test"},
+}
+# Forms that show what was asked for and change nothing; a number that is shown is noted each time.
+SHOWN: Final = {
+    *SEARCHES,
+    "/admin/contests/{slug}/preview",
+    "/admin/contests/{slug}/candidates/change",
+    "/admin/orders/{vote_id}",
+    "/admin/reconciliation/balances",
+}
+
+
+async def test_a_form_that_is_sent_twice_acts_once_and_leads_to_a_page(world: World) -> None:
+    client, _ = await world.browser(AWA)
+    async with client.get("/admin/me") as shown:
+        assert 'name="once"' in await shown.text()
+    names = dict.fromkeys(re.findall(r"{(\w+)}", " ".join(one.path for one in routes_of(world.office))), str(NOBODY))
+    names |= world.names
+    routes = [one for one in routes_of(world.office) if one.method == "POST" and not one.by_api]
+    routes = [one for one in routes if hasattr(one.handler, DECLARED) and one.path != "/admin/sign-out"]
+    more = {one.path: {**MADE.get(one.path, NOTHING), **ONCE} for one in routes}
+    before = await rows(world)
+    first = {one.path: (await world.send(AWA, one, names, more=more[one.path]))[0] for one in routes}
+    after = await rows(world)
+    for one in routes:
+        await world.send(AWA, one, names, more=more[one.path])
+    assert await rows(world) == after != before
+    assert {path: first.get(path) for path in MADE} == dict.fromkeys(MADE, 303)
+    assert {path for path, status in first.items() if status < 400 and status != 303} <= SHOWN
+    # The second one waits for the first one, and acts where that did nothing.
+    forms, form = world.office.access.forms, uuid4()
+    seen = [await forms.begin(form), await forms.begin(form)]
+    await forms.end(form, None)
+    seen.append(await forms.begin(form))
+    await forms.end(form, "/admin")
+    seen.append(await forms.begin(form))
+    assert [(one.first, one.led_to) for one in seen] == [(True, None), (False, None), (True, None), (False, "/admin")]
+
+
+async def rows(world: World) -> dict[str, int]:
+    """How many rows tables have that forms may write into, and how many acts are noted but for numbers that were
+    shown."""
+    tables = await world.office.rig.rows(
+        "select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"
+        " and not relispartition and has_table_privilege(oid, 'select') and relname not in ('audit_log', 'sent_forms')"
+    )
+    counted = [f"select '{one.relname}' as name, count(*) as many from {one.relname}" for one in tables]
+    noted = "select 'audit_log', count(*) from audit_log where act <> 'number.shown'"
+    return {one.name: one.many for one in await world.office.rig.rows(" union all ".join([*counted, noted]))}
 
 
 async def snapshot(world: World, database: Database) -> dict[str, object]:

@@ -302,7 +302,8 @@ async def test_everybody_can_use_every_page(
 
 # Files, and addresses that lead elsewhere: to a list where a form was left, to the order of a payment.
 NO_PAGES = re.compile(
-    r"\.(?:csv|json|pdf|xlsx)$|^/admin/(acts|brand|sign-out|payments/)|/candidates/(settings|change|import/apply|.*/(link|decide|correction))$"
+    r"\.(?:csv|json|pdf|xlsx)$|^/admin/(acts|brand|me/codes|sign-out|payments/)"
+    r"|/candidates/(settings|change|import/apply|.*/(link|decide|correction))$"
     r"|/live$"
 )
 
@@ -443,7 +444,8 @@ async def test_photos_are_sent_together(seen: Seen, script: bool) -> None:
         await seen.judge(page, "en", 360)
     await page.goto(f"{seen.base}/admin/contests/star/candidates/08/photo")
     await page.set_input_files("#file", files[1])
-    await page.get_by_role("button", name="Send").click()
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Send").click()
     await expect(page.locator(".photo img")).to_be_visible(timeout=20_000)
     await page.get_by_role("button", name="Remove the photo").click()
     await expect(page.get_by_text("no photo yet")).to_be_visible(timeout=20_000)

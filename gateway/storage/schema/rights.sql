@@ -28,7 +28,7 @@ grant insert, update on account_health, brands, callback_counts, candidate_links
 
 -- Rows that may also be deleted.
 grant insert, update, delete on balance_days, candidate_corrections, chosen_languages, fraud_refusals, invitations, mails, order_filters, passkeys, password_resets, recovery_codes,
-  rollup_hours, rollup_minutes, set_aside, sign_in_failures, staff_sessions, video_notifications, worker_beats to spotlight_app
+  rollup_hours, rollup_minutes, sent_forms, set_aside, sign_in_failures, staff_sessions, video_notifications, worker_beats to spotlight_app
 
 grant insert, delete on candidate_imports, delivery_reports, rounds, text_opt_outs to spotlight_app
 

@@ -65,6 +65,14 @@ sign_in_failures = table(
     timestamps("last_at", default="now()"),
 )
 
+sent_forms = table(
+    "sent_forms",
+    uuids("id", key=True),
+    strings("led_to", null=True),
+    timestamps("sent_at", default="now()"),
+    index("sent_forms_oldest", "sent_at"),
+)
+
 invitations = table(
     "invitations",
     uuids("id", key=True),
