@@ -5,6 +5,7 @@ Numbers are sealed and indexed as real ones are. The simulated operators know no
 collected is booked as paid over to the bank, so that what operators hold does not differ.
 """
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -428,6 +429,10 @@ def _drawn(dice: random.Random, weighted: tuple[tuple[T, ...], tuple[int, ...]])
     return dice.choices(*weighted)[0]
 
 
+def _some(orders: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return list(islice(orders, CHUNK))
+
+
 async def make_orders(
     connection: "asyncpg.Connection[asyncpg.Record]",
     vault: Vault,
@@ -453,12 +458,16 @@ async def make_orders(
     await connection.execute("set synchronous_commit = off")
     await connection.execute(_STAGE)
     orders = _Generator(contests, vault, many, (since, until), seed).orders()
-    for done in range(0, many, CHUNK):
-        chunk = list(islice(orders, CHUNK))
+    done, drawn = 0, asyncio.create_task(asyncio.to_thread(_some, orders))
+    while chunk := await drawn:
+        # The next ones are drawn while PostgreSQL writes these.
+        drawn = asyncio.create_task(asyncio.to_thread(_some, orders))
         async with connection.transaction():
             await connection.copy_records_to_table("made", records=chunk, columns=list(_COLUMNS))
-            await connection.execute("analyze made")
+            if not done:
+                await connection.execute("analyze made")
             for statement in _INSERTS:
                 await connection.execute(statement)
-        progress(done + len(chunk))
+        done += len(chunk)
+        progress(done)
     await connection.execute("analyze")
