@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "m0035"
-down_revision = "m0034"
+revision = "m0037"
+down_revision = "m0036"
 
 
 def upgrade() -> None:
