@@ -521,7 +521,7 @@ def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) ->
         "form_token": "" if me is None else request.app[ACCESS].tokens.form(me.session),
         "closed": me is not None and _is_closed(getattr(request.match_info.handler, DECLARED, None), me),
         "here": request.path,
-        "once": uuid4,
+        "new_mark": uuid4,
         "menu": {} if me is None else menu_of(me.rights),
         "word": partial(word_of, pages, pages.language_of(request)),
         "menu_place": place_in_menu(request.path),
