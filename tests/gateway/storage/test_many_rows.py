@@ -66,15 +66,13 @@ ROUTES = Routes(("africastalking", "kannel"))
 VOTER = Msisdn("+2250501020304", "CI")
 
 
-# What reads much because it is asked for much, by hand or once a day: the whole book, a contest's money, a window of
+# What reads much because it is asked for much, by hand or once a day: the audit, a contest's money, a window of
 # payments, the time that a statement covers, and what persons decide about a group of differences or an import.
 WHOLE_BOOK = frozenset(
     {
         "payments.ledger.audit",
-        "payments.ledger.book",
         "payments.ledger.money_places",
         "payments.disbursement.refunds.voids",
-        "payments.disbursement.payouts.acts",
         "payments.disbursement.payouts.statement",
         "payments.reconciliation.balances",
         "payments.reconciliation.difference_acts",
@@ -97,6 +95,8 @@ REPORTS |= {
     "payments.rescue.tickets._OPEN_THEN",
 }
 REPORTS |= {f"admin.orders.store.{name}" for name in ("_COUNTS_THEN", "_REFUND_SUMS_THEN", "_REFUNDS_THEN")}
+# And the journal, which is every posting, with its length up to a limit.
+REPORTS |= {"payments.ledger.book._JOURNAL", "payments.ledger.book._JOURNAL_LENGTH"}
 # And what is rebuilt by hand.
 REPORTS |= {"gateway.runtime.operations._REACHED"}
 # So many statements stand in modules; a walk that finds fewer looks in the wrong place.
