@@ -259,7 +259,7 @@ class Alerts:
                     secret = written_secret(secrets.token_bytes(SECRET_BYTES))
                     values |= self._webhook(added, new.address, secret)
             shown = values["host"] or (new.address if values["staff"] else "")
-            kinds = sorted({kind.value for kind in new.kinds})
+            kinds = [kind.value for kind in AlertKind if kind in new.kinds]
             row = {"id": added, "organiser": found.id, "contest": contest, "channel": new.channel.value, "kinds": kinds}
             more = {"default_language": DEFAULT_LANGUAGE, "person": named(person), "gap": new.gap_minutes * 60}
             await connection.execute(_ADD, {**values, **row, **more})
