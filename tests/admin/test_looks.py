@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from admin.access.passkeys import Site
 from admin.access.rules import Role
+from admin.alerts.store import ALERTS, NewDestination
 from admin.candidates.store import CANDIDATES, Edit
 from admin.contests.photos import PHOTOS
 from admin.people.lost_factor import FACTOR_RESETS
@@ -152,6 +153,10 @@ async def furnished(office: Office) -> list[str]:
     await nominate(office)
     own = [*await its_own_page(office), await lost_factor(office)]
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "la votante a appelé", YAO)
+    for channel, address in (("mail", AWA), ("telegram", ""), ("webhook", "https://hooks.example.org/in")):
+        new = NewDestination.model_validate({"channel": channel, "address": address, "kinds": ["held", "burst"]})
+        made = await office.app[ALERTS].add("demo", new, None, AWA)
+    await office.app[ALERTS].test("demo", made.id, None, AWA)
     window = {"from": "2026-01-01T00:00:00+00:00", "to": "2036-01-01T00:00:00+00:00"}
     void = await rig.acts.ask(Act.VOID_WINDOW, "star", window, "un essai de la ligne", YAO)
     return [
@@ -186,6 +191,7 @@ async def furnished(office: Office) -> list[str]:
         f"/admin/contests/star/fraud/payments/{held.payment_reference}",
         "/admin/contests/star/brand?accent=%23ffc83d&accent_dark=x",
         "/admin/brand/demo",
+        "/admin/alerts/demo",
         "/admin/contests/star/tally",
         "/admin/contests/star/log",
         "/admin/contests/star/orders",
