@@ -308,7 +308,7 @@ async def test_everybody_can_use_every_page(
 
 # Files, and addresses that lead elsewhere: to a list where a form was left, to the order of a payment.
 NO_PAGES = re.compile(
-    r"\.(?:csv|json|pdf|xlsx)$|^/admin/(acts|brand|me/codes|sign-out|payments/)"
+    r"\.(?:csv|json|pdf|xlsx)$|^/admin/(acts|alerts$|brand|me/codes|sign-out|payments/)"
     r"|/candidates/(settings|change|import/apply|.*/(link|decide|correction))$"
     r"|/live$"
 )
