@@ -199,9 +199,10 @@ class Phone:
 
 
 def collected_and_sold(country: Country) -> tuple[int, int]:
-    """The francs that the operators keep by their statements, and the price of all votes on the public pages."""
+    """The francs that the operators took by their statements, less what voters have back, and the price of all votes
+    on the public pages. What organisers were paid comes from wallets of its own."""
     lines = [line for p in codes(payments.providers) for line in country.statement(p) if line["currency"] == "XOF"]
-    signs = {"collection": 1, "refund": -1, "dispute": -1}
+    signs = {"collection": 1, "refund": -1, "dispute": -1, "transfer": 0}
     collected = sum(int(line["amount"]) * signs[line["kind"]] for line in lines)
     contests = country.gateway.get("/api/contests").raise_for_status().json()["contests"]
     sold = 0

@@ -25,8 +25,9 @@ from payments.requests import Act, ActRefused, Right, Why, subject_id
 
 PAGE: Final = f"{CONTESTS_PAGE}/{{slug}}/fraud"
 API: Final = f"{CONTESTS_API}/{{slug}}/fraud"
-# Of a held vote that a person chose in the form: with its reference.
+# Of a held vote that a person chose in the form, and of one that was listed in it: each with its reference.
 _CHOSEN: Final = "held_"
+_LISTED: Final = "listed_"
 
 
 class NewLimits(InputModel):
@@ -145,8 +146,9 @@ async def review_page(request: web.Request, me: Me) -> web.StreamResponse:
 
 @form(Right.HANDLE_HELD, proof=True)
 async def decide(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Ask that the chosen votes count or go back; another person agrees."""
-    payments = [name.removeprefix(_CHOSEN) for name in fields if name.startswith(_CHOSEN)]
+    """Ask that the chosen votes, or all that were listed, count or go back; another person agrees."""
+    these = _LISTED if "all" in fields else _CHOSEN
+    payments = [name.removeprefix(these) for name in fields if name.startswith(these)]
     params: dict[str, Any] = {"step": fields.get("step", ""), "payments": " ".join(payments)}
     if params["step"] == REFUSE and (days := _number(fields, "block_days")):
         params["block_days"] = days

@@ -61,7 +61,8 @@ class Unanswered(Exception):
 
 @dataclass
 class Figures:
-    """What a crowd did so far. `votes_paid`: what was paid for; `votes_before`, `votes_now`: on the public page."""
+    """What a crowd did so far. `refusals`: of which group, and what the gateway said; `votes_paid`: what was paid for;
+    `votes_before`, `votes_now`: on the public page."""
 
     planned: int = 0
     begun: int = 0
@@ -164,7 +165,7 @@ class Crowd:
             try:
                 outcome = await self._ways[attempt.channel](attempt)
             except Refused as refused:
-                self.figures.refusals[str(refused)] += 1
+                self.figures.refusals[f"{attempt.group}, {refused}"] += 1
                 outcome = Outcome.REFUSED
             except (Unanswered, *_AWAY):
                 outcome = Outcome.UNANSWERED
@@ -216,7 +217,8 @@ class Crowd:
             return next(((message, one[key]) for message, one in found if key in one), None)
 
         await _until(bot_wrote)
-        await self._post(f"{chat}/send", {"text": f"{attempt.candidate} {attempt.votes}"})
+        # Without the x a number that is a candidate's code too is asked about.
+        await self._post(f"{chat}/send", {"text": f"{attempt.candidate} x{attempt.votes}"})
         await _until(asked_for_number)
         await self._post(f"{chat}/contact", {"phone": attempt.msisdn})
         message, data = await _until(lambda: button("data", "Payer"))

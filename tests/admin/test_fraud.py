@@ -41,10 +41,18 @@ async def test_held_votes_are_released_and_refunded_together_by_two(office: Offi
         found = await answer.json()
     assert [one["findings"][0]["rule"] for one in found["held"]] == ["too_fast"] * 3
     assert found["flagged"] == []
-    one, *others = [f"held_{order.payment_reference}" for order in orders[1:]]
+    one, *others = [str(order.payment_reference) for order in orders[1:]]
     for names, fields, outcome in (
-        ([one], {"step": "release", "block_days": "7"}, "5 votes counted"),
-        (others, {"step": "refuse", "block_days": "7"}, "2 payments to be refunded, their payers kept out for 7 days"),
+        (
+            [f"held_{one}", *(f"listed_{each}" for each in (one, *others))],
+            {"step": "release", "block_days": "7"},
+            "5 votes counted",
+        ),
+        (
+            ["all", *(f"listed_{each}" for each in others)],
+            {"step": "refuse", "block_days": "7"},
+            "2 payments to be refunded, their payers kept out for 7 days",
+        ),
     ):
         chosen = dict.fromkeys(names, "1")
         status, shown = await office.form(awa, PAGE, **chosen, **fields, reason=REASON)

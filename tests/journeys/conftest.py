@@ -24,6 +24,7 @@ def country() -> Iterator[Country]:
             home / "data",
             SPOTLIGHT_PROMPT_DELAY_SECONDS="1",
             MTN_MOMO_STATUS_PER_SECOND="100",
+            SPOTLIGHT_BENEFICIARY_DELAY_HOURS="0",
             # A journey names the address that it comes from, as a proxy on this machine would.
             SPOTLIGHT_TRUSTED_PROXIES="127.0.0.1/32",
         ).start()
