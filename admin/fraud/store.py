@@ -20,7 +20,7 @@ from gateway.contests.contest import ContestState
 from gateway.contests.directory import read_contest
 from gateway.http.amount import Amount
 from gateway.http.endpoint import ApiModel, InputModel
-from gateway.orders.fraud import LIMITS, FraudLimits, holds, read_limits
+from gateway.orders.fraud import LIMITS, FraudLimits, Window, holds, is_burst, read_limits
 from gateway.orders.fraud_places import shown_address
 from gateway.orders.prompting import OrdererKind
 from gateway.orders.store import PAID, payer_place
@@ -57,6 +57,27 @@ select {SUSPECT} from (
   select reference, max(found_at) as found_at from fraud_findings where contest_id = :contest and verdict = 'flag'
   group by 1 order by 2 desc limit {_LISTED_MAX}) f join payments p on p.reference = f.reference {WITH_VOTE}
 where p.status <> 'held' order by f.found_at desc
+""")
+# Of each candidate and hour of a day the two minutes with most orders, beside the hour before them.
+_LATELY: Final = (
+    "sum(orders) over (partition by key order by at range between interval '1 minute' preceding and current row)"
+)
+_BEFORE: Final = """sum(orders) over (partition by key order by at
+  range between interval '61 minutes' preceding and interval '2 minutes' preceding)"""
+_RISES: Final = text(f"""
+with windows as (
+  select facet, key, at, cast({_LATELY} as bigint) as orders, cast(coalesce({_BEFORE}, 0) as bigint) as before
+  from rollup_minutes
+  where contest_id = :contest and facet in ('candidate', 'all') and at > now() - interval '25 hours' and orders > 0),
+peaks as (
+  select distinct on (key, date_trunc('hour', at)) * from windows
+  where facet = 'candidate' and orders >= :least and at > now() - interval '24 hours'
+  order by key, date_trunc('hour', at), orders desc, at)
+select p.at, p.key as candidate_code, k.name as candidate_name, p.orders, w.orders as of_contest, p.before,
+  w.before as of_contest_before
+from peaks p join windows w on w.facet = 'all' and w.at = p.at
+  join candidates k on k.contest_id = :contest and k.code = p.key
+order by p.at desc limit {_LISTED_MAX}
 """)
 # `counts`: votes are sold or still counted, so that whoever changes a limit changes what counts.
 _LIMITS: Final = text("""
@@ -110,11 +131,23 @@ class Suspect(ApiModel):
     findings: list[FoundByRule]
 
 
+class Rise(ApiModel):
+    """A candidate's burst: a sudden rise above its own share of the orders of the hour before."""
+
+    at: datetime = Field(description="The second of its two minutes.")
+    candidate_code: str
+    candidate_name: str
+    orders: int = Field(description="Of the candidate in these minutes.")
+    share: float = Field(description="Its share of the contest's orders then, in per cent.")
+    usual: float = Field(description="Its share in the hour before, in per cent.")
+
+
 class Review(ApiModel):
     """Votes of a contest about which rules spoke."""
 
     held: list[Suspect] = Field(description="Not counted until a person decides, the oldest first.")
     flagged: list[Suspect] = Field(description="Only shown, the newest first.")
+    rises: list[Rise] = Field(description="Of the last day, the newest first; one an hour for each candidate.")
 
 
 class Limits(InputModel):
@@ -204,9 +237,12 @@ class Fraud:
             asked = {"contest": await _contest(connection, slug, scope)}
             held = (await connection.execute(_HELD, asked)).all()
             flagged = (await connection.execute(_FLAGGED, asked)).all()
+            limits, _ = await self._limits(connection, asked["contest"])
+            risen = (await connection.execute(_RISES, {**asked, "least": max(1, limits.burst_orders)})).all()
         return Review(
             held=[suspect_of(self._vault, row) for row in held],
             flagged=[suspect_of(self._vault, row) for row in flagged],
+            rises=[_rise(row) for row in risen if is_burst(_window(row), limits)],
         )
 
     async def limits(self, slug: str, scope: Scope) -> LimitsView:
@@ -329,6 +365,15 @@ class Fraud:
         """The limits now, and whether votes count by them."""
         row = (await connection.execute(_LIMITS, {"contest": contest})).one()
         return read_limits(row.fraud_limits, self._defaults), row.counts
+
+
+def _window(row: Row[Any]) -> Window:
+    return Window(row.orders, row.of_contest, row.before, row.of_contest_before)
+
+
+def _rise(row: Row[Any]) -> Rise:
+    share, usual = row.orders / row.of_contest, row.before / row.of_contest_before
+    return read_row(Rise, row, share=round(100 * share, 1), usual=round(100 * usual, 1))
 
 
 def suspect_of(vault: Vault, row: Row[Any]) -> Suspect:

@@ -155,6 +155,12 @@ class Finding:
     limit: int | None = None
 
 
+def is_burst(window: Window, limits: FraudLimits) -> bool:
+    """Whether a candidate's orders rose far above its own share."""
+    on = limits.burst_orders and limits.burst_deviations
+    return bool(on) and window.orders >= limits.burst_orders and deviations(window) >= limits.burst_deviations
+
+
 def judge(around: Around, limits: FraudLimits) -> tuple[Finding, ...]:
     """What the rules say about a paid vote, what weighs most first."""
     return tuple(sorted(_findings(around, limits), key=lambda found: -found.weight))
@@ -201,11 +207,9 @@ def _findings(around: Around, limits: FraudLimits) -> Iterator[Finding]:
 def _in_a_burst(around: Around, limits: FraudLimits) -> Iterator[Finding]:
     """A call on television lifts a candidate as a program does, by orders of many people: only who orders again and
     again in a burst is suspicious."""
-    if not (limits.burst_orders and limits.burst_deviations and limits.burst_each):
+    if not limits.burst_each or around.of_source is None or around.of_source < 2:
         return
-    if around.of_source is None or around.of_source < 2 or around.window is None:
-        return
-    if around.window.orders < limits.burst_orders or deviations(around.window) < limits.burst_deviations:
+    if around.window is None or not is_burst(around.window, limits):
         return
     if around.of_source >= limits.burst_each:
         yield _hold(FraudRule.BURST, around.of_source, limits.burst_each)

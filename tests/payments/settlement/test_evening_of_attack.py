@@ -39,6 +39,9 @@ async def test_what_an_attack_paid_for_is_held_decided_about_and_refunded_and_mo
     organiser = await rig.one("select organiser_id from contests where slug = 'star'")
     review = await fraud.review("star", organiser)
     assert {one.findings[0].rule for one in review.held} == {"burst", "web_votes"}
+    # The program alone made a candidate rise far above its own share.
+    (rise,) = review.rises
+    assert (rise.candidate_code, rise.orders, rise.share, rise.usual) == ("07", 48, 100.0, 11.5)
     released, *refused = [str(one.reference) for one in review.held]
     # All of the rest is asked for at once; the preview says what it would do, and nothing is done before it is agreed.
     params = {"step": "refuse", "payments": " ".join(refused), "block_days": 7}
