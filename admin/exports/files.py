@@ -230,7 +230,7 @@ async def _orders_by_page(
     if read is None or faults:
         return say(request, 422, "unreadable", me)
     exports = request.app[EXPORTS]
-    rows = await request.app[LISTED].count(contest, me.scope, read, exports.rows_at_once + 1)
+    rows = await request.app[LISTED].count_looked_at(contest, me.scope, read, exports.rows_at_once + 1)
     if not is_long(request, me, rows):
         return await _of_orders(request, me, contest, kind, read, reason)
     if not reason:

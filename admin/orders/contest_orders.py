@@ -152,6 +152,7 @@ async def orders_page(request: web.Request, me: Me) -> web.StreamResponse:
         older=None
         if found.cursor is None
         else "?" + urlencode([*(read.named() if read else {}).items(), ("cursor", found.cursor)]),
+        searched_to=found.searched_to,
         first="cursor" not in typed,
         typed={name: "" if name in faults else typed.get(name, "") for name in _FIELDS}
         | _shown(read, me.zone, contest),

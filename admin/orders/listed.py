@@ -24,6 +24,9 @@ from gateway.storage.vault import Vault, masked_number, opened_number
 from payments.requests import ActRefused, Scope, Why
 
 FILTERS_MAX: Final = 50
+# So many orders are looked at for a part of a list: a filter that leaves few needs no index of its own, which each
+# order would pay for.
+LOOKED_AT: Final = 10_000
 _EXPORTED_ROWS: Final = 2_000
 # Vote and payment were placed in one transaction: one line is one order. One of them is read in the order of an index,
 # and for each of its rows the other one, so that a limit ends it.
@@ -33,12 +36,14 @@ select p.reference, v.id as vote_id, v.placed_at, v.receipt, k.code as candidate
   {confirmed} as confirmed_at, {settled} as settled_at, {received} as received_minor, p.received_currency,
   {fee} as fee_minor, {theirs} as provider_reference"""
 _BY_VOTES: Final = f"""{_COLUMNS}
-from votes v cross join lateral (
+from ({{looked_at}} limit :look) v cross join lateral (
     select * from payments p where p.vote_id = v.id and p.placed_at = v.placed_at{{of_payments}} limit 1) p
   join candidates k on k.id = v.candidate_id
-where v.contest_id = :contest{{of_votes}}{{behind_vote}}
+where true{{of_votes}}
 order by v.placed_at desc, v.id desc limit :limit
 """
+_LOOKED_AT: Final = """select {columns} from votes v where v.contest_id = :contest{of_looked}{behind_vote}
+  order by v.placed_at desc, v.id desc"""
 _BY_PAYMENTS: Final = f"""{_COLUMNS}
 from {{payments}} p cross join lateral (
     select * from votes v where v.id = p.vote_id and v.placed_at = p.placed_at{{of_votes}} limit 1) v
@@ -46,11 +51,11 @@ from {{payments}} p cross join lateral (
 where p.contest_id = :contest{{of_payments}}{{behind_payment}}
 order by p.placed_at desc, p.vote_id desc limit :limit
 """
+_COUNT_VOTES: Final = """select count(*) from votes v{beside} where v.contest_id = :contest{of_votes}"""
+_COUNT_PAYMENTS: Final = """select count(*) from {payments} p{beside} where p.contest_id = :contest{of_payments}"""
+_COUNT_LOOKED: Final = """select count(*) from (
+  select from votes v where v.contest_id = :contest{of_looked} limit :at_most) counted"""
 # Without the other one where nothing of it is asked for.
-_COUNT_VOTES: Final = """select count(*) from (select from votes v{beside}
-  where v.contest_id = :contest{of_votes} limit cast(:limit as bigint)) counted"""
-_COUNT_PAYMENTS: Final = """select count(*) from (select from {payments} p{beside}
-  where p.contest_id = :contest{of_payments} limit cast(:limit as bigint)) counted"""
 _ITS_PAYMENT: Final = """ cross join lateral (
     select from payments p where p.vote_id = v.id and p.placed_at = v.placed_at{of_payments} limit 1) p"""
 _ITS_VOTE: Final = """ cross join lateral (
@@ -60,23 +65,23 @@ _OPEN: Final = """(select * from payments where contest_id = :contest and status
     union all select * from payments where contest_id = :contest and status = 'confirmed')"""
 _STATUS_THEN: Final = """coalesce((select e.to_status from payment_events e
     where e.reference = p.reference and e.at <= :as_of order by e.id desc limit 1), 'created')"""
-_OF_VOTES: Final[Mapping[str, str]] = {
+# An index has these, so that all that is looked at fits.
+_OF_LOOKED: Final[Mapping[str, str]] = {
     "since": "v.placed_at >= :since",
     "until": "v.placed_at < :until",
     "as_of": "v.placed_at <= :as_of",
     "candidate": "v.candidate_id = :candidate",
+}
+_OF_VOTES: Final[Mapping[str, str]] = {
     "channel": "v.channel = :channel",
     "amount_from": "v.amount_minor >= :amount_from",
     "amount_to": "v.amount_minor <= :amount_to",
 }
-# What is about both is asked of both: it ends the reading of either.
+# The same of payments, where these are read first.
+_SPAN: Final = {name: _OF_LOOKED[name].replace("v.", "p.") for name in ("since", "until", "as_of")}
 _OF_PAYMENTS: Final[Mapping[str, str]] = {
-    "since": "p.placed_at >= :since",
-    "until": "p.placed_at < :until",
-    "as_of": "p.placed_at <= :as_of",
     "wallet": "p.method = :wallet",
 }
-_NARROW: Final = ("candidate", "channel", "amount_from", "amount_to")
 _SAVED: Final = text("""
 select id, name, query from order_filters where staff_id = :staff and contest_id = :contest order by lower(name), id
 """)
@@ -121,10 +126,12 @@ class OrderLine(FoundPayment):
 
 
 class OrderLines(ApiModel):
-    """Orders of a contest, the newest first."""
+    """Orders of a contest, the newest first. A filter that leaves few gives parts of fewer orders than were asked for,
+    also of none, as long as there is a cursor."""
 
     orders: list[OrderLine]
     cursor: str | None = Field(description="Ask with it for the orders before these; null where there are none.")
+    searched_to: PageOnly[datetime | None] = None
 
 
 class SavedFilter(ApiModel):
@@ -162,9 +169,12 @@ class ListedOrders:
     async def listed(self, contest: Contest, scope: Scope, part: Part, *, whole: bool = False) -> OrderLines:
         """A part of the orders. `whole`: with whole numbers. Raises ActRefused where the filter names an unknown
         candidate."""
-        statement, values = _asked(contest, part)
+        asked = _asked(contest, part)
         async with scoped(self._engine, scope) as connection:
-            rows = (await connection.execute(statement, values)).all()
+            rows = (await connection.execute(asked.rows, asked.values)).all()
+            end = None
+            if asked.end is not None and len(rows) <= part.limit:
+                end = (await connection.execute(asked.end, asked.values)).one_or_none()
         number = opened_number if whole else masked_number
         lines = [
             read_row(
@@ -175,14 +185,26 @@ class ListedOrders:
             )
             for row in rows[: part.limit]
         ]
-        last = lines[-1] if len(rows) > part.limit else None
-        return OrderLines(orders=lines, cursor=None if last is None else cursor_of(last.placed_at, last.vote_id))
+        if len(rows) > part.limit:
+            return OrderLines(orders=lines, cursor=cursor_of(lines[-1].placed_at, lines[-1].vote_id))
+        if end is not None:
+            return OrderLines(orders=lines, cursor=cursor_of(end.placed_at, end.id), searched_to=end.placed_at)
+        return OrderLines(orders=lines, cursor=None)
 
-    async def count(self, contest: Contest, scope: Scope, wanted: OrderFilter, at_most: int | None = None) -> int:
-        """How many orders a filter leaves. `at_most`: no more are counted. Raises what `listed` raises."""
-        statement, values = _asked_how_many(contest, wanted, at_most)
+    async def count(self, contest: Contest, scope: Scope, wanted: OrderFilter) -> int:
+        """How many orders a filter leaves; looks at all of them. Raises what `listed` raises."""
+        statement, values = _asked_how_many(contest, wanted)
         async with scoped(self._engine, scope) as connection:
             return int((await connection.execute(statement, values)).scalar_one())
+
+    async def count_looked_at(self, contest: Contest, scope: Scope, wanted: OrderFilter, at_most: int) -> int:
+        """How many orders are looked at for those that a filter leaves; `at_most` where there are more. Raises what
+        `listed` raises."""
+        asked = _read(contest, wanted)
+        statement = text(_COUNT_LOOKED.format(of_looked=asked.of_looked))
+        async with scoped(self._engine, scope) as connection:
+            found = await connection.execute(statement, {**asked.values, "at_most": at_most})
+            return int(found.scalar_one())
 
     async def each(
         self, contest: Contest, scope: Scope, wanted: OrderFilter, *, whole: bool = False
@@ -230,74 +252,97 @@ LISTED: web.AppKey[ListedOrders] = web.AppKey("listed_orders", ListedOrders)
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A filter as the clauses of a statement and what they compare with."""
+    """A filter as the clauses of a statement and what they compare with. `of_looked`: those that an index has; `span`:
+    those of time, of payments."""
 
     values: dict[str, Any]
+    of_looked: str
     of_votes: str
     of_payments: str
+    span: str
     payments: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that is looked at is left."""
+        return not self.of_votes and not self.of_payments
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """`end`: finds the last order that `rows` looks at, where there may be more behind it."""
+
+    rows: TextClause
+    end: TextClause | None
+    values: Mapping[str, Any]
 
 
 def _read(contest: Contest, wanted: OrderFilter) -> _Asked:
     """Raises ActRefused."""
-    named = {name: value for name in (*_OF_VOTES, *_OF_PAYMENTS) if (value := getattr(wanted, name)) is not None}
+    known = (*_OF_LOOKED, *_OF_VOTES, *_OF_PAYMENTS)
+    named = {name: value for name in known if (value := getattr(wanted, name)) is not None}
     values: dict[str, Any] = {"contest": contest.id, **named}
     if wanted.candidate is not None:
         person = contest.candidate(wanted.candidate)
         if person is None:
             raise ActRefused(Why.UNKNOWN, f"there is no candidate {wanted.candidate!r} in {contest.slug}")
         values["candidate"] = person.id
-    of_votes = [clause for name, clause in _OF_VOTES.items() if name in named]
-    of_payments = [clause for name, clause in _OF_PAYMENTS.items() if name in named]
+    of_looked, of_votes, of_payments, span = (
+        "".join(f" and {clause}" for name, clause in clauses.items() if name in named)
+        for clauses in (_OF_LOOKED, _OF_VOTES, _OF_PAYMENTS, _SPAN)
+    )
     if wanted.state is not None:
         # As constants: partial indexes are found by what a statement says, not by what it is given.
         words = ", ".join(f"'{status.value}'" for status in STATUSES[wanted.state])
-        of_payments.append(f"p.status in ({words})")
-    return _Asked(
-        values,
-        of_votes="".join(f" and {clause}" for clause in of_votes),
-        of_payments="".join(f" and {clause}" for clause in of_payments),
-        payments=_OPEN if wanted.state is OrderState.OPEN else "payments",
-    )
+        of_payments += f" and p.status in ({words})"
+    payments = _OPEN if wanted.state is OrderState.OPEN else "payments"
+    return _Asked(values, of_looked, of_votes, of_payments, span, payments)
 
 
-def _asked(contest: Contest, part: Part) -> tuple[TextClause, dict[str, Any]]:
+def _asked(contest: Contest, part: Part) -> _Statement:
     """The statement for exactly what is asked for, so that its index is found. Raises ActRefused."""
     wanted, columns = part.filter, _NOW if part.filter.as_of is None else _THEN
     asked = _read(contest, wanted)
     values = asked.values | {"limit": part.limit + 1}
-    behind = {"behind_vote": "", "behind_payment": ""}
+    behind_vote = behind_payment = ""
     if part.cursor is not None:
         values["behind_at"], values["behind_id"] = read_cursor(part.cursor)
-        behind = {
-            "behind_vote": " and (v.placed_at, v.id) < (:behind_at, :behind_id)",
-            "behind_payment": " and (p.placed_at, p.vote_id) < (:behind_at, :behind_id)",
-        }
-    statement = (_BY_PAYMENTS if _by_payments(wanted) else _BY_VOTES).format(
-        **columns, **behind, of_votes=asked.of_votes, of_payments=asked.of_payments, payments=asked.payments
-    )
-    return text(statement), values
-
-
-def _asked_how_many(contest: Contest, wanted: OrderFilter, at_most: int | None) -> tuple[TextClause, dict[str, Any]]:
-    """The same for their number."""
-    asked = _read(contest, wanted)
+        behind_vote = " and (v.placed_at, v.id) < (:behind_at, :behind_id)"
+        behind_payment = " and (p.placed_at, p.vote_id) < (:behind_at, :behind_id)"
     if _by_payments(wanted):
-        counted, beside = _COUNT_PAYMENTS, _ITS_VOTE if _names(wanted, *_NARROW) else ""
+        statement = _BY_PAYMENTS.format(
+            **columns,
+            payments=asked.payments,
+            of_votes=asked.of_looked + asked.of_votes,
+            of_payments=asked.of_payments + asked.span,
+            behind_payment=behind_payment,
+        )
+        return _Statement(text(statement), None, values)
+    looked = {"of_looked": asked.of_looked, "behind_vote": behind_vote}
+    statement = _BY_VOTES.format(
+        **columns,
+        looked_at=_LOOKED_AT.format(columns="*", **looked),
+        of_votes=asked.of_votes,
+        of_payments=asked.of_payments,
+    )
+    if asked.whole:
+        return _Statement(text(statement), None, {**values, "look": part.limit + 1})
+    end = _LOOKED_AT.format(columns="v.placed_at, v.id", **looked) + " offset cast(:look as bigint) - 1 limit 1"
+    return _Statement(text(statement), text(end), {**values, "look": LOOKED_AT})
+
+
+def _asked_how_many(contest: Contest, wanted: OrderFilter) -> tuple[TextClause, dict[str, Any]]:
+    """The statement for their number. Raises ActRefused."""
+    asked = _read(contest, wanted)
+    of = {"of_votes": asked.of_looked + asked.of_votes, "of_payments": asked.of_payments + asked.span}
+    if _by_payments(wanted):
+        counted, beside = _COUNT_PAYMENTS, _ITS_VOTE if of["of_votes"] else ""
     else:
-        counted, beside = _COUNT_VOTES, _ITS_PAYMENT if _names(wanted, "state", "wallet") else ""
-    of = {"of_votes": asked.of_votes, "of_payments": asked.of_payments}
+        counted, beside = _COUNT_VOTES, _ITS_PAYMENT if wanted.state or wanted.wallet else ""
     statement = counted.format(beside=beside.format(**of), payments=asked.payments, **of)
-    return text(statement), asked.values | {"limit": at_most}
-
-
-def _names(wanted: OrderFilter, *names: str) -> bool:
-    """Whether a filter asks for any of these."""
-    return any(getattr(wanted, name) is not None for name in names)
+    return text(statement), asked.values
 
 
 def _by_payments(wanted: OrderFilter) -> bool:
     """Whether fewer rows are read in the order of payments."""
-    if wanted.state not in (None, OrderState.COUNTED):
-        return True
-    return wanted.wallet is not None and not _names(wanted, *_NARROW)
+    return wanted.state not in (None, OrderState.COUNTED)

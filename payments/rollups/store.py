@@ -54,15 +54,17 @@ _LOOKED_UP: Final = """
 def _summed(orders: str) -> str:
     """The sums of the events `b`, by contest, facet, key and minute. `orders`: how payment and vote are found.
 
-    Steps that an order took in one minute are counted together: there are fewer to look up and to sort."""
+    Steps that an order took in one minute are counted together, then orders that are alike: there are fewer to look up
+    and to sort."""
     counts = ", ".join(f"sum({one}) as {name}" for name, one in _COUNTS.items())
+    alike = ", ".join(f"sum({one}) as {name}" for name, one in {**{name: name for name in _COUNTS}, **_AMOUNTS}.items())
     return f"""
 select contest_id, facet, key, at, {", ".join(f"cast(sum({name}) as bigint) as {name}" for name in SUMS)}
-from (select p.contest_id, v.channel, p.method, p.prefix, k.code, m.at, {", ".join(_COUNTS)},
-    {", ".join(f"{amount} as {name}" for name, amount in _AMOUNTS.items())}
+from (select p.contest_id, v.channel, p.method, p.prefix, k.code, m.at, {alike}
   from (select b.reference, date_trunc('minute', b.at) as at, {counts} from b group by 1, 2
     having {" or ".join(f"sum({one}) <> 0" for one in _COUNTS.values())}) m
-    {orders} join candidates k on k.id = v.candidate_id) f
+    {orders} join candidates k on k.id = v.candidate_id
+  group by 1, 2, 3, 4, 5, 6) f
   cross join lateral (values ('all', ''), ('channel', f.channel), ('method', f.method), ('candidate', f.code),
     ('prefix', f.prefix)) as d(facet, key)
 where key is not null

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from admin.access.rules import Role
+from admin.orders import listed as orders_listed
 from admin.orders.filters import STATUSES, OrderFilter, cursor_of, read_cursor
 from admin.orders.story import sum_and_reference
 from gateway.orders.rules import PlacedOrder
@@ -80,7 +81,18 @@ def test_a_filter_is_the_end_of_an_address_and_back() -> None:
     assert OrderFilter().query() == ""
 
 
-async def test_orders_are_filtered_and_come_in_parts(office: Office) -> None:
+async def parts(client: Any, **query: Any) -> list[list[str]]:
+    """The votes of each part of a list, from the first to the last."""
+    found: list[list[str]] = []
+    part: dict[str, Any] = {"cursor": None}
+    while not found or part["cursor"] is not None:
+        cursor = {"cursor": part["cursor"]} if found else {}
+        part = await read(client, **query, **cursor)
+        found.append([one["voteId"] for one in part["orders"]])
+    return found
+
+
+async def test_orders_are_filtered_and_come_in_parts(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = office.rig
     start = await rig.one("select now()")
     first = await rig.counted()
@@ -120,16 +132,15 @@ async def test_orders_are_filtered_and_come_in_parts(office: Office) -> None:
     ):
         found = await read(audit, **query)
         assert [one["voteId"] for one in found["orders"]] == expected, query
-    whole: list[str] = []
-    cursor: dict[str, Any] = {}
-    while True:
-        part = await read(audit, limit=2, **cursor)
-        whole += [one["voteId"] for one in part["orders"]]
-        if part["cursor"] is None:
-            break
-        cursor = {"cursor": part["cursor"]}
-    assert whole == placed
-    assert part["orders"][0]["payer"].startswith("+225 ")
+    assert await parts(audit, limit=2) == [placed[:2], placed[2:]]
+    monkeypatch.setattr(orders_listed, "LOOKED_AT", 3)
+    assert await parts(audit, state="counted") == [[], placed[3:]]
+    assert await parts(audit, candidate="07", channel="ussd") == [placed[:3], placed[3:]]
+    async with audit.get("/admin/contests/star/orders?state=counted&lang=en") as answer:
+        page = await answer.text()
+    assert "There may be more among the older ones" in page
+    assert "cursor=" in page
+    assert (await read(audit))["orders"][0]["payer"].startswith("+225 ")
     for wrong in ({"cursor": "1"}, {"state": "paid"}, {"from": "yesterday"}, {"limit": 0}):
         await read(audit, status=422, **wrong)
     await read(audit, status=404, candidate="99")

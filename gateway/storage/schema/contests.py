@@ -291,8 +291,6 @@ votes = table(
     index("votes_of_chat", "chat_id", "placed_at desc", where="chat_id is not null"),
     index("votes_of_contest", "contest_id", "placed_at", "id"),
     index("votes_of_candidate", "candidate_id", "placed_at", "id"),
-    index("votes_of_channel", "contest_id", "channel", "placed_at", "id"),
-    index("votes_of_amount", "contest_id", "amount_minor"),
     index("votes_of_voter", "voter_index", "placed_at desc", where="voter_index is not null"),
     partition_by="placed_at",
 )

@@ -1,5 +1,7 @@
 """Payments and what operators reported of them, the book, refunds, disputes, payouts."""
 
+from typing import Final
+
 from sqlalchemy import CheckConstraint, Table, UniqueConstraint
 
 from gateway.storage.schema.columns import (
@@ -18,6 +20,9 @@ from gateway.storage.schema.columns import (
     timestamps,
     uuids,
 )
+
+# An index that holds every payment is written at each of its steps; one of paid payments at their last two.
+_PAID: Final = "status in ('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
 
 payments = table(
     "payments",
@@ -77,7 +82,6 @@ payments = table(
     ),
     index("payments_to_settle", "contest_id", "confirmed_at", where="status = 'confirmed'"),
     index("payments_prompting", "payer_index", "provider", where="status in ('sent','pending')"),
-    index("payments_of_way", "contest_id", "method", "placed_at", "vote_id"),
     index(
         "payments_not_counted",
         "contest_id",
@@ -88,9 +92,9 @@ payments = table(
     ),
     index("payments_held", "confirmed_at", where="status = 'held'"),
     index("payments_to_decide", "decide_by", where="status = 'held'"),
-    index("payments_of_block", "payer_block", "placed_at desc", where="payer_block is not null"),
-    index("payments_of_card", "card_index", "placed_at desc", where="card_index is not null"),
-    index("payments_of_holder", "holder_index", "placed_at desc", where="holder_index is not null"),
+    index("payments_of_block", "payer_block", "placed_at desc", where=f"payer_block is not null and {_PAID}"),
+    index("payments_of_card", "card_index", "placed_at desc", where=f"card_index is not null and {_PAID}"),
+    index("payments_of_holder", "holder_index", "placed_at desc", where=f"holder_index is not null and {_PAID}"),
     index("payments_to_give_back", "reference", where="status in ('surplus','mismatched')"),
     index("payments_of_payer", "payer_index", "placed_at desc"),
     partition_by="placed_at",
