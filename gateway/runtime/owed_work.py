@@ -8,7 +8,7 @@ process share a drain; two processes are kept apart by the statements.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import structlog
@@ -154,7 +154,7 @@ class Drains:
         self._steps = steps
         self._temporary = temporary
         self._doorbell = doorbell
-        self._running: set[Work] = set()
+        self._running: dict[Work, asyncio.Event] = {}
         self._again: set[Work] = set()
         self._step_began: dict[Work, float] = {}
         self._following: set[asyncio.Task[int]] = set()
@@ -165,13 +165,21 @@ class Drains:
         if work in self._running:
             self._again.add(work)
             return 0
-        self._running.add(work)
+        end = self._running[work] = asyncio.Event()
         try:
             return await self._drain(work)
         finally:
-            self._running.discard(work)
+            del self._running[work]
+            end.set()
             self._again.discard(work)
             self._step_began.pop(work, None)
+
+    async def rest(self, *kinds: Work, seconds: float) -> None:
+        """Wait until none of these kinds is drained, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while running := [end for work, end in self._running.items() if work in kinds]:
+                    await running[0].wait()
 
     def stuck(self, seconds: float) -> frozenset[Work]:
         """Kinds whose step in progress has taken longer than this."""

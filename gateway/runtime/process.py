@@ -71,6 +71,8 @@ from payments.settlement.settle import Settlement, settle_payments
 
 # For pages of staff that read whole tables.
 PAGE_TIMEOUT_MS: Final = 60_000
+# How long sums wait for what is being counted.
+SUMS_WAIT_SECONDS: Final = 5.0
 
 
 class ProcessContainer(Container):
@@ -271,8 +273,14 @@ class WorkerContainer(ProcessContainer):
 
     @cached_property
     def rollups(self) -> "Sweep":
-        """Keeping the rollups."""
-        return self._closed_later(Sweep("rollups", Rollups(self.engine).catch_up))
+        """Keeping the rollups, while nothing is counted; in a rush every few seconds."""
+        rollups = Rollups(self.engine)
+
+        async def catch_up() -> int:
+            await self.drains.rest(Work.CALLBACKS, Work.SETTLE, seconds=SUMS_WAIT_SECONDS)
+            return await rollups.catch_up()
+
+        return self._closed_later(Sweep("rollups", catch_up))
 
     @cached_property
     def alert_sweep(self) -> "Sweep":

@@ -46,6 +46,28 @@ async def test_a_batch_of_any_kind_is_followed_by_the_next(work: Work) -> None:
     assert calls[work] == 3
 
 
+async def test_who_rests_goes_on_when_nothing_of_these_kinds_is_drained_or_its_time_is_over() -> None:
+    made, _ = steps()
+    end = asyncio.Event()
+
+    async def long() -> int:
+        await end.wait()
+        return 0
+
+    made[Work.SETTLE] = long
+    drains = Drains(made, SilentDoorbell())
+    await drains.rest(Work.SETTLE, seconds=60)
+    draining = asyncio.create_task(drains.drain(Work.SETTLE))
+    await asyncio.sleep(0)
+    await drains.rest(Work.CALLBACKS, seconds=60)
+    await drains.rest(Work.SETTLE, seconds=0)
+    resting = asyncio.create_task(drains.rest(Work.CALLBACKS, Work.SETTLE, seconds=60))
+    await asyncio.sleep(0)
+    assert not resting.done()
+    end.set()
+    await asyncio.gather(draining, resting)
+
+
 async def test_a_failing_follower_does_not_fail_the_drain() -> None:
     made, _ = steps(verify=[1])
 
