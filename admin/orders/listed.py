@@ -27,7 +27,8 @@ FILTERS_MAX: Final = 50
 # So many orders are looked at for a part of a list: a filter that leaves few needs no index of its own, which each
 # order would pay for.
 LOOKED_AT: Final = 10_000
-_EXPORTED_ROWS: Final = 2_000
+# Few enough that nobody else in the process waits long for them.
+_EXPORTED_ROWS: Final = 250
 # Vote and payment were placed in one transaction: one line is one order. One of them is read in the order of an index,
 # and for each of its rows the other one, so that a limit ends it.
 _COLUMNS: Final = """
@@ -209,7 +210,7 @@ class ListedOrders:
     async def each(
         self, contest: Contest, scope: Scope, wanted: OrderFilter, *, whole: bool = False
     ) -> AsyncIterator[list[OrderLine]]:
-        """All orders, some thousands at a time. No transaction stays open while somebody reads slowly: an order whose
+        """All orders, some hundreds at a time. No transaction stays open while somebody reads slowly: an order whose
         state changes meanwhile has the state that it has when its part is read. Raises what `listed` raises."""
         part: Part | None = Part(wanted, limit=_EXPORTED_ROWS)
         while part is not None:

@@ -115,7 +115,8 @@ async def post(connection: AsyncConnection, entries: Sequence[tuple[LedgerEntry,
     await connection.execute(_POST, document(rows))
 
 
-_STREAMED_ROWS: Final = 2000
+# Few enough that nobody else in the process waits long for them.
+_STREAMED_ROWS: Final = 500
 HEADER: Final = ("id", "at", "tx", "contest", "provider", "account", "currency", "amount_minor", "memo")
 _UNTIL: Final = "p.at <= coalesce(cast(:at as timestamptz), 'infinity')"
 _OF: Final = """(cast(:contest as uuid) is null or p.contest_id = cast(:contest as uuid))
@@ -182,7 +183,7 @@ class Book:
     async def journal_csv(
         self, scope: Scope, *, at: datetime | None = None, contest: str | None = None, separator: str = ","
     ) -> AsyncIterator[str]:
-        """Header first, then every leg in the order of writing, some thousands in memory at a time. Amounts are minor
+        """Header first, then every leg in the order of writing, some hundreds in memory at a time. Amounts are minor
         units, debits positive."""
         yield csv_line(HEADER, separator)
         async with scoped(self._engine, scope) as connection:

@@ -150,6 +150,7 @@ async def furnished(office: Office) -> list[str]:
                 " values ('orange_money', now() + interval '1 hour', 'answers 503')"
             )
         )
+    await prepare_files(office)
     await nominate(office)
     own = [*await its_own_page(office), await lost_factor(office)]
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "la votante a appelé", YAO)
@@ -196,6 +197,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/log",
         "/admin/contests/star/orders",
         "/admin/contests/star/orders?state=held",
+        "/admin/contests/star/exports?what=payments&state=held",
         "/admin/contests/star/file",
         "/admin/contests/star/rounds",
         "/admin/contests/star/rules",
@@ -221,6 +223,30 @@ async def furnished(office: Office) -> list[str]:
         "/c/star/nominate",
         *own,
     ]
+
+
+async def prepare_files(office: Office) -> None:
+    """A file in the background of every state, of several kinds."""
+    filled = [
+        ("waiting", "now() + interval '1 hour'", "null", "'journal'", "null", "''", "null"),
+        ("making", "now() + interval '1 hour'", "null", "'orders'", "null", "'state=held'", "null"),
+        ("ready", "null", "now() + interval '1 day'", "'month'", "'2026-11'", "''", "null"),
+        ("ready", "null", "now() + interval '1 day'", "'payments'", "null", "''", "'pour le contrôle'"),
+        ("ready", "null", "now() - interval '1 hour'", "'orders'", "null", "''", "null"),
+        ("failed", "null", "null", "'journal'", "null", "''", "null"),
+        ("cancelled", "null", "null", "'orders'", "null", "''", "null"),
+    ]
+    async with office.rig.engine.begin() as connection:
+        for key, values in enumerate(filled):
+            state, *others = values
+            await connection.execute(
+                text(
+                    "insert into exports (id, contest_id, asked_by, asked_key, language, by_platform, rows_done,"
+                    " rows_total, state, try_at, expires_at, kind, month, query, reason) values (gen_random_uuid(),"
+                    f" :contest, 'mariam@house.test', :key, 'fr', true, 41250, 183000, :state, {', '.join(others)})"
+                ),
+                {"contest": office.rig.contest.id, "key": str(key), "state": state},
+            )
 
 
 async def nominate(office: Office) -> None:

@@ -18,6 +18,7 @@ import gateway
 import leaderboard
 import payments
 from admin.approvals.pages import OPEN_REQUESTS
+from admin.exports.rules import ROWS_AT_ONCE
 from admin.figures.rules import DAY, HOUR, MINUTE
 from admin.figures.store import Figures
 from admin.fraud.neighbours import NeighboursStore
@@ -274,6 +275,7 @@ async def read_by_staff(rig: MoneyRig, scope: Scope, order: PlacedOrder, receipt
     ):
         for cursor in (None, cursor_of(at, order.vote_id)):
             await listed.listed(rig.contest, scope, Part(asked, cursor))
+        await listed.count_looked_at(rig.contest, scope, asked, ROWS_AT_ONCE + 1)
     await Tickets(rig.engine, rig.vault, RIGHTS.permit).open_tickets(scope)
     await rig.acts.requests.listed(scope)
     await rig.acts.requests.listed(scope, statuses=OPEN_REQUESTS)
