@@ -164,7 +164,7 @@ async def one(request: web.Request, me: Me, *, path: ExportPath) -> Reply:
 
 @staff_endpoint(Right.READ_ORDERS, path=ExportPath, returns={200: Export}, problems=(404, 409))
 async def cancel(request: web.Request, me: Me, *, path: ExportPath) -> Reply:
-    """Stop making an export."""
+    """Stop making an export that you asked for."""
     if me.stopped:
         raise problem_of_frozen()
     contest, found = await _one(request, me, path.slug, path.export_id)

@@ -206,9 +206,11 @@ class Exports:
             return _read(await _one(connection, contest, scope, export_id))
 
     async def cancel(self, contest: Contest, scope: Scope, export_id: UUID, person: str) -> Export:
-        """Stop making a file. Raises ActRefused."""
+        """Stop making a file that this person asked for. Raises ActRefused."""
         async with scoped(self._engine, scope) as connection:
             found = _read(await _one(connection, contest, scope, export_id))
+            if found.asked_by != person:
+                raise ActRefused(Why.IMPOSSIBLE, "only who asked for a file cancels it")
             if not (await connection.execute(_CANCEL, {"contest": contest.id, "id": export_id})).rowcount:
                 raise ActRefused(Why.IMPOSSIBLE, f"the file is {found.state}")
             await _note(connection, person, "cancelled", contest, {"what": found.what, "export": str(export_id)})
