@@ -11,6 +11,7 @@ from aiogram.methods import (
 
 from channels.telegram import buttons
 from channels.telegram.buttons import tag
+from channels.telegram.linking import code_hash
 from gateway.contests.contest import Contest, Picture
 from tests.channels.telegram.conftest import OTHER_CONTEST_ID, PUBLIC, World
 from tests.channels.telegram.wire import shared, tapped, written
@@ -159,3 +160,25 @@ async def test_who_blocked_us_in_the_middle_is_marked(world: World) -> None:
     (row,) = await world.rows("select reachable from telegram_chats")
     assert row.reachable is False
     assert (await world.outcomes())[-1] == "unreachable"
+
+
+async def test_a_code_of_the_back_office_links_a_chat_or_a_group_to_alerts_once(world: World) -> None:
+    codes = ("abcdefgh2345", "jkmnpqrs6789", "tuvwxyza2345")
+    for number, code in enumerate(codes):
+        await world.run(
+            "insert into alert_destinations (id, organiser_id, channel, language, made_by, kinds, gap_seconds,"
+            " code_hash, code_until) select gen_random_uuid(), id, 'telegram', 'fr', 'awa', '{held}', 0,"
+            f" '\\x{code_hash(code).hex()}', now() + interval '{1 - number} hour' from organisers where slug = 'demo'"
+        )
+    for words, chat_id, reply in (
+        (f"/start alerts_{codes[0]}", None, "arrivent ici"),
+        (f"/start alerts_{codes[0]}", None, "n'est plus valable"),
+        ("/alertes", None, "n'est pas valable"),
+        (f"/alerts {codes[1]}", -77, "n'est plus valable"),  # it is over
+        (f"/alerts {codes[2]}", -77, "n'est plus valable"),
+    ):
+        assert reply in await world.write(words, chat_id=chat_id), words
+    await world.run("update alert_destinations set code_until = now() + interval '1 hour' where code_hash is not null")
+    assert "arrivent ici" in await world.write(f"/alertes {codes[1]}", chat_id=-77)
+    linked = await world.rows("select chat_id from alert_destinations where chat_id is not null order by 1")
+    assert [row.chat_id for row in linked] == [-77, 55]
