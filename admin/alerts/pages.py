@@ -107,7 +107,7 @@ async def resume(request: web.Request, me: Me, *, path: OrganiserPath, body: Nam
 
 
 @staff_endpoint(
-    Right.EDIT_CONTEST, path=OrganiserPath, body=NamedDestination, returns={200: SentAlert}, problems=(404,)
+    Right.EDIT_CONTEST, path=OrganiserPath, body=NamedDestination, returns={200: SentAlert}, problems=(404, 409)
 )
 async def test(request: web.Request, me: Me, *, path: OrganiserPath, body: NamedDestination) -> Reply:
     """Send a test to a destination, once; what was answered."""

@@ -37,6 +37,7 @@ from gateway.values.webhook import SECRET_BYTES, URL_LENGTH_MAX, address_fault, 
 from payments.requests import ActRefused, Scope, Why, named
 
 CODE_LENGTH: Final = 12
+TESTS_A_MINUTE: Final = 5
 _SHOWN_MAX: Final = 50
 
 _ORGANISER: Final = text("""
@@ -105,7 +106,9 @@ where destination_id = :id and status = 'due'
 _TEST: Final = text(f"""
 insert into alerts (id, destination_id, contest_id, kind, many, since, until, due_at, next_try_at)
 select :id, d.id, d.contest_id, '{TEST}', 1, now(), now(), now(), now()
-from alert_destinations d where d.id = :destination
+from alert_destinations d where d.id = :destination and (
+  select count(*) from alerts a where a.destination_id = d.id and a.kind = '{TEST}'
+    and a.due_at > now() - interval '1 minute') < {TESTS_A_MINUTE}
 """)
 
 
@@ -284,7 +287,8 @@ class Alerts:
             row = (await connection.execute(_THERE, asked)).one_or_none()
             if row is None:
                 raise ActRefused(Why.UNKNOWN, f"there is no destination {destination} that alerts can be sent to")
-            await connection.execute(_TEST, {"id": alert, "destination": destination})
+            if not (await connection.execute(_TEST, {"id": alert, "destination": destination})).rowcount:
+                raise ActRefused(Why.IMPOSSIBLE, f"send at most {TESTS_A_MINUTE} tests a minute")
             await _note(connection, person, "alerts.tested", found.slug, destination, row)
         return alert
 

@@ -221,6 +221,10 @@ async def test_the_page_adds_tests_and_removes_and_says_what_is_wrong(office: Of
         assert "HTTP 200 noted" in shown
         assert orjson.loads(hook.taken[0][1])["type"] == "alert.test"
     assert [mail.params["alert"] for mail in await office.mails(AWA)] == ["test"]
+    # Nobody makes us call a server again and again.
+    for expected in (*[200] * 4, 409):
+        async with awa.post(f"{API}/test", json={"destination": third}) as answer:
+            assert answer.status == expected
     # Moderators see where alerts go, and set none.
     async with moderator.get(PAGE) as answer:
         assert (answer.status, "step" in await answer.text()) == (200, False)
