@@ -157,6 +157,7 @@ def test_an_account_of_the_test_environment_is_not_built(monkeypatch: pytest.Mon
         ("MTN_MOMO_API_KEY", "demo-api-key", "is the demo's"),
         ("SPOTLIGHT_SECRET_KEY", "x" * 40, "use random characters"),
         ("SPOTLIGHT_SECRET_KEY", "short", "at least 32"),
+        ("SPOTLIGHT_LOCAL_WEBHOOKS", "true", "sends nothing to its own machine"),
         ("SPOTLIGHT_TRUSTED_PROXIES", "", "or none if voters call this process itself"),
         ("SPOTLIGHT_TRUSTED_PROXIES", "0.0.0.0/0", "nearly everybody"),
         ("SPOTLIGHT_TRUSTED_PROXIES", "::/0", "nearly everybody"),
