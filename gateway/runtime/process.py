@@ -192,7 +192,7 @@ class ProcessContainer(Container):
             Work.REMINDERS: self.unfinished.remind,
             Work.MAILS: Mailing(self.mails, self.settings.mail_server, write).send_due,
             Work.VIDEOS: self.videos.step,
-            Work.EXPORTS: self._begin_exports,
+            Work.EXPORTS: self.exporting.begin,
             Work.ALERTS: self.alerting.send_due,
             Work.STAFF_ACTS: self.acts.run_approved,
         }
@@ -217,15 +217,10 @@ class ProcessContainer(Container):
 
     @cached_property
     def exporting(self) -> "Sweep":
-        """Making exports."""
+        """Making exports, beside other work, which does not wait for them: a long one takes minutes."""
         own = self.reports
         maker = Maker(own.exports, own.listed, own.book, own.months, pages_of_staff)
         return self._closed_later(Sweep("exports", maker.make_due))
-
-    async def _begin_exports(self) -> int:
-        """Have exports made beside other work, which does not wait for them: a long one takes minutes."""
-        await self.exporting.start()
-        return 0
 
     async def keep_sweeping(self) -> None:
         """Find owed work and do the chores, until cancelled."""
@@ -356,6 +351,11 @@ class Sweep(Daily):
     async def run(self) -> None:
         """Do it once."""
         await self._work()
+
+    async def begin(self) -> int:
+        """The same as a step of owed work, which is over at once."""
+        await self.start()
+        return 0
 
 
 @cache

@@ -233,6 +233,22 @@ async def test_every_kind_is_asked_for_by_the_api_and_opened_by_who_may(office: 
     async with support.get(API) as answer:
         assert {one["kind"] for one in (await answer.json())["exports"]} == {"payments", "orders"}
 
+    # By page, with whole numbers: asked for as such, or because there are more lines than are sent at once.
+    office.app[EXPORTS].rows_at_once = 0
+    async with owner.get(PAGE) as answer:
+        word = (await answer.text()).split('name="form" value="')[1].split('"')[0]
+    for key, address, what in ((1, f"{PAGE}/numbers", "payments"), (2, f"{PAGE}/orders.csv", "")):
+        sent = {"form": word, "key": str(key), "what": what, "reason": REASON}
+        async with owner.post(address, data=sent) as answer:
+            assert (answer.status, answer.url.path) == (200, PAGE)
+        async with owner.post(address, data={**sent, "reason": ""}) as answer:
+            assert answer.status == 422
+    kinds = "select kind from exports where reason = :reason and state = 'waiting' order by kind"
+    assert [row.kind for row in await rig.rows(kinds, reason=REASON)] == ["orders", "payments"]
+    for address in ("journal.csv", f"month-{month}.xlsx"):
+        async with owner.get(f"{PAGE}/{address}") as answer:
+            assert answer.url.path == PAGE
+
     headers = {"Idempotency-Key": "k"}
     for body, status in (
         ({"kind": "orders"}, 201),
@@ -248,7 +264,7 @@ async def test_every_kind_is_asked_for_by_the_api_and_opened_by_who_may(office: 
             assert answer.status == status, body
     async with support.post(API, json={"kind": "journal"}) as answer:
         assert answer.status == 403
-    for _ in range(9):
+    for _ in range(7):
         await asked(owner, kind="orders")
     async with owner.post(API, json={"kind": "orders"}) as answer:
         assert answer.status == 409, "so many are unfinished"

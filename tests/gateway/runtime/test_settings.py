@@ -13,8 +13,10 @@ from gateway.orders.prompting import DEMO_LIMITS, NO_LIMITS, PromptLimits
 from gateway.runtime.accounts import adapter_faults, build_accounts
 from gateway.runtime.deployment import Environment
 from gateway.runtime.discovery import discover
-from gateway.runtime.pictures import build_pictures
+from gateway.runtime.pictures import build_files, build_pictures
 from gateway.runtime.settings import SettingsError, load_settings
+from gateway.storage.bucket_files import BucketFiles
+from gateway.storage.files import FolderFiles
 from gateway.storage.kept_pictures import KeptPictures
 from gateway.storage.pictures import FolderPictures
 from gateway.values.network import read_networks
@@ -229,3 +231,12 @@ def test_where_pictures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pictures.address("o/n") == "https://res.cloudinary.com/star/image/upload/v1/spotlight-photos/o/n"
     monkeypatch.setenv("SPOTLIGHT_PICTURES", "attic")
     assert faults() == ["SPOTLIGHT_PICTURES: Input should be 'folder', 's3' or 'cloudinary'"]
+
+
+def test_where_files_of_staff_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(build_files(load_settings()), FolderFiles)
+    monkeypatch.setenv("SPOTLIGHT_EXPORTS", "s3")
+    with pytest.raises(SettingsError, match="EXPORTS_S3_BUCKET: Field required"):
+        build_files(load_settings())
+    monkeypatch.setenv("EXPORTS_S3_BUCKET", "star-exports")
+    assert isinstance(build_files(load_settings()), BucketFiles)
