@@ -55,7 +55,8 @@ order by p.placed_at desc, p.vote_id desc limit :limit
 _COUNT_VOTES: Final = """select count(*) from votes v{beside} where v.contest_id = :contest{of_votes}"""
 _COUNT_PAYMENTS: Final = """select count(*) from {payments} p{beside} where p.contest_id = :contest{of_payments}"""
 _COUNT_LOOKED: Final = """select count(*) from (
-  select from votes v where v.contest_id = :contest{of_looked} limit :at_most) counted"""
+  select from votes v where v.contest_id = :contest{of_looked} order by v.placed_at desc, v.id desc limit :at_most
+) counted"""
 # Without the other one where nothing of it is asked for.
 _ITS_PAYMENT: Final = """ cross join lateral (
     select from payments p where p.vote_id = v.id and p.placed_at = v.placed_at{of_payments} limit 1) p"""
