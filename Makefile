@@ -25,7 +25,7 @@ check: bootstrap ## format, lint, types, who imports whom
 bench: bootstrap ## the benchmarks, each beside the floor measured in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: bootstrap ## votes while processes are killed, and a million acts in any order; counts violations
+chaos: bootstrap ## votes while processes are killed, a million acts in any order, an evening of 2,000 voters; counts violations
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 fuzz: bootstrap ## random screens' inputs, texts and requests to the API, from a fresh seed

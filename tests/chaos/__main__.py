@@ -1,13 +1,17 @@
-"""`python -m tests.chaos [--only storm|machine] [--votes 500] [--seed N] [--kills 12] [--acts 1000000]`.
+"""`python -m tests.chaos [--only storm|machine|evening] [--votes 500] [--seed N] [--kills 12] [--acts 1000000]
+[--voters 2000]`.
 
 The storm kills real processes while they count votes; the machine plays any order of acts and faults on
-the use cases. Both print what they did, and how many violations they found.
+the use cases. Both print what they did, and how many violations they found. The evening is the journey of that name
+with more voters than the suite has.
 """
 
 import argparse
 import asyncio
 import logging
+import os
 import random
+import subprocess
 import sys
 import time
 import traceback
@@ -72,22 +76,32 @@ def _tell(before: Progress, part: Progress) -> None:
         print(f"\r  {progress.text()}", end="", file=sys.stderr, flush=True)
 
 
+def _evening(options: argparse.Namespace) -> int:
+    print(f"evening: {options.voters} voters", flush=True)
+    journey = [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/journeys/test_evening.py"]
+    done = subprocess.run(journey, env={**os.environ, "SPOTLIGHT_EVENING_VOTERS": str(options.voters)}, check=False)
+    return int(done.returncode != 0)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Kill the product at random while it counts votes.")
-    parser.add_argument("--only", choices=("storm", "machine"), help="one of the two")
+    parser.add_argument("--only", choices=("storm", "machine", "evening"), help="one of the three")
     parser.add_argument("--votes", type=int, default=500, help="the storm's orders (500)")
     parser.add_argument(
         "--seed", type=int, default=None, help="of the schedule; printed, so that a run can be repeated"
     )
     parser.add_argument("--kills", type=int, default=12, help="processes that the storm kills (12)")
     parser.add_argument("--acts", type=int, default=1_000_000, help="the machine's acts (1,000,000)")
+    parser.add_argument("--voters", type=int, default=2_000, help="the evening's voters (2,000)")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     violations = 0
-    if options.only != "machine":
+    if options.only in (None, "storm"):
         violations += _storm(options, seed)
-    if options.only != "storm":
+    if options.only in (None, "machine"):
         violations += _machine(options, seed)
+    if options.only in (None, "evening"):
+        violations += _evening(options)
     return 1 if violations else 0
 
 

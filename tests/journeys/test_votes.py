@@ -9,7 +9,7 @@ from redis import Redis
 import channels.ussd.aggregators
 from gateway.orders.receipt import read_receipt
 from gateway.runtime.discovery import discover
-from tests.country import Country, collected_and_sold, until
+from tests.country import Country, until
 
 pytestmark = pytest.mark.journey
 
@@ -247,10 +247,3 @@ def test_a_vote_over_each_aggregator(country: Country, aggregator: str) -> None:
     carried = country.sandbox.get(f"/requests/{aggregator}?direction=out").raise_for_status().json()
     assert any(f"/ussd/{aggregator}" in request["url"] for request in carried)
     assert country.sandbox.get("/control/violations").json() == []
-
-
-def test_money_is_votes_at_the_end(country: Country) -> None:
-    collected, sold = collected_and_sold(country)
-    assert sold == collected > 0
-    audit = country.run("audit", "money")
-    assert audit.returncode == 0, audit.stdout + audit.stderr
