@@ -138,7 +138,9 @@ class World:
                 sent["headers"] = {"Content-Type": "text/csv"}
         elif route.method != "GET":
             acts = [act for end, act in ACTS_AT.items() if re.search(rf"/candidates/({end})$", route.path)]
-            sent = {"data": {**names, **fields(names), **({"act": acts[0]} if acts else {}), "form": word, **more}}
+            # A form has no more fields than a page of ours.
+            known = {} if more else names
+            sent = {"data": {**known, **fields(names), **({"act": acts[0]} if acts else {}), "form": word, **more}}
         if (route.method, route.path) == ("PUT", "/api/admin/contests/{slug}"):
             sent = {"json": self.document}
         follow = follow and route.method == "GET"
