@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 from admin.access.auth_api import attempt_of, keep
+from admin.access.browsers import browser_of
 from admin.access.guard import (
     ACCESS,
     ASKED_FIELD,
@@ -202,6 +203,7 @@ async def _mine(request: web.Request, me: Me, fault: PasswordFault | SignInRefus
         status=200 if fault is None else 422,
         sessions=await sign_in.accounts.sessions(me.member.id),
         passkeys=await sign_in.factors.passkeys(me.member.id),
+        browser=browser_of,
         codes_left=await sign_in.factors.codes_left(me.member.id),
         has_app=await sign_in.has_app(me.member),
         key=await ask_new_passkey(request, me.member),

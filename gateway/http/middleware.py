@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from gateway.http.callers import is_https
 from gateway.http.health import count_request
 from gateway.http.logs import begin_request
-from gateway.http.pages import PAGES, STRICT_TRANSPORT, busy, not_found
+from gateway.http.pages import PAGES, STRICT_TRANSPORT, busy, is_staff, not_found
 from gateway.http.problems import Problem
 from gateway.http.timeouts import RequestTimeouts
 from gateway.storage.engine import DatabaseUnavailable
@@ -65,6 +65,8 @@ _FOR_MACHINES: Final = frozenset({"ussd", "sms", "callback", "telegram", "operat
 _FOR_DATA: Final = frozenset({"api", "stream"})
 # Styles and scripts bring what they need; a document's headers would be a tenth of their weight.
 _LEAN: Final = _FOR_MACHINES | _FOR_DATA | {"static"}
+# The id of a request that failed, for the page that says so.
+_REFERENCE: Final = web.RequestKey("reference", str)
 _FALLBACK_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 _SURFACES: Final[Mapping[str, str]] = {
@@ -217,6 +219,7 @@ def _answer_error(request: web.Request, surface: str, error: Exception, request_
         return web.Response(status=499)
     _log.error("request_failed", method=request.method, route=_route(request), exc_info=error)
     _leave_half(request)
+    request[_REFERENCE] = request_id
     detail = f"Something went wrong on our side. Reference: {request_id}"
     return _say(request, surface, Problem(500, "Internal error", detail))
 
@@ -241,7 +244,7 @@ def _say(request: web.Request, surface: str, fault: Problem) -> web.Response:
     if not wants_page(request, surface):
         return fault.response()
     page = _PAGES.get(fault.status) if PAGES in request.config_dict else None
-    response = _plain_page(fault) if page is None else page(request)
+    response = _plain_page(request, fault) if page is None else page(request)
     if fault.headers:
         response.headers.update(fault.headers)
     return response
@@ -258,16 +261,36 @@ def wants_page(request: web.Request, surface: str) -> bool:
     return "json" not in accepted or "text/html" in accepted
 
 
-def _plain_page(fault: Problem) -> web.Response:
+# Phrases of `error`, by status; what has none is said in English.
+_SAID: Final[Mapping[int, str]] = {
+    400: "unreadable",
+    405: "method",
+    408: "slow",
+    413: "large",
+    415: "unreadable",
+    429: "many",
+    500: "failed",
+}
+
+
+def _plain_page(request: web.Request, fault: Problem) -> web.Response:
     """A page without a template, so that it cannot fail for the same reason."""
-    title = escape(fault.title)
+    language, title, detail = "en", fault.title, fault.detail or ""
+    back, home = "/admin" if is_staff(request) else "/", "Spotlight"
+    pages, said = request.config_dict.get(PAGES), _SAID.get(fault.status)
+    if pages is not None and said is not None:
+        language = pages.language_of(request)
+        title = pages.say(language, f"error.{said}_title")
+        detail = pages.say(language, f"error.{said}_text", reference=request.get(_REFERENCE, ""))
+        home = pages.say(language, "error.back_staff" if is_staff(request) else "page.all_contests")
+    title = escape(title)
     text = (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title} · Spotlight</title>"
         "<style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 16px}</style>"
-        f"<h1>{title}</h1><p>{escape(fault.detail or '')}</p>"
-        '<p><a href="/">Spotlight</a></p></html>'
+        f"<h1>{title}</h1><p>{escape(detail)}</p>"
+        f'<p><a href="{back}">{escape(home)}</a></p></html>'
     )
     headers = {_POLICY: _FALLBACK_POLICY, **{k: v for k, v in _HEADERS.items() if k != _POLICY}}
     headers[hdrs.CACHE_CONTROL] = "no-store"

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 
 import jinja2
 from aiohttp import hdrs, web
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from yarl import URL
 
 from gateway.http.amount import Amount
@@ -122,6 +122,11 @@ def _money(context: jinja2.runtime.Context, amount: Money | Amount) -> str:
     return money(amount, context["lang"])
 
 
+def marked(text: str) -> Markup:
+    """A text of a docstring with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - was escaped
+
+
 def contact_link(contact: str) -> str | None:
     """Where a contest's contact leads when it is one address or number; None for any other text."""
     if re.fullmatch(r"https://\S+", contact):
@@ -166,6 +171,7 @@ class Pages:
         self.environment.filters["money"] = _money
         self.environment.filters["contact_link"] = contact_link
         self.environment.filters["labelled"] = labelled
+        self.environment.filters["marked"] = marked
         self.environment.globals["static"] = self._static.address
         self.add("gateway.http", "page_phrases")
 
@@ -328,14 +334,19 @@ def render(
     return pages.answer(request, page, status=status, cache=cache)
 
 
+def is_staff(request: web.Request) -> bool:
+    """Whether a page is for staff: they go back to the back office."""
+    return request.path == "/admin" or request.path.startswith("/admin/")
+
+
 def not_found(request: web.Request) -> web.Response:
     """The page for an address that leads nowhere, status 404."""
-    return render(request, "message.html", status=404, about="not_found")
+    return render(request, "message.html", status=404, about="not_found", staff=is_staff(request))
 
 
 def busy(request: web.Request) -> web.Response:
-    """The page for a service that cannot answer now, status 503: nothing was charged."""
-    response = render(request, "message.html", status=503, about="busy")
+    """The page for a service that cannot answer now, status 503: no voter was charged."""
+    response = render(request, "message.html", status=503, about="busy", staff=is_staff(request))
     response.headers[hdrs.RETRY_AFTER] = "5"
     return response
 

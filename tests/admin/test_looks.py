@@ -407,7 +407,7 @@ async def test_an_auditor_reads_every_page_and_changes_nothing(seen: Seen) -> No
     await page.fill("#as-of", "2020-01-01T10:00:00")
     await page.get_by_role("button", name="Show this moment").click()
     await expect(page.locator(".notice.past")).to_contain_text("As of 1 January 2020, 10:00 GMT.")
-    await expect(page.get_by_text("Nothing was counted.")).to_be_visible()
+    await expect(page.get_by_text("Nothing was counted yet.")).to_be_visible()
     await page.goto(f"{seen.base}/admin/contests/star/tally?asOf={quote(before.isoformat())}")
     await expect(taken).to_have_count(0)
     await page.goto(seen.base + place)
