@@ -212,11 +212,12 @@ class Pages:
         phrase = self._phrases[language][key]
         return phrase.format(**values) if values else phrase
 
-    def day(self, day: date, *, language: str) -> str:
-        """A date, in words."""
+    def day(self, day: date, *, year: bool = True, language: str) -> str:
+        """A date, in words; with its year or without."""
         first = self.say(language, "page.first_of_month")
         month = self.say(language, f"month.{day.month}")
-        return self.say(language, "page.day", day=first if day.day == 1 else day.day, month=month, year=day.year)
+        words = {"day": first if day.day == 1 else day.day, "month": month}
+        return self.say(language, "page.day", **words, year=day.year) if year else "{day} {month}".format(**words)
 
     def moment(self, instant: datetime, zone: str = FALLBACK, *, language: str) -> str:
         """A date and a minute, in words, as the clocks of a zone show them, with their distance from Greenwich."""
