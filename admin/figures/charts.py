@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiohttp import web
@@ -197,12 +197,15 @@ async def _compared(
     most = sorted((code for code in totals if code in names), key=lambda code: (-totals[code].votes, code))
     codes = list(dict.fromkeys(wanted)) or most[:_COMPARED]
     # A minute is too short to compare people in.
-    step = timedelta(minutes=10) if chosen.step == MINUTE else HOUR
+    step = timedelta(minutes=10) if chosen.step == MINUTE else chosen.step
     read = MINUTE if chosen.step == MINUTE else HOUR
     slots = await request.app[FIGURES].slots(me.scope, [contest.id], since, at, step=read, facet="candidate")
     merged: Counter[tuple[str, datetime]] = Counter()
+    # Days are those of the contest's clocks, each by the instant of UTC that has its date.
+    zone = contest.time_zone if step == DAY else "UTC"
+    since, at = (local(instant, zone).replace(tzinfo=UTC) for instant in (since, at))
     for slot in slots:
-        merged[slot.key, floor(slot.at, step)] += slot.votes
+        merged[slot.key, floor(local(slot.at, zone).replace(tzinfo=UTC), step)] += slot.votes
     rows = [Slot(key=key, at=when, votes=votes) for (key, when), votes in merged.items()]
     return compared(rows, {code: names[code] for code in codes}, since, at, step)
 
