@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway.cli.commands import AsJson, command, example
+from gateway.cli.commands import AsJson, command, example, without_collector
 from gateway.cli.failures import FAILED, ApiRefused, report_failures
 from gateway.cli.formats import print_json
 from gateway.cli.running import running_settings
@@ -54,8 +54,9 @@ def demo(
 
 
 def _load(orders: int) -> None:
-    from gateway.cli.demo_environment import ensure_demo_admin
-    from gateway.runtime import operations
+    with without_collector():
+        from gateway.cli.demo_environment import ensure_demo_admin
+        from gateway.runtime import operations
 
     settings = running_settings()
     asyncio.run(operations.load_demo(settings))

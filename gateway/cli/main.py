@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from gateway.cli.admin import admin_app
-from gateway.cli.commands import AsJson, command, example, group
+from gateway.cli.commands import AsJson, command, example, group, without_collector
 from gateway.cli.contest import contest_app
 from gateway.cli.demo import demo_app
 from gateway.cli.failures import FAILED, MISUSED, report_failures
@@ -66,7 +66,8 @@ def up() -> None:
     DATABASE_URL or REDIS_URL name servers of your own. Then come the gateway, one worker and the simulated
     country, in which votes are paid with play money. What dies is started again. Starting later finds all data.
     """
-    from gateway.cli.up import up as run_up
+    with without_collector():
+        from gateway.cli.up import up as run_up
 
     raise typer.Exit(run_up())
 
@@ -123,7 +124,8 @@ def migrate() -> None:
 
     Connects with SPOTLIGHT_OWNER_DATABASE_URL, the role that owns the tables (DATABASE_URL where it is not set).
     """
-    from gateway.runtime import operations
+    with without_collector():
+        from gateway.runtime import operations
 
     asyncio.run(operations.migrate(running_settings()))
     print("the database is up to date")

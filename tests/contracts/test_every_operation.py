@@ -218,6 +218,7 @@ def api(engines: Engines, database: Database, redis_url: str, monkeypatch: pytes
         with ExitStack() as stack:
             sessions = {who: stack.enter_context(requests.Session()) for who in (NOBODY, *emails)}
             for session in sessions.values():
+                session.trust_env = False  # each request would look for a file of passwords, and for proxies
                 session.headers["Accept"] = JSON_TYPE
             made = Api(url, sessions, names, paths)
             made.sign_in()
