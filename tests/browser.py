@@ -65,11 +65,40 @@ async def start(path: str, held: AsyncExitStack) -> Browser:
     return chromium
 
 
-async def violations(page: Page, rules: Sequence[str] = ()) -> list[tuple[str, str, str]]:
-    """Address, rule and element of what hinders people. `rules`: only these; none: all of them."""
-    options: dict[str, Any] = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+# The contrast of an element follows from these, of it and of all around it. What shows no text is not measured.
+_COLOURS: Final = """known => {
+    const kinds = new Map([[null, 7]]), fresh = new Set();
+    const styles = ["color", "background-color", "background-image", "opacity", "font-size", "font-weight",
+        "text-shadow", "position", "display", "visibility"];
+    for (const one of document.querySelectorAll("*")) {
+        const style = getComputedStyle(one);
+        const all = [kinds.get(one.parentElement), ...styles.map(name => style.getPropertyValue(name))].join();
+        const kind = [...all].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0) | 0, 7);
+        kinds.set(one, kind);
+        one.toggleAttribute("data-measured", known.includes(kind));
+        const written = [...one.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
+        if (written && one.checkVisibility({visibilityProperty: true})) fresh.add(kind);
+    }
+    axe.configure({rules: [{id: "color-contrast", selector: ":not([data-measured])"}]});
+    return [...fresh];
+}"""
+
+
+async def violations(
+    page: Page, rules: Sequence[str] = (), known: set[int] | None = None
+) -> list[tuple[str, str, str]]:
+    """Address, rule and element of what hinders people. `rules`: only these; none: all of them. `known`: kinds of
+    colours on colours, to which those of this page are added; of these contrast, which takes longest, is not measured
+    again."""
+    # Only what is wanted: Playwright checks every value of an answer, and a selector for each element is long to find.
+    options: dict[str, Any] = {
+        "resultTypes": ["violations"],
+        "selectors": False,
+        **({"runOnly": list(rules)} if rules else {}),
+    }
     await page.evaluate(AXE_SCRIPT)
-    # Only what is wanted: Playwright checks every value of an answer.
+    if known is not None:
+        known |= set(await page.evaluate(_COLOURS, [*known]))
     found = await page.evaluate(
         "options => axe.run(options).then(seen => seen.violations.map(one => [one.id, one.nodes[0].html]))", options
     )
