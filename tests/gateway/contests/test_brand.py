@@ -23,6 +23,7 @@ from gateway.values.colours import contrast, mixed, nearest_shade, parts_of, rea
 
 SITE = Path("gateway/http/static/site.css").read_text()
 BOARD = Path("leaderboard/static/board.css").read_text()
+WAITING = Path("channels/web/static/waiting.css").read_text()
 
 
 @pytest.mark.parametrize(
@@ -151,10 +152,12 @@ def test_the_style_sets_what_the_pages_use() -> None:
     style = style_of(Brand("#5b21b6"))
     assert style_of(NO_BRAND) == ""
     assert style_of(Brand("", "", BrandPicture("/media/x", (10,), 5))).startswith(".logo{")
-    used = set(re.findall(r"var\((--[a-z-]+)", SITE + BOARD + style))
+    used = set(re.findall(r"var\((--[a-z-]+)", SITE + BOARD + WAITING + style))
     assert set(re.findall(r"(--[a-z-]+):", style)) <= used
     for selector in re.findall(r"[}](\.[^{}]+){", style):
-        assert all(re.search(rf"{re.escape(part)}\b", SITE + BOARD) for part in re.findall(r"\.[a-z]+", selector))
+        assert all(
+            re.search(rf"{re.escape(part)}\b", SITE + BOARD + WAITING) for part in re.findall(r"\.[a-z]+", selector)
+        )
     assert style.count("{") == style.count("}")
 
 
