@@ -25,26 +25,35 @@ __all__ = ["all_tabs", "browser", "cheaper", "chromium", "real_passwords", "real
 # what takes most of a processor; what starts a country of its own comes behind, file by file like the rest.
 _FIRST_COUNTRY: Final = ("test_telegram.py", "test_debited.py", "test_texts.py", "test_database_away.py")
 _OWN_COUNTRY: Final = ("test_reconciliation.py", "test_made_up.py", "test_storm.py")
+# First what computes, beside the journeys of the other two processes; then what waits and what computes, by turns.
 _LONG: Final = (
     "test_money_machine.py",
     "test_many_rows.py",
     "test_public_web.py",
-    "test_up.py",
-    "test_reconciliation.py",
-    "test_every_operation.py",
     "test_looks.py",
+    "test_every_operation.py",
+    "test_every_route.py",
     "test_page.py",
-    "test_every_disbursement.py",
+    "test_reconciliation.py",
+    "test_brand.py",
+    "test_resizing.py",
+    "test_up.py",
     "test_lint.py",
-    "test_every_collection.py",
-    "test_made_up.py",
-    "test_every_payment_provider.py",
-    "test_storm.py",
-    "test_fuzz.py",
     "test_contest.py",
-    "test_every_prober.py",
-    "test_shared_rate.py",
+    "test_every_collection.py",
+    "test_interrupted.py",
+    "test_fuzz.py",
+    "test_every_disbursement.py",
+    "test_refunds.py",
+    "test_storm.py",
+    "test_main.py",
+    "test_made_up.py",
     "test_random_inputs.py",
+    "test_every_payment_provider.py",
+    "test_videos.py",
+    "test_every_prober.py",
+    "test_audit.py",
+    "test_shared_rate.py",
 )
 # A coroutine test that hangs ends by this; one whose fixtures hang takes its process with it, a little later.
 _COROUTINE_SECONDS: Final = 180
