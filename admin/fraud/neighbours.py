@@ -22,6 +22,7 @@ from admin.fraud.store import SUSPECT, WITH_VOTE, Suspect, suspect_of
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.directory import read_contest
 from gateway.http.endpoint import ApiModel, Reply
+from gateway.orders.store import PAID
 from gateway.storage.engine import scoped
 from gateway.storage.vault import Vault
 from payments.requests import ActRefused, Right, Scope, Why
@@ -31,14 +32,15 @@ PAGE: Final = f"{FRAUD_PAGE}/payments/{{reference}}"
 # Of each kind so many are counted, and so many shown.
 _COUNTED_MAX: Final = 500
 _SHOWN_MAX: Final = 30
-# What orders may share, in the order of the page. An address that stands for many says nothing.
+# What orders may share, in the order of the page. An address that stands for many says nothing. The indexes of the last
+# three have paid orders alone.
 _SHARED: Final = {
     "number": "p.payer_index = f.payer_index",
     "device": "p.orderer = f.orderer and f.orderer is distinct from f.address",
     "address": "p.address = f.address and not f.address_shared",
-    "card": "p.card_index = f.card_index",
-    "holder": "p.holder_index = f.holder_index",
-    "block": "p.payer_block = f.payer_block and p.payer_index <> f.payer_index",
+    "card": f"p.card_index = f.card_index and p.status in {PAID}",
+    "holder": f"p.holder_index = f.holder_index and p.status in {PAID}",
+    "block": f"p.payer_block = f.payer_block and p.payer_index <> f.payer_index and p.status in {PAID}",
 }
 _NEAR: Final = " union all ".join(
     f"""
