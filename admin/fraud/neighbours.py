@@ -67,7 +67,8 @@ where n.nth <= {_SHOWN_MAX} order by n.place, n.nth
 
 
 class Group(ApiModel):
-    """Orders that share one thing with an order, from a day before it to a day after."""
+    """Orders that share one thing with an order, from a day before it to a day after: paid ones alone of a card, a name
+    or a block of numbers."""
 
     kind: str = Field(description="`number`, `device`, `address`, `card`, `holder` or `block`.")
     many: int = Field(description=f"How many; {_COUNTED_MAX} stands for more, too.")

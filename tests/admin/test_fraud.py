@@ -182,6 +182,8 @@ async def test_from_a_held_order_others_of_its_number_device_and_name_are_found(
         made = await rig.place(replace(asked, orderer=phone))
         assert isinstance(made, PlacedOrder)
         orders.append(made)
+    paid = "update payments set status = 'confirmed', confirmed_at = now() where reference = any(:r)"
+    await rig.change(paid, r=[one.payment_reference for one in orders[3:]])
     card = "update payments set card_index = :c where reference = any(:r)"
     await rig.change(card, c=b"card", r=[orders[0].payment_reference, orders[4].payment_reference])
     manager = await office.signed_in(await office.hire("manager@demo.test", Role.MANAGER, "demo"))
