@@ -475,13 +475,13 @@ def see_other(address: str) -> web.Response:
 def see_once(request: web.Request, me: Me | None, address: str, **facts: str) -> web.Response:
     """Go there with a GET, to a page that shows these facts once."""
     response = see_other(address)
-    request.app[ACCESS].tokens.tell(response, address, _session_of(me), facts)
+    request.app[ACCESS].tokens.keep_flash(response, address, _session_of(me), facts)
     return response
 
 
-def told(request: web.Request, me: Me | None) -> Mapping[str, str]:
+def flash(request: web.Request, me: Me | None) -> Mapping[str, str]:
     """The facts that this page shows once; empty where there are none."""
-    return request.app[ACCESS].tokens.told(request, _session_of(me))
+    return request.app[ACCESS].tokens.flash(request, _session_of(me))
 
 
 def _session_of(me: Me | None) -> str:
@@ -499,7 +499,7 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
     response = render(request, template, status=status, **_given(request, me, values))
     if me is not None:
         keep_moment(request, response, me.as_of)
-    request.app[ACCESS].tokens.forget_told(request, response)
+    request.app[ACCESS].tokens.forget_flash(request, response)
     response.headers["X-Robots-Tag"] = "noindex"
     return response
 

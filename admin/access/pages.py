@@ -22,6 +22,7 @@ from admin.access.guard import (
     ask_new_passkey,
     ask_passkey,
     factor_of,
+    flash,
     form,
     from_elsewhere,
     page,
@@ -30,7 +31,6 @@ from admin.access.guard import (
     see_once,
     see_other,
     show,
-    told,
     who,
 )
 from admin.access.moment import forget_moment
@@ -140,7 +140,7 @@ async def _codes(request: web.Request, me: Me) -> web.Response:
 @page()
 async def codes_page(request: web.Request, me: Me) -> web.StreamResponse:
     """The codes that were just made; without any, one's own page."""
-    codes = told(request, me).get("codes", "").split()
+    codes = flash(request, me).get("codes", "").split()
     return show(request, me, "access/codes.html", codes=codes) if codes else see_other(MY_PAGE)
 
 
@@ -209,7 +209,7 @@ async def _mine(request: web.Request, me: Me, fault: PasswordFault | SignInRefus
         key=await ask_new_passkey(request, me.member),
         address=sign_in.site.origin,
         fault=fault.value if isinstance(fault, PasswordFault) else "refused" if fault else None,
-        changed="changed" in told(request, me),
+        changed="changed" in flash(request, me),
         shortest=PASSWORD_LENGTH_MIN,
     )
 

@@ -24,11 +24,11 @@ from admin.access.store import LiveSession
 AUTH_PATH: Final = "/api/auth"
 _ALGORITHM: Final = "HS256"
 _ISSUER: Final = "spotlight"
-_ACCESS, _DEVICE, _ASKED, _TOLD = "spotlight-admin", "spotlight-device", "spotlight-asked", "spotlight-told"
+_ACCESS, _DEVICE, _ASKED, _FLASH = "spotlight-admin", "spotlight-device", "spotlight-asked", "spotlight-flash"
 ASKED_LIFE: Final = timedelta(minutes=5)
 # From a form that was sent to the page that it leads to.
-_TOLD_LIFE: Final = timedelta(minutes=1)
-_TOLD_PATH: Final = "/admin"
+_FLASH_LIFE: Final = timedelta(minutes=1)
+_FLASH_PATH: Final = "/admin"
 
 
 class Tokens:
@@ -44,7 +44,7 @@ class Tokens:
         self.access_name = "__Host-spotlight-access" if secure else "spotlight-access"
         self._refresh_name = "__Secure-spotlight-refresh" if secure else "spotlight-refresh"
         self._device_name = "__Host-spotlight-device" if secure else "spotlight-device"
-        self._told_name = "__Secure-spotlight-told" if secure else "spotlight-told"
+        self._flash_name = "__Secure-spotlight-flash" if secure else "spotlight-flash"
 
     def access(self, session: LiveSession) -> str:
         """A token for the next quarter of an hour."""
@@ -82,23 +82,23 @@ class Tokens:
         at = datetime.fromisoformat(claims["at"])
         return Asked(claims["sub"], bytes.fromhex(claims["chg"]), at, claims["pwd"])
 
-    def tell(self, response: web.StreamResponse, page: str, session: str, facts: Mapping[str, str]) -> None:
+    def keep_flash(self, response: web.StreamResponse, page: str, session: str, facts: Mapping[str, str]) -> None:
         """Let the page at an address show this once. `session`: whose page it is."""
         claims = {"sub": session, "page": page, "facts": dict(facts)}
-        self._set(response, self._told_name, self._sign(claims, _TOLD, _TOLD_LIFE), _TOLD_LIFE, _TOLD_PATH)
+        self._set(response, self._flash_name, self._sign(claims, _FLASH, _FLASH_LIFE), _FLASH_LIFE, _FLASH_PATH)
 
-    def told(self, request: web.Request, session: str) -> Mapping[str, str]:
+    def flash(self, request: web.Request, session: str) -> Mapping[str, str]:
         """What this page is to show once; empty for nothing."""
-        claims = self._read(request.cookies.get(self._told_name, ""), _TOLD)
+        claims = self._read(request.cookies.get(self._flash_name, ""), _FLASH)
         if claims is None or (claims["sub"], claims["page"]) != (session, request.path):
             return {}
         facts: Mapping[str, str] = claims["facts"]
         return facts
 
-    def forget_told(self, request: web.Request, response: web.StreamResponse) -> None:
+    def forget_flash(self, request: web.Request, response: web.StreamResponse) -> None:
         """It was shown."""
-        if self._told_name in request.cookies:
-            self._set(response, self._told_name, "", timedelta(), _TOLD_PATH)
+        if self._flash_name in request.cookies:
+            self._set(response, self._flash_name, "", timedelta(), _FLASH_PATH)
 
     def device(self, email: str) -> str:
         """A token by which a browser is known where this account has signed in."""

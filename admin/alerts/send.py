@@ -168,8 +168,8 @@ class Alerting:
         url, secret = orjson.loads(opened)
         body = orjson.dumps(self._document(alert))
         answer = await self.senders.webhooks.send(url, secret, str(alert.id), body, int(time.time()))
-        said = answer.fault or f"HTTP {answer.status} {answer.said}".strip()
-        return Outcome(answer.taken, said, gone=answer.gone)
+        shown = answer.fault or f"HTTP {answer.status} {answer.text}".strip()
+        return Outcome(answer.taken, shown, gone=answer.gone)
 
     _by_channel: Final[Mapping[str, Callable[["Alerting", Row[Any]], Any]]] = {
         AlertChannel.MAIL: _by_mail,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import hdrs, web
 
-from admin.access.guard import Form, Me, ServePage, form, page, query_of, say, see_once, see_other, show, told
+from admin.access.guard import Form, Me, ServePage, flash, form, page, query_of, say, see_once, see_other, show
 from admin.candidates.api import CandidateListing, chosen, sayer
 from admin.candidates.corrections import waiting as changes_asked_for
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
@@ -211,7 +211,7 @@ async def _form_page(
         standings=standings,
         contact=contact,
         guardian=guardian,
-        link=told(request, me).get("link"),
+        link=flash(request, me).get("link"),
         alike=None if candidate is None else look_alike(candidate.name, others),
         may_edit=me.may(Right.MODERATE),
     )

@@ -255,7 +255,7 @@ class Exports:
         await self.files.delete(over)
         return len(over)
 
-    async def _wrote(self, statement: Any, job: Job, values: Mapping[str, object]) -> bool:  # noqa: ANN401
+    async def _wrote(self, statement: Any, job: Job, values: Mapping[str, object]) -> bool:  # noqa: ANN401 - of any kind
         async with self._engine.begin() as connection:
             return bool((await connection.execute(statement, {**_mine(job), **values})).rowcount)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, form, page, say, see_other, show, told
+from admin.access.guard import Form, Me, flash, form, page, say, see_other, show
 from admin.answers import staff_endpoint
 from admin.people.keep_organisers import Organisation, Organisers
 from admin.people.people import PEOPLE, InvitationMade, answered, made_of, see_invited
@@ -220,7 +220,7 @@ async def _shown(
         organisers=await people.organisers(me.scope),
         by_mail=people.by_mail,
         fault=fault,
-        made=told(request, me),
+        made=flash(request, me),
         fields=fields or {},
     )
 

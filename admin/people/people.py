@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, form, page, see_once, see_other, show, told
+from admin.access.guard import Form, Me, flash, form, page, see_once, see_other, show
 from admin.access.rules import Role, may_grant, may_reset_factor
 from admin.answers import read_id, staff_endpoint
 from admin.people.rules import Fault, PeopleRefused
@@ -185,7 +185,7 @@ async def people_shown(
         roles_for=lambda line: [role.value for role in Role if may_grant(me.member, role, line.organiser_id)],
         by_mail=people.by_mail,
         fault=fault,
-        made=told(request, me),
+        made=flash(request, me),
         fields=fields or {},
     )
 

@@ -9,12 +9,12 @@ from admin.access.guard import (
     SIGN_IN,
     Form,
     counted_address,
+    flash,
     from_elsewhere,
     say,
     see_once,
     see_other,
     show,
-    told,
     without_referrer,
 )
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault, password_fault
@@ -45,7 +45,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
 
 
 def _ask(request: web.Request, *, wait: int = 0) -> web.Response:
-    values = {"by_mail": request.app[RESETS].by_mail, "wait": wait, "asked": told(request, None).get("asked")}
+    values = {"by_mail": request.app[RESETS].by_mail, "wait": wait, "asked": flash(request, None).get("asked")}
     response = show(request, None, "access/reset.html", status=429 if wait else 200, **values)
     if wait:
         response.headers[hdrs.RETRY_AFTER] = str(wait)

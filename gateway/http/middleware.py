@@ -261,8 +261,8 @@ def wants_page(request: web.Request, surface: str) -> bool:
     return "json" not in accepted or "text/html" in accepted
 
 
-# Phrases of `error`, by status; what has none is said in English.
-_SAID: Final[Mapping[int, str]] = {
+# Phrases of `error`, by status; what has none stays in English.
+_PHRASE_OF: Final[Mapping[int, str]] = {
     400: "unreadable",
     405: "method",
     408: "slow",
@@ -277,11 +277,11 @@ def _plain_page(request: web.Request, fault: Problem) -> web.Response:
     """A page without a template, so that it cannot fail for the same reason."""
     language, title, detail = "en", fault.title, fault.detail or ""
     back, home = "/admin" if is_staff(request) else "/", "Spotlight"
-    pages, said = request.config_dict.get(PAGES), _SAID.get(fault.status)
-    if pages is not None and said is not None:
+    pages, phrase = request.config_dict.get(PAGES), _PHRASE_OF.get(fault.status)
+    if pages is not None and phrase is not None:
         language = pages.language_of(request)
-        title = pages.say(language, f"error.{said}_title")
-        detail = pages.say(language, f"error.{said}_text", reference=request.get(_REFERENCE, ""))
+        title = pages.say(language, f"error.{phrase}_title")
+        detail = pages.say(language, f"error.{phrase}_text", reference=request.get(_REFERENCE, ""))
         home = pages.say(language, "error.back_staff" if is_staff(request) else "page.all_contests")
     title = escape(title)
     text = (

@@ -182,8 +182,8 @@ class Pages:
         self._static.add(package)
         known = load(f"{package}.{phrases}")
         spoken = {
-            language: {key: kept_together(text, language) for key, text in said.items()}
-            for language, said in known.items()
+            language: {key: kept_together(text, language) for key, text in phrases.items()}
+            for language, phrases in known.items()
         }
         self._phrases = merge(self._phrases, spoken)
         self._loaders.append(jinja2.PackageLoader(package))

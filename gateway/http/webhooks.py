@@ -36,11 +36,11 @@ Lookup = Callable[[str, int], Awaitable[list[str]]]
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What became of one try. `fault`: a word for why there was no answer, else empty; `said`: the beginning of the
+    """What became of one try. `fault`: a word for why there was no answer, else empty; `text`: the beginning of the
     answer."""
 
     status: int = 0
-    said: str = ""
+    text: str = ""
     fault: str = ""
 
     @property

@@ -146,7 +146,7 @@ async def test_what_is_sent_is_signed_pinned_and_bounded() -> None:
         ]
         assert looked_up == ["localhost"]
         assert await send("moved") == WebhookAnswer(302)
-        assert len((await send("long")).said) <= 1024
+        assert len((await send("long")).text) <= 1024
         assert (await send("gone")).gone
         count = len(seen)
         # Without the demo's setting nothing goes to this machine, by http or by https, by number or by name.
