@@ -338,8 +338,8 @@ def _sent_form(request: web.Request, me: Me, fields: Form, sent: Sequence[object
     be sent as often as one likes, or whose files are read as they arrive."""
     if not fields.get(ONCE_FIELD) or not all(isinstance(one, str | bytes) for one in sent):
         return None
-    said = repr((request.path, sorted(fields.items()), sent))
-    return uuid5(me.session.family, said)
+    sent_form = repr((request.path, sorted(fields.items()), sent))
+    return uuid5(me.session.family, sent_form)
 
 
 async def _once(

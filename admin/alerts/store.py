@@ -165,7 +165,7 @@ class SentAlert(ApiModel):
     attempts: int
     next_try_at: datetime | None
     ended_at: datetime | None
-    answer: str = Field(description="What the other side said last, or a word for why there was no answer.")
+    answer: str = Field(description="The last answer of the other side, or a word for why there was none.")
 
 
 class AlertsView(ApiModel):

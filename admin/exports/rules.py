@@ -54,7 +54,7 @@ UNFINISHED: Final = frozenset({State.WAITING, State.MAKING})
 
 
 def state_at(kept: State, expires_at: datetime | None, now: datetime) -> State:
-    """The state of a file, of which `kept` is written: nobody writes that its time is over."""
+    """The state of a file, of which `kept` is written: that its time is over is never written."""
     over = kept is State.READY and expires_at is not None and now >= expires_at
     return State.EXPIRED if over else kept
 

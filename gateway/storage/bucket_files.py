@@ -1,4 +1,4 @@
-"""Files in a bucket that speaks S3, which nobody else may read; source: obstore's documentation."""
+"""Files in a bucket that speaks S3, which the service alone may read; source: obstore's documentation."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 

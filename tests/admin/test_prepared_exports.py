@@ -177,8 +177,8 @@ async def test_a_file_is_made_in_the_background_although_a_worker_is_cut_off(off
             assert await answer.read() == at_once
             assert answer.headers["Content-Disposition"].startswith('attachment; filename="spotlight-star-orders-')
     async with colleague.get(f"{API}/{row.id}") as answer:
-        told = await answer.json()
-    assert (told["state"], told["rowsDone"], told["rowsTotal"], told["bytes"]) == ("ready", 2, 2, len(at_once))
+        made = await answer.json()
+    assert (made["state"], made["rowsDone"], made["rowsTotal"], made["bytes"]) == ("ready", 2, 2, len(at_once))
     noted = await rig.rows("select act, actor from audit_log where detail ->> 'export' is not null order by id")
     assert [tuple(line) for line in noted] == [
         ("export.asked", OWNER),

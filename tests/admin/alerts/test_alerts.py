@@ -89,8 +89,8 @@ async def test_a_burst_is_one_alert_at_a_server_and_the_next_waits_for_the_gap(o
         assert await sent(office) == 1
         ((headers, body),) = hook.taken
         assert body == await signed(headers, body, made["secret"])
-        said = orjson.loads(body)
-        assert (said["type"], said["data"]["many"], said["data"]["contest"]) == ("alert.held", 3, "star")
+        event = orjson.loads(body)
+        assert (event["type"], event["data"]["many"], event["data"]["contest"]) == ("alert.held", 3, "star")
         # What is found again is summed up and waits; nothing is read twice.
         await hold(office, 2)
         assert await sent(office) == 0
