@@ -19,8 +19,11 @@ def breakable(country: Country) -> Iterator[Country]:
         yield country
     finally:
         country.control(mtn_momo=WHOLE, pawapay=WHOLE)
-        # Other journeys pay by these.
+        # Other journeys pay by these, and the gateway reads a second later what the table says.
         until(lambda: not any(closed(country, account) for account in ACCOUNTS), "accounts open again", seconds=200)
+        by_mtn, by_code = country.phone("+2250566700009"), country.phone("+2250766700009")
+        until(lambda: DOWN not in by_mtn.dial("*789*09*2#"), "a gateway that knows that MTN answers")
+        until(lambda: "Par code" in by_code.dial("*789*09*2#"), "a gateway that knows that pawaPay answers")
 
 
 def closed(country: Country, account: str) -> bool:
