@@ -102,11 +102,10 @@ def read_filter(
     typed: Mapping[str, str], contest: Contest, zone: str, as_of: datetime | None = None
 ) -> tuple[OrderListing | None, frozenset[str]]:
     """What the fields of the page ask for, and the names of fields that cannot be read; None where there are any.
-    Times are of this zone, amounts as people write them. `as_of` a moment: whatever state is asked for."""
+    Times are of this zone, amounts as people write them."""
     given: dict[str, Any] = {name: typed[name] for name in (*_FIELDS, "cursor") if typed.get(name, "").strip()}
     if as_of is not None:
         given |= {"asOf": as_of}
-        given.pop("state", None)
     faults = set()
     for name in _INSTANTS:
         try:

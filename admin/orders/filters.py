@@ -49,7 +49,9 @@ class OrderFilter(AsOf):
 
     since: Instant | None = Field(None, alias="from", description="Placed at this instant or later.")
     until: Instant | None = Field(None, alias="to", description="Placed before this instant.")
-    state: OrderState | None = Field(None, description="Only those of which this became. Not together with asOf.")
+    state: OrderState | None = Field(
+        None, description="Only those of which this became; with asOf, had become by then."
+    )
     wallet: PaymentMethod | None = Field(None, description="Only those paid this way.")
     channel: Channel | None = Field(None, description="Only those that came this way.")
     candidate: Line | None = Field(None, max_length=20, description="Only those for this candidate, by code.")
@@ -62,9 +64,6 @@ class OrderFilter(AsOf):
             raise ValueError("from must be before to")
         if self.amount_from is not None and self.amount_to is not None and self.amount_from > self.amount_to:
             raise ValueError("amountFrom must not be above amountTo")
-        # No index finds the states of then: all orders of a contest would be read.
-        if self.state is not None and self.as_of is not None:
-            raise ValueError("state is of the present: leave out state or asOf")
         return self
 
     def named(self) -> dict[str, Any]:

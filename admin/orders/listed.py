@@ -1,6 +1,6 @@
 """Orders of a contest, filtered, the newest first; and the filters that a person saved under a name."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -67,6 +67,20 @@ _OPEN: Final = """(select * from payments where contest_id = :contest and status
     union all select * from payments where contest_id = :contest and status = 'confirmed')"""
 _STATUS_THEN: Final = """coalesce((select e.to_status from payment_events e
     where e.reference = p.reference and e.at <= :as_of order by e.id desc limit 1), 'created')"""
+# What is given back stays so: a payment that was on its way there, or there, is in one of these states now.
+_GIVEN_BACK: Final = tuple(f"p.status = '{state}'" for state in ("surplus", "mismatched", "refund_due", "refunded"))
+# Where few orders can have had a state, what they are found by. One that was held has a time to decide, until it is
+# given back.
+_FEW_THEN: Final[Mapping[OrderState, Sequence[str]]] = {
+    OrderState.HELD: (
+        "p.decide_by is not null",
+        *(f"{clause} and p.decide_by is null" for clause in _GIVEN_BACK[2:]),
+    ),
+    OrderState.TO_REFUND: _GIVEN_BACK,
+    OrderState.REFUNDED: _GIVEN_BACK[3:],
+}
+_LOOKED_AT_THEN: Final = """(select * from payments p where p.contest_id = :contest and {clause}{span}{behind}
+    order by p.placed_at desc, p.vote_id desc limit :look)"""
 # An index has these, so that all that is looked at fits.
 _OF_LOOKED: Final[Mapping[str, str]] = {
     "since": "v.placed_at >= :since",
@@ -296,7 +310,7 @@ def _read(contest: Contest, wanted: OrderFilter) -> _Asked:
     if wanted.state is not None:
         # As constants: partial indexes are found by what a statement says, not by what it is given.
         words = ", ".join(f"'{status.value}'" for status in STATUSES[wanted.state])
-        of_payments += f" and p.status in ({words})"
+        of_payments += f" and {'p.status' if wanted.as_of is None else _STATUS_THEN} in ({words})"
     payments = _OPEN if wanted.state is OrderState.OPEN else "payments"
     return _Asked(values, of_looked, of_votes, of_payments, span, payments)
 
@@ -311,6 +325,21 @@ def _asked(contest: Contest, part: Part) -> _Statement:
         values["behind_at"], values["behind_id"] = read_cursor(part.cursor)
         behind_vote = " and (v.placed_at, v.id) < (:behind_at, :behind_id)"
         behind_payment = " and (p.placed_at, p.vote_id) < (:behind_at, :behind_id)"
+    if wanted.as_of is not None and wanted.state in _FEW_THEN:
+        parts = " union all ".join(
+            _LOOKED_AT_THEN.format(clause=clause, span=asked.span, behind=behind_payment)
+            for clause in _FEW_THEN[wanted.state]
+        )
+        looked_at = f"select * from ({parts}) p order by p.placed_at desc, p.vote_id desc limit :look"
+        statement = _BY_PAYMENTS.format(
+            **columns,
+            payments=f"({looked_at})",
+            of_votes=asked.of_looked + asked.of_votes,
+            of_payments=asked.of_payments,
+            behind_payment="",
+        )
+        end = f"select placed_at, vote_id as id from ({looked_at}) p offset cast(:look as bigint) - 1 limit 1"
+        return _Statement(text(statement), text(end), {**values, "look": LOOKED_AT})
     if _by_payments(wanted):
         statement = _BY_PAYMENTS.format(
             **columns,
@@ -347,4 +376,4 @@ def _asked_how_many(contest: Contest, wanted: OrderFilter) -> tuple[TextClause, 
 
 def _by_payments(wanted: OrderFilter) -> bool:
     """Whether fewer rows are read in the order of payments."""
-    return wanted.state not in (None, OrderState.COUNTED)
+    return wanted.as_of is None and wanted.state not in (None, OrderState.COUNTED)

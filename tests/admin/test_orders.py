@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from admin.access.rules import Role
 from admin.orders import listed as orders_listed
-from admin.orders.filters import STATUSES, OrderFilter, cursor_of, read_cursor
+from admin.orders.filters import STATUSES, OrderFilter, OrderState, cursor_of, read_cursor
 from admin.orders.story import sum_and_reference
 from gateway.orders.rules import PlacedOrder
 from gateway.values.money import Money
@@ -21,6 +21,7 @@ from payments.requests import Act
 from tests.admin.acting import AUDIT, AWA, OTHER, REASON
 from tests.admin.acting import office as office
 from tests.admin.back_office import Office, open_ticket, other_organiser
+from tests.rigs.scripted_provider import paid
 
 API = "/api/admin/contests/star/orders"
 PAGE = "/admin/contests/star/orders"
@@ -65,7 +66,6 @@ def test_a_place_in_the_list_is_read_as_it_was_written() -> None:
         {"amountFrom": 2, "amountTo": 1},
         {"from": "2026-01-01T00:00:00"},
         {"state": "paid"},
-        {"state": "held", "asOf": "2026-01-01T00:00:00Z"},
         {"shoes": 38},
     ],
 )
@@ -149,6 +149,48 @@ async def test_orders_are_filtered_and_come_in_parts(office: Office, monkeypatch
     await other_organiser(rig)
     await office.hire(OTHER, Role.OWNER, "other")
     await read(await office.signed_in(OTHER), status=404)
+
+
+async def test_orders_are_filtered_by_the_state_of_then(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = office.rig
+    moments: list[datetime] = [await rig.one("select clock_timestamp()")]
+
+    async def moment() -> None:
+        moments.append(await rig.one("select clock_timestamp()"))
+
+    counted = await rig.counted(number="+2250501020306")
+    kept, given_back = [await rig.held(number=f"+225050102030{n}") for n in (5, 4)]
+    open_one = await rig.place(rig.vote_request(number="+2250501020307"))
+    assert isinstance(open_one, PlacedOrder)
+    await moment()
+    await rig.agreed(Act.RELEASE_HELD, kept.payment_reference)
+    await rig.agreed(Act.REFUSE_HELD, given_back.payment_reference)
+    await moment()
+    rig.provider.outgoing_script = [paid(500)]
+    await rig.refund()
+    await rig.refund_again()
+    await moment()
+    awa = await office.signed_in(AWA)
+    one, two, three, four = (str(order.vote_id) for order in (open_one, counted, kept, given_back))
+    then = (
+        (0, {}),
+        (1, {"open": [one], "counted": [two], "held": [four, three]}),
+        (2, {"open": [one], "counted": [three, two], "to_refund": [four]}),
+        (3, {"open": [one], "counted": [three, two], "refunded": [four]}),
+    )
+    for n, expected in then:
+        for state in OrderState:
+            found = await parts(awa, asOf=moments[n].isoformat(), state=state.value)
+            assert found == [expected.get(state.value, [])], (n, state)
+    async with awa.get(PAGE, params={"state": "held", "asOf": "2026-01-01T20:00:00", "lang": "en"}) as answer:
+        shown = await answer.text()
+    assert '<option value="held" selected>' in shown
+    assert "No order matches" in shown
+    monkeypatch.setattr(orders_listed, "LOOKED_AT", 1)
+    at = {"asOf": moments[1].isoformat()}
+    assert await parts(awa, **at, state="held") == [[four], [three], []]
+    assert await parts(awa, **at, state="to_refund") == [[], []]
+    assert await parts(awa, **at, state="held", wallet="CARD") == [[], [], []]
 
 
 async def test_a_filter_is_saved_by_page_and_by_api(office: Office) -> None:

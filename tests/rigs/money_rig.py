@@ -116,7 +116,10 @@ class MoneyRig(Rig):
         entry = LedgerEntry(uuid4(), self.contest.id, "held", held(order.amount))
         async with self.engine.begin() as connection:
             values = {"r": order.payment_reference}
-            await connection.execute(text("update payments set status = 'held' where reference = :r"), values)
+            await connection.execute(
+                text("update payments set status = 'held', decide_by = now() + interval '1 day' where reference = :r"),
+                values,
+            )
             await connection.execute(
                 text(
                     "insert into payment_events (reference, from_status, to_status, seen, actor)"

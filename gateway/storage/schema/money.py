@@ -90,6 +90,7 @@ payments = table(
         "vote_id",
         where="status in ('held','surplus','mismatched','refund_due','refunded','failed','expired')",
     ),
+    index("payments_ever_held", "contest_id", "placed_at", "vote_id", where="decide_by is not null"),
     index("payments_held", "confirmed_at", where="status = 'held'"),
     index("payments_to_decide", "decide_by", where="status = 'held'"),
     index("payments_of_block", "payer_block", "placed_at desc", where=f"payer_block is not null and {_PAID}"),

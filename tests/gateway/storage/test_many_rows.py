@@ -266,7 +266,7 @@ async def read_by_staff(rig: MoneyRig, scope: Scope, order: PlacedOrder, receipt
         OrderFilter(),
         OrderFilter(since=at, until=at + timedelta(days=1)),
         OrderFilter(as_of=at),
-        *(OrderFilter(state=state) for state in OrderState),
+        *(OrderFilter(state=state, as_of=then) for state in OrderState for then in (None, at)),
         *(OrderFilter(wallet=way) for way in PaymentMethod),
         *(OrderFilter(channel=channel) for channel in Channel),
         OrderFilter(candidate="07"),
