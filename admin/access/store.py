@@ -129,7 +129,7 @@ _FORGET_FACTORS: Final = tuple(
 )
 _STOP_RESETS: Final = text("""
 update factor_resets set stopped_at = now(), stopped_by = :by
-where staff_id = :staff and done_at is null and stopped_at is null returning id
+where staff_id = :staff and done_at is null and stopped_at is null returning asked_by, agreed_by
 """)
 _SET_ACTIVE: Final = text(f"update staff s set active = :active where s.email = :email returning {MEMBER_COLUMNS}")
 _LISTED: Final = text(f"""
@@ -270,7 +270,8 @@ class StaffAccounts:
             detail = {"session": str(family), **_kept(client)}
             await note(connection, actor=member.email, act="staff.signed_in", subject=member.email, detail=detail)
             # Who signs in has a second factor: none is lost.
-            await _stop_resets(connection, member.id, member.email, member.email)
+            for reset in await _stop_resets(connection, member.id, member.email, member.email):
+                await tell_reset_stopped(connection, self._mails, member.email, member.email, reset)
         return LiveSession(family, member, factor_at)
 
     async def rotate(self, refresh_hash: bytes, successor: bytes, client: Client) -> LiveSession | Reuse | None:
@@ -459,9 +460,20 @@ def _live(row: Row[Any]) -> LiveSession:
     return LiveSession(row.family, read_member(row), row.factor_at)
 
 
-async def _stop_resets(connection: AsyncConnection, staff_id: UUID, email: str, by: str) -> None:
-    if (await connection.execute(_STOP_RESETS, {"staff": staff_id, "by": by})).first():
+async def _stop_resets(connection: AsyncConnection, staff_id: UUID, email: str, by: str) -> Sequence[Row[Any]]:
+    stopped = (await connection.execute(_STOP_RESETS, {"staff": staff_id, "by": by})).all()
+    if stopped:
         await note(connection, actor=by, act="staff.factor_reset_stopped", subject=email)
+    return stopped
+
+
+async def tell_reset_stopped(connection: AsyncConnection, mails: Mails, email: str, by: str, reset: Row[Any]) -> None:
+    """Write to those who know that a lost second factor was to be taken away: who asked for it and, where a second
+    person agreed, that one and whose it is. Not to who stopped it."""
+    known = {reset.asked_by} if reset.agreed_by is None else {reset.asked_by, reset.agreed_by, email}
+    for person in sorted(known - {by}):
+        facts = {"asked_by": reset.asked_by, "owner": email, "by": by, "at": _now()}
+        await mails.tell(connection, MailKind.FACTOR_RESET_STOPPED, person, **facts)
 
 
 def _known(row: Row[Any] | None, email: str) -> Member:

@@ -20,6 +20,7 @@ class MailKind(StrEnum):
     NOMINATION_APPROVED = "nomination_approved"
     NOMINATION_REJECTED = "nomination_rejected"
     FACTOR_RESET = "factor_reset"
+    FACTOR_RESET_STOPPED = "factor_reset_stopped"
     FEES = "fees"
     NOMINATION_CHANGE_TAKEN = "nomination_change_taken"
     NOMINATION_CHANGE_REFUSED = "nomination_change_refused"

@@ -325,7 +325,7 @@ def _asked(contest: Contest, part: Part) -> _Statement:
         values["behind_at"], values["behind_id"] = read_cursor(part.cursor)
         behind_vote = " and (v.placed_at, v.id) < (:behind_at, :behind_id)"
         behind_payment = " and (p.placed_at, p.vote_id) < (:behind_at, :behind_id)"
-    if wanted.as_of is not None and wanted.state in _FEW_THEN:
+    if wanted.as_of is not None and wanted.state is not None and wanted.state in _FEW_THEN:
         parts = " union all ".join(
             _LOOKED_AT_THEN.format(clause=clause, span=asked.span, behind=behind_payment)
             for clause in _FEW_THEN[wanted.state]

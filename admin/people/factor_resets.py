@@ -1,7 +1,7 @@
 """A lost second factor: one person asks that it is taken away, another agrees, and a day later it is done.
 
 Whose factor it is gets a mail when the second person agrees, with a link that stops it; signing in with the factor
-stops it, too. The password stays, so that this alone lets nobody in.
+stops it, too. Those who asked and agreed get a mail then. The password stays, so that this alone lets nobody in.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from admin.access.rules import Member, may_reset_factor
-from admin.access.store import MEMBER_COLUMNS, StaffAccounts, read_member
+from admin.access.store import MEMBER_COLUMNS, StaffAccounts, read_member, tell_reset_stopped
 from admin.mail.rules import MailKind
 from admin.mail.store import Mails, instant
 from admin.people.rules import FACTOR_RESET_WAIT, Fault, PeopleRefused
@@ -47,7 +47,8 @@ where f.link_hash = :hash and f.done_at is null and f.stopped_at is null
 """)
 _STOP_BY_LINK: Final = text("""
 update factor_resets f set stopped_at = now(), stopped_by = s.email from staff s
-where s.id = f.staff_id and f.link_hash = :hash and f.done_at is null and f.stopped_at is null returning s.email
+where s.id = f.staff_id and f.link_hash = :hash and f.done_at is null and f.stopped_at is null
+returning s.email, f.asked_by, f.agreed_by
 """)
 _DUE: Final = text("""
 select f.id, f.agreed_by, s.email from factor_resets f join staff s on s.id = f.staff_id
@@ -120,6 +121,8 @@ class FactorResets:
             row = await _waiting(connection, person)
             if row is None:
                 raise PeopleRefused(Fault.NOT_FOUND)
+            # Before: who asked may work for the platform.
+            await tell_reset_stopped(connection, self._mails, held.email, helper.email, row)
             await narrow(connection, helper.scope)
             await connection.execute(_STOP, {"id": row.id, "by": helper.email})
             await note(connection, actor=by, act="staff.factor_reset_stopped", subject=held.email)
@@ -133,10 +136,11 @@ class FactorResets:
     async def stop_by_link(self, token: str) -> None:
         """Leave the second factor as it is, as its owner wants it. Raises PeopleRefused."""
         async with self._engine.begin() as connection:
-            email = (await connection.execute(_STOP_BY_LINK, {"hash": hash_of(token)})).scalar_one_or_none()
-            if email is None:
+            row = (await connection.execute(_STOP_BY_LINK, {"hash": hash_of(token)})).one_or_none()
+            if row is None:
                 raise PeopleRefused(Fault.LINK_OVER)
-            await note(connection, actor=email, act="staff.factor_reset_stopped", subject=email)
+            await note(connection, actor=row.email, act="staff.factor_reset_stopped", subject=row.email)
+            await tell_reset_stopped(connection, self._mails, row.email, row.email, row)
 
     async def carry_out(self) -> int:
         """Take away what is due, and end the sessions; how many."""

@@ -172,7 +172,7 @@ async def test_orders_are_filtered_by_the_state_of_then(office: Office, monkeypa
     await moment()
     awa = await office.signed_in(AWA)
     one, two, three, four = (str(order.vote_id) for order in (open_one, counted, kept, given_back))
-    then = (
+    then: tuple[tuple[int, dict[str, list[str]]], ...] = (
         (0, {}),
         (1, {"open": [one], "counted": [two], "held": [four, three]}),
         (2, {"open": [one], "counted": [three, two], "to_refund": [four]}),

@@ -35,6 +35,12 @@ FACTS = {
     MailKind.NEW_DEVICE: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox {link}"},
     MailKind.TOKEN_REUSED: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox"},
     MailKind.PASSWORD_CHANGED: {"at": "2026-11-21 20:00 UTC"},
+    MailKind.FACTOR_RESET_STOPPED: {
+        "asked_by": "yao@house.test",
+        "owner": "moussa@house.test",
+        "by": "ali@house.test",
+        "at": "2026-11-22 20:00 UTC",
+    },
     MailKind.FACTOR_RESET: {
         "asked_by": "yao@house.test",
         "agreed_by": "sita@platform.test",

@@ -132,6 +132,11 @@ async def test_a_factor_that_is_not_lost_stays(office: Office, by: str) -> None:
     assert await case.later() == 0
     assert await case.has_factor() is (by != "the owner of the database")
     assert len(await office.audit("staff.factor_reset_stopped")) == 1
+    # Those who asked and agreed, and whose factor it is, but not who stopped it.
+    stopped = [mail for mail in await office.mails() if mail.kind == "factor_reset_stopped"]
+    expected = {"who helps": {YAO, SITA, MOUSSA}, "the owner of the database": set()}.get(by, {YAO, SITA})
+    assert {mail.to for mail in stopped} == expected
+    assert {mail.params["by"] for mail in stopped} <= {ALI if by == "who helps" else MOUSSA}
     async with reader.post(link) as answer:
         assert answer.status == 404
     async with reader.post(f"/api/auth/factor-reset/{token}") as answer:
