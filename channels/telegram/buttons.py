@@ -126,5 +126,9 @@ class Pay(ChooseWallet, prefix="y"):
     price: Price
 
 
+class PayUnpriced(ChooseWallet, prefix="y"):
+    """The same, of a message that was sent when these buttons held no price."""
+
+
 class Cancel(OfContest, prefix="x"):
     """Leave a confirmation."""

@@ -210,6 +210,18 @@ async def tap_pay(
     return plain(language, "order.known") if placed.conflicting else None
 
 
+async def tap_pay_unpriced(
+    query: CallbackQuery,
+    callback_data: buttons.PayUnpriced,
+    contest: Contest,
+    shown: Shown,
+    conversation: Conversation,
+) -> str | None:
+    """A tap that does not say which price was confirmed: it is confirmed again."""
+    wrong = await tap_wallet(query, callback_data, contest, shown, conversation)
+    return wrong or plain(conversation.language, "confirm.again")
+
+
 async def _asked_again(conversation: Conversation, contest: Contest, data: buttons.Pay, shown: Shown) -> bool:
     """Show the confirmation with the price of now: nobody pays another amount than the one that they confirmed. False
     where the votes are not sold any more."""
@@ -303,6 +315,7 @@ def router() -> Router:
         (tap_type_payer, buttons.TypePayer),
         (tap_wallet, buttons.ChooseWallet),
         (tap_pay, buttons.Pay),
+        (tap_pay_unpriced, buttons.PayUnpriced),
     ):
         here.callback_query.register(tap, kind.filter(), tapped, of_a_contest)
     here.callback_query.register(tap_cancel, buttons.Cancel.filter(), tapped)

@@ -176,7 +176,7 @@ async def test_a_new_code_instead_of_a_number_begins_another_vote(world: World) 
         f"y:{tag(CONTEST)}:07:0:m:me:100",
         f"y:{tag(CONTEST)}:07:5:m:you:100",
         f"y:{tag(CONTEST)}:07:5:m:me:0",
-        f"y:{tag(CONTEST)}:07:5:m:me",
+        f"y:{tag(CONTEST)}:07:5:m:you",
         f"q:{tag(CONTEST)}:07:-1",
         "l:xx",
         "l:zzz",
@@ -221,6 +221,18 @@ async def test_me_on_a_forged_button_is_not_another_persons_number(world: World)
     data = buttons.Pay(contest=tag(CONTEST), code="07", count=5, wallet="m", payer="me", price=100).pack()
     await world.tap_data(data, world.wire.last(66), user=66)
     assert world.service.vote_requests == []
+
+
+async def test_a_button_that_held_no_price_asks_to_confirm_again(world: World) -> None:
+    await verified(world)
+    await world.write("07 5")
+    message, data = world.wire.button(55, "Payer 500")
+    await world.tap_data(data.removesuffix(":100"), message)
+    assert world.service.vote_requests == []
+    assert "Vérifiez le prix" in (world.wire.made(AnswerCallbackQuery)[-1].text or "")
+    assert world.wire.button(55, "Payer 500") == (message, data)
+    await world.tap("Payer 500")
+    assert len(world.service.vote_requests) == 1
 
 
 async def test_the_same_message_with_other_data_is_answered_that_it_is_placed(world: World) -> None:
