@@ -26,6 +26,7 @@ from gateway.http.static_files import STATIC_CACHE
 from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
 from leaderboard.ranking import Ranked, Ranking
+from leaderboard.small import SmallBoards, page_wanted, stand_of
 from leaderboard.view_model import Part, RankingBody, Successes, Update
 
 LIMIT_DEFAULT: Final = 100
@@ -126,6 +127,7 @@ class Leaderboard:
         self._bot = bot
         self._pages: dict[tuple[str, str, int], tuple[tuple[object, ...], Composed]] = {}
         self._rounds: dict[tuple[str, int], Board] = {}
+        self._small = SmallBoards()
 
     @described(
         path=BoardPath,
@@ -215,6 +217,14 @@ class Leaderboard:
             made = self._made(request, contest, board.ranking, phase, part, language)
             kept = self._pages[slug, language, number] = made_from, made
         return pages.answer(request, kept[1], cache=PAGE_CACHE)
+
+    async def small(self, request: web.Request) -> web.Response:
+        """Ten places of the ranking in an answer of 2,048 bytes, for the weakest phones. 404."""
+        published, slug = request.app[PUBLISHED], request.match_info["slug"]
+        contest, board = published.contest(slug), self._board(published, slug)
+        if contest is None or board is None:
+            return not_found(request)
+        return self._small.answer(request, contest, board.ranking, stand_of(contest, published.now()))
 
     def _past(self, request: web.Request, contest: Contest, language: str) -> web.Response:
         """The page of an earlier round; of the last one, the contest's own."""
@@ -363,9 +373,7 @@ def _phase(contest: Contest, published: Published) -> Phase:
 
 def _read_view(request: web.Request) -> tuple[int, str]:
     """Which page of the ranking, from 1, and what is searched for in it; anything else is the first."""
-    number = request.query.get("page", "")
-    page = int(number) if number.isascii() and number.isdigit() and len(number) <= 6 else 1
-    return max(1, page), " ".join(request.query.get("q", "").split())[:QUERY_LENGTH_MAX]
+    return page_wanted(request), " ".join(request.query.get("q", "").split())[:QUERY_LENGTH_MAX]
 
 
 def _read_round(request: web.Request) -> int | None:
@@ -404,6 +412,7 @@ def setup(app: web.Application, boards: Boards, cap: StreamCap | None = None, bo
     app.router.add_get("/api/contests/{slug}/leaderboard/events", handlers.events, allow_head=False)
     app.router.add_get("/", handlers.contests)
     app.router.add_get("/c/{slug}", handlers.page)
+    app.router.add_get("/c/{slug}/b", handlers.small)
     app.router.add_get("/c/{slug}/categories", handlers.categories)
     app.router.add_get("/c/{slug}/brand.css", brand_style)
     run_beside(app, boards.run, boards.close)

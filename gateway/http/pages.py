@@ -2,7 +2,8 @@
 
 A package brings its own `templates/`, `phrases/` and `static/` folders and registers them once at
 start-up. A handler then calls `render(request, "name.html", …)`. In a template, `t(key, …)` says a
-phrase, `static(name)` is the address of a file, `number(votes)`, `day(date)` and `moment(instant, zone)`
+phrase, `static(name)` is the address of a file, `public_url` our
+public address without a last `/`, `number(votes)`, `day(date)` and `moment(instant, zone)`
 write in the page's language, `money` is a filter for amounts, `contact_link` for contacts, and `lang` is
 the code of the language.
 """
@@ -22,7 +23,7 @@ from markupsafe import Markup, escape
 from yarl import URL
 
 from gateway.http.amount import Amount
-from gateway.http.callers import is_https
+from gateway.http.callers import PUBLIC_URL, is_https
 from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
 from gateway.http.problems import Problem
 from gateway.http.static_files import StaticFiles, accepts_gzip
@@ -198,8 +199,9 @@ class Pages:
         self._pictures |= {str(url.origin())} if url.absolute else set()
 
     def mount(self, app: web.Application) -> None:
-        """Serve the static files of an application and let its handlers render."""
+        """Serve the static files of an application and let its handlers render. Its PUBLIC_URL is known before."""
         app[PAGES] = self
+        self.environment.globals["public_url"] = app.get(PUBLIC_URL, "")
         app.router.add_get("/static/{name}", self._static.serve)
 
     @property
@@ -234,6 +236,12 @@ class Pages:
         known = self._phrases.keys() | self._neighbours.keys()
         liked = preferred(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""), known)
         return self._spoken(liked) or self._spoken(default) or DEFAULT_LANGUAGE
+
+    def shared_language(self, request: web.Request | None, default: str) -> str:
+        """`?lang=`, then `default`: the first that we speak, or whose neighbour we speak. The same for every reader of
+        an address, so that caches may keep the page. None for the request: what `default` is."""
+        wanted = None if request is None else self._spoken(request.query.get("lang"))
+        return wanted or self._spoken(default) or DEFAULT_LANGUAGE
 
     def _spoken(self, language: str | None) -> str | None:
         if language is None or language in self._phrases:

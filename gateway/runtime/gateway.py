@@ -17,6 +17,7 @@ import admin.routes
 import channels.sms.routes
 import channels.ussd.routes
 import channels.web.api
+import channels.web.crawlers
 import channels.web.nominations
 import channels.web.pages
 import channels.web.rules
@@ -112,6 +113,7 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     nominations = container.nominations(container.rankings.directory.refresh)
     channels.web.nominations.setup(app, nominations, container.photos)
     channels.web.rules.setup(app, RulesVersions(container.engine))
+    channels.web.crawlers.setup(app)
 
 
 def _mount_back_office(app: web.Application, container: Container, directory: ContestDirectory, pages: Pages) -> None:

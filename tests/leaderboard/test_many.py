@@ -82,6 +82,9 @@ async def test_links_keep_what_was_searched(many: Many) -> None:
     assert 'href="?q=aya%20kon%C3%A9&amp;page=3" rel="next"' in text
     assert "lang=fr" in re.findall(r'href="(\?[^"]*q=aya[^"]*lang=fr)"', text.replace("&amp;", "&"))[0]
     assert 'value="aya koné"' in text
+    assert '<meta name="robots" content="noindex">' in text
+    further = await many.read("?page=2")
+    assert ('content="noindex"' in further, '<link rel="canonical" href="/c/star?page=2">' in further) == (False, True)
 
 
 async def test_places_are_those_of_the_whole_board(many: Many) -> None:

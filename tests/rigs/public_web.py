@@ -4,7 +4,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from channels.web import rules
+from channels.web import crawlers, rules
 from gateway.contests.rules import digest, rules_document
 from gateway.contests.versions import RulesVersion, RulesVersions, lines_of
 from gateway.http.limits import StreamCap
@@ -43,4 +43,5 @@ def application(
     app[routes.PUBLISHED] = service
     routes.setup(app, boards or Boards(FeedSettings(tick=0.05)), cap)
     rules.setup(app, KnownVersions(service))
+    crawlers.setup(app)
     return app

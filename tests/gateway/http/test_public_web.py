@@ -114,7 +114,7 @@ async def test_everybody_can_use_every_page(
 ) -> None:
     found: list[tuple[str, str, str]] = []
     page = await seen.open(PAGES[0], language, width, dark=dark)
-    for path in PAGES:
+    for path in (*PAGES, f"/c/star/b?lang={language}"):
         await page.goto(seen.base + seen.addresses.get(path, path))
         assert await page.locator("html").get_attribute("lang") == language
         found += await violations(page, rules)
