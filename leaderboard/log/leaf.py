@@ -1,0 +1,114 @@
+"""What the leaves of a log say, each as one canonical text.
+
+A leaf is JSON as RFC 8785 writes it: names in order, whole numbers alone, UTF-8, no spaces. Reading accepts no other
+spelling, so that one content has one hash.
+"""
+
+from hashlib import sha256
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+SALT_BYTES: Final = 16
+_LARGEST: Final = 2**53 - 1
+_CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+
+Number = Annotated[int, Field(ge=0, le=_LARGEST)]
+Ordinal = Annotated[int, Field(ge=1, le=_LARGEST)]
+Loss = Annotated[int, Field(ge=-_LARGEST, le=-1)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class LeafWrong(ValueError):
+    """Why bytes are no leaf."""
+
+
+class _Leaf(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    v: Literal[1] = 1
+
+    @property
+    def text(self) -> bytes:
+        """The leaf as it is hashed and published."""
+        return orjson.dumps(self.model_dump(), option=_CANONICAL)
+
+
+class RulesLeaf(_Leaf):
+    """A version of the contest's rules. `time`: Unix milliseconds. `sha256`: of the document, as it is published."""
+
+    kind: Literal["rules"] = "rules"
+    contest: Name
+    version: Ordinal
+    time: Number
+    sha256: Digest
+
+
+class _Entry(_Leaf):
+    contest: Name
+    seq: Ordinal
+    time: Number
+    candidate: Name
+    currency: Currency
+    round: Number
+    rules: Ordinal
+
+
+class VoteLeaf(_Entry):
+    """A counted order. `seq`: its number in the tally. `time`: when it was counted, in Unix milliseconds. `amount`: in
+    minor units. `round`: 0 where the contest has none. `rules`: the version of the last rules leaf before it. `receipt`
+    and `voter`: see `receipt_hash` and `voter_hash`; no voter where no number is known."""
+
+    kind: Literal["vote"] = "vote"
+    votes: Ordinal
+    amount: Ordinal
+    receipt: Digest
+    voter: Digest | None
+
+
+class AdjustmentLeaf(_Entry):
+    """Votes that no longer count. `adjusts`: the number of the entry that they were counted with; votes and amount are
+    its own, below 0."""
+
+    kind: Literal["adjustment"] = "adjustment"
+    adjusts: Ordinal
+    votes: Loss
+    amount: Loss
+    reason: Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+Leaf = RulesLeaf | VoteLeaf | AdjustmentLeaf
+_LEAF: Final[TypeAdapter[Leaf]] = TypeAdapter(Annotated[Leaf, Field(discriminator="kind")])
+
+
+def read_leaf(text: bytes) -> Leaf:
+    """The leaf that bytes are. LeafWrong says which field is wrong, or that they are not the canonical text."""
+    try:
+        leaf = _LEAF.validate_json(text)
+    except ValidationError as error:
+        raise LeafWrong(
+            "; ".join(_sentence(one["loc"], one["msg"]) for one in error.errors(include_url=False))
+        ) from error
+    if leaf.text != text:
+        raise LeafWrong("not the canonical text of a leaf")
+    return leaf
+
+
+def receipt_hash(contest: str, receipt: str) -> str:
+    """What a log says of a receipt code. `contest`: its slug."""
+    return sha256(f"spotlight-receipt/v1\n{contest}\n{receipt}".encode()).hexdigest()
+
+
+def voter_hash(salt: bytes, msisdn: str) -> str:
+    """What a log says of a voter's number, in E.164. With the vote's salt its holder shows whose it was; without it the
+    votes of one number look like those of many. ValueError unless the salt has `SALT_BYTES`."""
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"a salt has {SALT_BYTES} bytes")
+    return sha256(salt + msisdn.encode("ascii")).hexdigest()
+
+
+def _sentence(location: tuple[Any, ...], message: str) -> str:
+    return f"{'.'.join(map(str, location))}: {message}" if location else message

@@ -1,0 +1,1 @@
+"""The formats of the public log, by published cases and by another implementation."""
