@@ -479,6 +479,11 @@ def see_once(request: web.Request, me: Me | None, address: str, **facts: str) ->
     return response
 
 
+def see_done(request: web.Request, me: Me, address: str, done: str, **facts: str) -> web.Response:
+    """Go there with a GET, to a page that says once what was done. `done`: its phrase, `admin_done.<done>`."""
+    return see_once(request, me, address, done=done, **facts)
+
+
 def flash(request: web.Request, me: Me | None) -> Mapping[str, str]:
     """The facts that this page shows once; empty where there are none."""
     return request.app[ACCESS].tokens.flash(request, _session_of(me))
@@ -521,6 +526,7 @@ def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) ->
         "form_token": "" if me is None else request.app[ACCESS].tokens.form(me.session),
         "closed": me is not None and _is_closed(getattr(request.match_info.handler, DECLARED, None), me),
         "here": request.path,
+        "did": flash(request, me),
         "new_mark": uuid4,
         "menu": {} if me is None else menu_of(me.rights),
         "word": partial(word_of, pages, pages.language_of(request)),

@@ -166,7 +166,7 @@ async def remove_passkey(request: web.Request, me: Me, _: Form) -> web.StreamRes
 async def _factor(request: web.Request, me: Me, *, wrong: bool = False) -> web.Response:
     access = request.app[ACCESS]
     secret = await access.sign_in.begun_secret(me.member)
-    qr = None
+    qr = address = None
     if secret is not None:
         address = pyotp.TOTP(secret).provisioning_uri(name=me.email, issuer_name=_ISSUER)
         qr = Markup(  # noqa: S704 - drawn by segno from modules, no text in it
@@ -182,6 +182,7 @@ async def _factor(request: web.Request, me: Me, *, wrong: bool = False) -> web.R
         status=422 if wrong else 200,
         secret=spaced,
         qr=qr,
+        address=address,
         wrong=wrong,
         wanted=access.sign_in.factor_wanted,
         key=await ask_new_passkey(request, me.member),

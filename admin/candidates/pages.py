@@ -9,14 +9,27 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import hdrs, web
 
-from admin.access.guard import Form, Me, ServePage, flash, form, page, query_of, say, see_once, see_other, show
+from admin.access.guard import (
+    Form,
+    Me,
+    ServePage,
+    flash,
+    form,
+    page,
+    query_of,
+    say,
+    see_done,
+    see_once,
+    see_other,
+    show,
+)
 from admin.candidates.api import CandidateListing, chosen, sayer
 from admin.candidates.corrections import waiting as changes_asked_for
 from admin.candidates.store import CANDIDATES, Edit, FieldsRefused, Preview, Standing
 from admin.videos.pages import VIDEOS
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.candidate_import import Fault
-from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike
+from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike, tidy
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from gateway.contests.photos import shown
 from gateway.http.callers import PUBLIC_URL
@@ -91,6 +104,7 @@ async def _list(
         + len(await changes_asked_for(request, me, standing.contest))
         + len(await request.app[VIDEOS].store.waiting(me.scope, standing.contest.slug)),
         listing=listing,
+        public_url=request.app.get(PUBLIC_URL, ""),
         statuses=list(CandidateStatus),
         current=current,
         pages=pages,
@@ -119,7 +133,7 @@ async def add(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
         made = await request.app[CANDIDATES].add(request.match_info["slug"], me.scope, typed, me.email)
     except FieldsRefused as error:
         return await _form_page(request, me, None, fields, error)
-    return see_other(_address(request, f"/{made.code}"))
+    return see_done(request, me, _address(request, f"/{made.code}"), "candidate_added", name=made.name, code=made.code)
 
 
 @page(Right.READ_CONTESTS)
@@ -133,7 +147,21 @@ async def candidate_page(request: web.Request, me: Me) -> web.StreamResponse:
 async def edit(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Change the fields of a candidate, or show the form with what is wrong."""
     wanted = Edit(fields.get("name", ""), fields.get("category", ""), fields.get("text", ""), fields.get("photo", ""))
-    return await _edited(request, me, wanted, fields)
+    standing, code = await _standing(request, me), request.match_info["code"]
+    held, why = standing.named(code), " ".join(fields.get("why", "").split())[:REASON_LENGTH_MAX]
+    if (
+        not why
+        and tidy(Column.NAME, wanted.name or "") not in ("", held.name)
+        and _why_wanted(request, standing.contest, held)
+    ):
+        refused = FieldsRefused([Fault(1, "why", "why_missing")])
+        return await _form_page(request, me, held, fields, refused)
+    return await _edited(request, me, replace(wanted, reason=why), fields)
+
+
+def _why_wanted(request: web.Request, contest: Contest, held: Candidate) -> bool:
+    """Whether everybody reads why this candidate comes to another name."""
+    return held.public and contest.has_opened(request.app[VOTING_SERVICE].now())
 
 
 @form(Right.MODERATE)
@@ -164,7 +192,9 @@ async def _edited(request: web.Request, me: Me, wanted: Edit, fields: Form) -> w
     except FieldsRefused as error:
         standing = await _standing(request, me)
         return await _form_page(request, me, standing.named(code), fields, error)
-    return see_other(QUEUE.format(slug=slug) if fields.get("back") == "queue" else _address(request, f"/{edited.code}"))
+    address = QUEUE.format(slug=slug) if fields.get("back") == "queue" else _address(request, f"/{edited.code}")
+    act = fields.get("act", "")
+    return see_done(request, me, address, act if act in _ACTS else "saved", name=edited.name, code=edited.code)
 
 
 async def _form_page(
@@ -204,7 +234,8 @@ async def _form_page(
         contest=standing.contest,
         candidate=candidate,
         votes=0 if candidate is None else standing.votes[candidate.code],
-        typed={name: typed.get(name, value) for name, value in values.items()},
+        typed={name: typed.get(name, value) for name, value in values.items()} | {"why": typed.get("why", "")},
+        why_wanted=candidate is not None and _why_wanted(request, standing.contest, candidate),
         faults=faults,
         reason=typed.get("reason", ""),
         past=past,
@@ -232,7 +263,7 @@ async def change_many(request: web.Request, me: Me, fields: Form) -> web.StreamR
     except FieldsRefused as error:
         fault = sayer(request)(error.faults[0])
     if sure and fault is None:
-        return see_other(_address(request))
+        return see_done(request, me, _address(request), "saved")
     standing = await _standing(request, me)
     return show(
         request,
@@ -263,7 +294,7 @@ async def settle(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
         fault = error.faults[0]
         faults = {"until" if fault.column == "until" else "categories": sayer(request)(fault)}
         return await _list(request, me, faults=faults, typed=fields)
-    return see_other(_address(request))
+    return see_done(request, me, _address(request), "saved")
 
 
 def _instant(typed: str, zone: str) -> datetime | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from admin.access.guard import FORM_FIELD, Form, Me, form, page, query_of, say, see_other, show
+from admin.access.guard import FORM_FIELD, Form, Me, form, page, query_of, say, see_done, show
 from admin.contests import preview as previews
 from admin.contests import starts
 from admin.contests.checking import as_published, checked, hindrances
@@ -22,6 +22,7 @@ from channels.ussd.menu.session import SEPTETS_MAX
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.contest import Contest, ContestState, Phase
 from gateway.contests.document import ContestPart, Document, OrganiserPart, contest_of
+from gateway.contests.photos import shown
 from gateway.contests.steps import Step
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES
@@ -80,7 +81,7 @@ async def _new(request: web.Request, me: Me, typed: Form, wrong: str = "", statu
 
 @form(Right.EDIT_CONTEST)
 async def create(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Make a draft of a template or of another contest, then show its form."""
+    """Make a draft of a template or of another contest, then show what comes next."""
     store, service = request.app[STAFF_CONTESTS], request.app[VOTING_SERVICE]
     name = " ".join(fields.get("name", "").split())
     if not is_readable(name) or len(name) > NAME_MAX:
@@ -103,7 +104,8 @@ async def create(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
             organiser=OrganiserPart(slug=owner, name=known[owner]),
             now=service.now(),
         )
-    return see_other(f"{PAGE}/{(await _created(request, me, document, like)).slug}/edit")
+    slug = (await _created(request, me, document, like)).slug
+    return see_done(request, me, f"{PAGE}/{slug}", "drafted")
 
 
 async def _created(request: web.Request, me: Me, document: Document, like: UUID | None) -> Contest:
@@ -143,6 +145,8 @@ async def _overview(request: web.Request, me: Me, held: Held) -> web.Response:
         errors=len(errors),
         warnings=len(found) - len(errors),
         has_opened=has_opened,
+        pictured=sum(1 for one in held.contest.eligible if shown(one.photo, one.photo_url) is not None),
+        public_url=request.app.get(PUBLIC_URL, ""),
         evening=await evening(request, me, [held.contest]) if sold else None,
         contests=[held.contest],
         waits=None,
@@ -182,7 +186,7 @@ async def save(request: web.Request, me: Me, fields: Form) -> web.StreamResponse
     except ChangedMeanwhile:
         now = await _held(request, me)
         return _form(request, me, now, fields, conflict=True, status=409)
-    return see_other(f"{PAGE}/{held.contest.slug}")
+    return see_done(request, me, f"{PAGE}/{held.contest.slug}", "saved")
 
 
 def _form(
@@ -365,7 +369,7 @@ async def discard(request: web.Request, me: Me, fields: Form) -> web.StreamRespo
     if not _is_named(held.contest, fields):
         return say(request, 422, "name_wanted", me)
     await request.app[STAFF_CONTESTS].discard(held.contest.slug, me.scope, me.email)
-    return see_other(PAGE)
+    return see_done(request, me, PAGE, "discarded")
 
 
 def _is_named(contest: Contest, fields: Form) -> bool:
@@ -375,7 +379,7 @@ def _is_named(contest: Contest, fields: Form) -> bool:
 async def _stepped(request: web.Request, me: Me, step: Step) -> web.Response:
     slug = request.match_info["slug"]
     await request.app[STAFF_CONTESTS].step(slug, step, me.scope, me.email)
-    return see_other(f"{PAGE}/{slug}")
+    return see_done(request, me, f"{PAGE}/{slug}", step.value)
 
 
 async def _held(request: web.Request, me: Me) -> Held:

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from admin.access.guard import Form, Me, api_call, form, page, say, see_other, show
+from admin.access.guard import Form, Me, api_call, form, page, say, see_done, show
 from admin.answers import SIGNED_IN, TAG, staff_endpoint, unknown
 from gateway.contests.contest import Picture
 from gateway.contests.keep_photos import Photos, UnknownCandidate
@@ -160,6 +160,8 @@ async def _photo_page(request: web.Request, me: Me, outcome: Outcome | None = No
     except UnknownCandidate:
         return say(request, 404, "no_candidate", me)
     photo = shown(candidate.photo, candidate.photo_url)
+    people = await request.app[PHOTOS].portrayed(me.scope, slug)
+    bare = [one for one in people if shown(one.photo, one.photo_url) is None and one.code != code]
     return show(
         request,
         me,
@@ -168,6 +170,7 @@ async def _photo_page(request: web.Request, me: Me, outcome: Outcome | None = No
         pictures=() if photo is None else (photo.origin,),
         slug=slug,
         candidate=candidate,
+        following=next((one for one in bare if one.code > code), bare[0] if bare else None),
         photo=photo,
         outcomes=[] if outcome is None else [outcome],
     )
@@ -185,7 +188,7 @@ async def set_by_page(
             return say(request, 404, "no_candidate", me)
         if outcome.fault is not None:
             return await _photo_page(request, me, outcome)
-        return see_other(request.path)
+        return see_done(request, me, request.path, "photo", name=outcome.candidate.name if outcome.candidate else "")
     return await _photo_page(request, me, Outcome("", None, "no_file"))
 
 
@@ -196,7 +199,7 @@ async def remove_by_page(request: web.Request, me: Me, _: Form) -> web.StreamRes
         await request.app[PHOTOS].remove(me.scope, request.match_info["slug"], request.match_info["code"], me.email)
     except UnknownCandidate:
         return say(request, 404, "no_candidate", me)
-    return see_other(request.path.removesuffix("/remove"))
+    return see_done(request, me, request.path.removesuffix("/remove"), "photo_removed")
 
 
 @page(Right.MODERATE)

@@ -6,11 +6,12 @@ from aiohttp import web
 from pydantic import Field
 
 from admin.access.guard import Form, Me, flash, form, page, say, see_other, show
+from admin.access.rules import Role
 from admin.answers import staff_endpoint
 from admin.people.keep_organisers import Organisation, Organisers
 from admin.people.people import PEOPLE, InvitationMade, answered, made_of, see_invited
 from admin.people.rules import NAME_LENGTH_MAX, SLUG_LENGTH_MAX, Fault, PeopleRefused
-from admin.people.store import OrganiserLine
+from admin.people.store import OrganiserLine, People
 from gateway.contests.quotas import QUOTA_MAX, Quota
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.http.pages import PAGES
@@ -218,11 +219,20 @@ async def _shown(
         "access/organisers.html",
         status=200 if fault is None else 422,
         organisers=await people.organisers(me.scope),
+        invited=await _invited(people, me),
         by_mail=people.by_mail,
         fault=fault,
         made=flash(request, me),
         fields=fields or {},
     )
+
+
+async def _invited(people: People, me: Me) -> dict[str, str]:
+    """Who is invited as an owner and has not answered while the link works, by the organiser's slug."""
+    if not me.may(Right.MANAGE_STAFF):
+        return {}
+    lines = await people.invitations(me.scope)
+    return {one.organiser: one.email for one in lines if one.organiser and one.role is Role.OWNER and not one.over}
 
 
 @form(Right.MANAGE_ORGANISERS, proof=True)

@@ -106,6 +106,14 @@ class ContestList(ApiModel):
     contests: list[ContestCard]
 
 
+class FormerName(ApiModel):
+    """A name that a candidate had while votes were sold."""
+
+    name: str = Field(validation_alias="former")
+    until: Moment = Field(validation_alias="at")
+    reason: str = Field(description="Why it changed; may be empty.")
+
+
 class CandidateCard(ApiModel):
     """A candidate who can be voted for."""
 
@@ -113,6 +121,9 @@ class CandidateCard(ApiModel):
     code: str
     name: str
     category: str = Field("", description="Empty where candidates all stand together.")
+    former_names: list[FormerName] = Field(
+        [], validation_alias="renamed", description="Since votes were first sold, the latest first."
+    )
 
 
 class CandidateList(ApiModel):

@@ -27,9 +27,10 @@ async def test_a_template_becomes_a_contest_that_is_voted_in(country: Country, p
     await staff.goto(f"{gateway}/admin/contests/new")
     await staff.fill("#name", "Voix de Bouaké")
     await staff.click("main form button.wide")
-    await staff.wait_for_url("**/edit")
-    base = staff.url.removesuffix("/edit")
+    await expect(staff.locator(".steps")).to_be_visible()
+    base = staff.url
     slug = base.rpartition("/")[2]
+    await staff.click(f'.steps a[href$="/{slug}/edit"]')
     # A fault first: nothing is lost, and the field says why.
     await staff.fill("#opens_at", "2026-01-01T08:00")
     await staff.fill("#closes_at", "2035-12-31T22:00")

@@ -19,6 +19,7 @@ from channels.messages.outbox import Outbox, SentMessage
 from channels.messages.rules import Routes
 from channels.voting_service import VOTING_SERVICE
 from channels.web import nominations as pages_of_nominations
+from channels.web.models import CandidateCard
 from gateway.contests.contest import Contest
 from gateway.contests.corrections import Corrections, NothingWaits
 from gateway.contests.directory import read_contest
@@ -415,6 +416,8 @@ async def test_a_changed_name_waits_and_is_public_with_its_reason(visitor: Visit
     held = contest.candidate("13")
     assert held is not None
     assert (held.name, [(one.former, one.reason) for one in held.renamed]) == ("Léa Koné", [("Léa Bony", "I married")])
+    card = CandidateCard.model_validate(held)
+    assert [(one.name, one.reason) for one in card.former_names] == [("Léa Bony", "I married")]
     await visitor.change(link, "text", text="Other words")
     await corrections.decide(organiser, "star", "13", "awa@demo.test", reason="Too loud")
     told = {kind: words for kind, _, words in await texts(rig)}
