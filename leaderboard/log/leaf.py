@@ -34,7 +34,7 @@ class _Leaf(BaseModel):
     @property
     def text(self) -> bytes:
         """The leaf as it is hashed and published."""
-        return orjson.dumps(self.model_dump(), option=_CANONICAL)
+        return orjson.dumps(vars(self), option=_CANONICAL)
 
 
 class RulesLeaf(_Leaf):
