@@ -12,7 +12,7 @@ from markupsafe import Markup
 from admin.access.guard import Me, page, show
 from admin.figures import svg
 from admin.figures.evening import Chart, chart_of
-from admin.figures.rules import DAY, HOUR, MINUTE, filled, floor, nice_top, share
+from admin.figures.rules import DAY, HOUR, MINUTE, filled, floor, minutes_from, nice_top, share
 from admin.figures.store import EVER, FIGURES, Figures, Slot, Sums
 from admin.figures.summary import Funnel, funnel_of
 from channels.voting_service import VOTING_SERVICE
@@ -23,6 +23,9 @@ from payments.requests import Right
 
 PAGE: Final = "/admin/contests/{slug}/figures"
 _COMPARED: Final = 5
+_TEN_MINUTES: Final = timedelta(minutes=10)
+# Of the phrases that say by what candidates are compared.
+_UNITS: Final = {_TEN_MINUTES: "minutes", HOUR: "hours", DAY: "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,9 @@ async def charts(request: web.Request, me: Me) -> web.StreamResponse:
     chosen = SPANS.get(request.query.get("span", ""), SPANS["hours"])
     since = max(EVER, contest.opens_at) if chosen.length is None else at - chosen.length
     since = min(since, at)
+    known_from = minutes_from(await figures.read_at())
+    # No later one than the moment that is shown.
+    since, at = (one if one >= known_from else floor(one, HOUR) for one in (since, at))
     whole = [contest.id]
     totals = await figures.totals(me.scope, whole, since, at, ["all", "channel", "method", "prefix", "candidate"])
     over = await _over_time(figures, me, contest, since, at, chosen)
@@ -153,6 +159,7 @@ async def charts(request: web.Request, me: Me) -> web.StreamResponse:
         phase=contest.phase_at(request.app[VOTING_SERVICE].now()),
         spans=SPANS,
         chosen=chosen.name,
+        compared_by=_UNITS[_compared_step(chosen, since, known_from)],
         since=since,
         at=at,
         over=over,
@@ -168,7 +175,9 @@ async def charts(request: web.Request, me: Me) -> web.StreamResponse:
         },
         stages=stages(funnel_of(await figures.steps(me.scope, whole, since, at), totals["channel"])),
         reasons=[] if me.as_of else await figures.reasons(me.scope, contest.id),
-        compared=await _compared(request, me, contest, totals["candidate"], since, at, chosen),
+        compared=await _compared(
+            request, me, contest, totals["candidate"], since, at, _compared_step(chosen, since, known_from)
+        ),
         candidates=[one for one in contest.candidates if one.has_code and one.public],
     )
 
@@ -183,6 +192,13 @@ async def _over_time(figures: Figures, me: Me, contest: Contest, since: datetime
     return chart_of(days_of(slots, contest.time_zone), floor(first, DAY), last, DAY)
 
 
+def _compared_step(chosen: Span, since: datetime, known_from: datetime) -> timedelta:
+    """A minute is too short to compare people in; of long ago there are hours alone."""
+    if chosen.step != MINUTE:
+        return chosen.step
+    return _TEN_MINUTES if since >= known_from else HOUR
+
+
 async def _compared(
     request: web.Request,
     me: Me,
@@ -190,15 +206,13 @@ async def _compared(
     totals: Mapping[str, Sums],
     since: datetime,
     at: datetime,
-    chosen: Span,
+    step: timedelta,
 ) -> Compared:
     names = {one.code: one.name for one in contest.candidates}
     wanted = [code for code in request.query.getall("candidate", []) if code in names][:_COMPARED]
     most = sorted((code for code in totals if code in names), key=lambda code: (-totals[code].votes, code))
     codes = list(dict.fromkeys(wanted)) or most[:_COMPARED]
-    # A minute is too short to compare people in.
-    step = timedelta(minutes=10) if chosen.step == MINUTE else chosen.step
-    read = MINUTE if chosen.step == MINUTE else HOUR
+    read = MINUTE if step == _TEN_MINUTES else HOUR
     slots = await request.app[FIGURES].slots(me.scope, [contest.id], since, at, step=read, facet="candidate")
     merged: Counter[tuple[str, datetime]] = Counter()
     # Days are those of the contest's clocks, each by the instant of UTC that has its date.

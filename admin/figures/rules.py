@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from gateway.storage.purging import MINUTE_DAYS
+
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -34,6 +36,18 @@ def cover(since: datetime, until: datetime) -> Cover:
     hours = floor(first, HOUR) if first == floor(first, HOUR) else floor(first, HOUR) + HOUR
     minutes = floor(last, HOUR)
     return Cover(first, hours, minutes, last) if hours < minutes else Cover(first, last, last, last)
+
+
+def minutes_from(now: datetime) -> datetime:
+    """From when on it is known by the minute what was sold by channel, wallet, candidate and prefix."""
+    return floor(now - timedelta(days=MINUTE_DAYS), HOUR)
+
+
+def known_span(since: datetime, until: datetime, now: datetime) -> tuple[datetime, datetime]:
+    """A span as it is known: of long ago by whole hours, those that it begins and ends in included."""
+    known = minutes_from(now)
+    end = until if until >= known else floor(until + HOUR - timedelta.resolution, HOUR)
+    return since if since >= known else floor(since, HOUR), end
 
 
 def day_start(at: datetime, zone: str) -> datetime:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from admin.access.guard import Me
 from admin.answers import as_utc, staff_endpoint
-from admin.figures.rules import HOUR, ranks
+from admin.figures.rules import HOUR, known_span, ranks
 from admin.figures.store import EVER, FIGURES, Slot, Sums
 from channels.messages.dialogue_steps import DialogueStep
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
@@ -92,11 +92,12 @@ async def summary(request: web.Request, me: Me, *, path: SummaryPath, query: Wit
     """Tell what a contest sold.
 
     Each number is of what happened within the span: what is refunded in it is taken out of it, whenever it was sold.
+    Before the last 90 days a span is of whole hours, those that it begins and ends in included.
     """
     figures = request.app[FIGURES]
     contest = await figures.contest(path.slug, me.scope)
     at = await figures.read_at()
-    span = (query.since or EVER, query.until or at)
+    span = known_span(query.since or EVER, query.until or at, at)
     totals = await figures.totals(me.scope, [contest.id], *span, ["all", "channel", "method", "candidate"])
     hours = await figures.slots(me.scope, [contest.id], *span, step=HOUR)
     whole = totals["all"].get("", Sums())

@@ -17,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.storage.engine import make_engine
 from gateway.storage.upkeep import Daily, alone, read_upkeep
 
+# How long it is known by the minute what a contest sold by channel, wallet, candidate and prefix; by the hour it is
+# for ever, and of the contest as a whole by the minute.
+MINUTE_DAYS: Final = 90
 # How long the language that a number chose is kept.
 LANGUAGE_DAYS: Final = 400
 # Few enough that no process waits long for their locks.
@@ -67,6 +70,14 @@ delete from delivery_reports where ctid = any(array(
   select ctid from (select ctid, received_at from delivery_reports order by id limit :batch) oldest
   where received_at < now() - cast(:kept as interval)))
 """)
+# Found by the key, which has no index of time.
+_MINUTES: Final = text("""
+delete from rollup_minutes where ctid = any(array(
+  select m.ctid from contests c cross join unnest(array['channel', 'method', 'candidate', 'prefix']) f (facet)
+    cross join lateral (select r.ctid from rollup_minutes r
+      where r.contest_id = c.id and r.facet = f.facet and r.at < now() - cast(:kept as interval) limit :batch) m
+  limit :batch))
+""")
 # Handled or not: after so long no voter is reminded. Rows handled lately still say who was reminded.
 _NOT_LATELY: Final = "and coalesce(handled_at, '-infinity') < now() - cast(:kept as interval)"
 # A family of sessions goes as a whole: its first one says how long it may last.
@@ -91,6 +102,8 @@ _STEPS: Final[tuple[tuple[str, TextClause, Callable[[Kept], int]], ...]] = (
     ("fraud_refusals", _oldest("fraud_refusals", "at"), lambda kept: kept.sessions),
     ("exports", _oldest("exports", "asked_at", "and try_at is null"), lambda kept: kept.sessions),
     ("set_aside", _oldest("set_aside", "until"), lambda kept: kept.sessions),
+    # A day more, so that none is read that is half deleted.
+    ("rollup_minutes", _MINUTES, lambda _: MINUTE_DAYS + 1),
     ("chosen_languages", _oldest("chosen_languages", "chosen_at"), lambda _: LANGUAGE_DAYS),
 )
 # The service owns nothing and deletes no callback: it may have the owner's function drop whole months.

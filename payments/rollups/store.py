@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.storage.purging import MINUTE_DAYS
 from payments.rollups import book_days
 from payments.rollups.reader import Reader, Source, batch_of, read_of
 
@@ -90,6 +91,8 @@ select coalesce(array_agg(id), '{{}}') as ids, now() as now from b
 """)
 EVENTS: Final = Source("payment_events", "rollup_position", 0x5907_11_75, _ADVANCE, ("rollup_minutes", "rollup_hours"))
 
+# Interval `at` of a facet, whose minutes are kept.
+_KEPT: Final = f"({{0}}.facet = 'all' or {{0}}.at >= date_trunc('hour', now() - interval '{MINUTE_DAYS} days'))"
 CHECKS: Final[dict[str, str]] = {
     "S1 the rollups by minute are what happened to payments": f"""
 with b as ({read_of("payment_events", "rollup_position")}),
@@ -97,12 +100,17 @@ s as ({_summed(_JOINED)})
 select coalesce(s.contest_id, r.contest_id) as contest_id, coalesce(s.facet, r.facet) as facet,
   coalesce(s.key, r.key) as key, coalesce(s.at, r.at) as at
 from s full join rollup_minutes r on (r.contest_id, r.facet, r.key, r.at) = (s.contest_id, s.facet, s.key, s.at)
-where {" or ".join(f"coalesce(s.{name}, 0) <> coalesce(r.{name}, 0)" for name in SUMS)}""",
-    "S2 the rollups by hour are those of its minutes": f"""
+where coalesce({_KEPT.format("s")}, {_KEPT.format("r")})
+  and ({" or ".join(f"coalesce(s.{name}, 0) <> coalesce(r.{name}, 0)" for name in SUMS)})""",
+    "S2 the rollups by hour are those of its minutes, or what happened where these are not kept": f"""
+with b as ({read_of("payment_events", "rollup_position")} and e.at < now() - interval '{MINUTE_DAYS} days'),
+old as ({_summed(_JOINED)}),
+m as (select * from rollup_minutes r where {_KEPT.format("r")}
+  union all select {", ".join(("contest_id", "facet", "at", "key", *SUMS))} from old where not {_KEPT.format("old")})
 select coalesce(s.contest_id, r.contest_id) as contest_id, coalesce(s.facet, r.facet) as facet,
   coalesce(s.key, r.key) as key, coalesce(s.hour, r.at) as at
 from (select contest_id, facet, key, date_trunc('hour', at) as hour,
-    {", ".join(f"sum({name}) as {name}" for name in SUMS)} from rollup_minutes group by 1, 2, 3, 4) s
+    {", ".join(f"sum({name}) as {name}" for name in SUMS)} from m group by 1, 2, 3, 4) s
   full join rollup_hours r on (r.contest_id, r.facet, r.key, r.at) = (s.contest_id, s.facet, s.key, s.hour)
 where {" or ".join(f"coalesce(s.{name}, 0) <> coalesce(r.{name}, 0)" for name in SUMS)}""",
     **book_days.CHECKS,

@@ -82,3 +82,8 @@ async def test_an_evening_at_a_glance(office: Office) -> None:
         assert "<b>0</b> votes" in await answer.text()
     async with client.get("/admin/live?asOf=2021-01-01T00:00:00") as answer:
         assert answer.status == 204
+    # Of long ago candidates are compared by the hour, up to the last whole one.
+    async with client.get("/admin/contests/star/figures?candidate=03&asOf=2021-01-01T20:30:00") as answer:
+        charts = await answer.text()
+    assert "less those taken back, by hour" in charts
+    assert 'datetime="2021-01-01T20:00:00' in charts

@@ -13,6 +13,7 @@ from admin.figures.rules import (
     cover,
     day_start,
     filled,
+    known_span,
     month_start,
     moved,
     nice_top,
@@ -24,6 +25,9 @@ from admin.figures.rules import (
 
 def at(hour: int, minute: int = 0, second: int = 0, day: int = 21) -> datetime:
     return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
+
+
+LONG_AGO = at(20) - timedelta(days=91)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,19 @@ def at(hour: int, minute: int = 0, second: int = 0, day: int = 21) -> datetime:
 )
 def test_a_span_is_covered(since: datetime, until: datetime, covered: Cover) -> None:
     assert cover(since, until) == covered
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "known"),
+    [
+        (at(20, 15), at(20, 45), (at(20, 15), at(20, 45))),
+        (LONG_AGO + 15 * MINUTE, LONG_AGO + 45 * MINUTE, (LONG_AGO, LONG_AGO + HOUR)),
+        (LONG_AGO, LONG_AGO + HOUR, (LONG_AGO, LONG_AGO + HOUR)),
+        (LONG_AGO + 15 * MINUTE, at(20, 45), (LONG_AGO, at(20, 45))),
+    ],
+)
+def test_long_ago_is_known_by_whole_hours(since: datetime, until: datetime, known: tuple[datetime, datetime]) -> None:
+    assert known_span(since, until, at(21, 30)) == known
 
 
 def test_days_and_months_begin_by_the_clocks_of_the_contest() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import asyncpg
 
+from gateway.storage.purging import MINUTE_DAYS, Kept, purge
 from payments.rollups import reader
 from payments.rollups.store import EVENTS, Rollups
 from tests.rigs.money_rig import MoneyRig
@@ -58,4 +59,28 @@ async def test_each_event_counts_once(database: Any, monkeypatch: Any) -> None:
     assert not {name for name in found if name.startswith("S")}, found
     for connection in (held, fast):
         await connection.close()
+    await rig.close()
+
+
+async def test_the_minutes_of_long_ago_go_and_the_hours_stay_right(database: Any) -> None:
+    rig = await MoneyRig(database.app_url).open()
+    await rig.counted()
+    owner = await asyncpg.connect(database.superuser_url)
+    await owner.execute("set session_replication_role = replica")
+    await owner.execute(f"update payment_events set at = at - interval '{MINUTE_DAYS + 2} days'")
+    await rig.counted(number="+2250501020306")
+    await Rollups(rig.engine).catch_up()
+    hours = await rig.one("select count(*) from rollup_hours")
+    facets = "select facet from rollup_minutes where at < now() - interval '1 day' group by 1"
+    assert len(await rig.rows(facets)) == 5
+    assert await purge(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), Kept(), batch=2, pause=0)
+    assert [row.facet for row in await rig.rows(facets)] == ["all"]
+    assert (await rig.one("select count(*) from rollup_hours")) == hours
+    assert not {name for name in await rig.broken() if name.startswith("S")}
+    # An hour whose minutes are gone is compared with what happened in it.
+    await owner.execute(
+        "update rollup_hours set votes = votes + 1 where facet = 'candidate' and at < now() - interval '1d'"
+    )
+    assert {name[:2] for name in await rig.broken() if name.startswith("S")} == {"S2"}
+    await owner.close()
     await rig.close()
