@@ -96,6 +96,7 @@ class Right(StrEnum):
     PAY_OUT = "pay_out"  # ask for a payout; another person agrees
     MANAGE_PAYOUTS = "manage_payouts"  # end one that waits for a person
     SET_FEES = "set_fees"  # our share of what votes bring
+    PLATFORM_ALERTS = "platform_alerts"  # where alerts about operators and carriers go
     DECIDE = "decide"  # be the second person
 
 

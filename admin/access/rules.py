@@ -45,11 +45,14 @@ _MONEY: Final = _SEE_MONEY | {
     Right.VOID_WINDOW,
     Right.SET_FEES,
     Right.STOP_ORGANISERS,
+    Right.PLATFORM_ALERTS,
 }
 
 _RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.OWNER: frozenset(Right),
-    Role.ADMINISTRATOR: _READ | _CONTESTS | {Right.MANAGE_ORGANISERS, Right.STOP_ORGANISERS, Right.CLOSE_TICKET},
+    Role.ADMINISTRATOR: _READ
+    | _CONTESTS
+    | {Right.MANAGE_ORGANISERS, Right.STOP_ORGANISERS, Right.PLATFORM_ALERTS, Right.CLOSE_TICKET},
     Role.MANAGER: _READ | _CONTESTS | {Right.CLOSE_TICKET},
     Role.MODERATOR: frozenset({Right.READ_CONTESTS, Right.MODERATE}),
     Role.FINANCE: _READ | _VOTERS | _MONEY | {Right.DECIDE},
@@ -65,6 +68,7 @@ _OF_THE_PLATFORM: Final = frozenset(
         Right.SET_FEES,
         Right.MANAGE_ORGANISERS,
         Right.STOP_ORGANISERS,
+        Right.PLATFORM_ALERTS,
     }
 )
 ROLES_OF_ORGANISERS: Final = frozenset(Role) - {Role.ADMINISTRATOR}

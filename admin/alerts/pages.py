@@ -1,6 +1,8 @@
-"""Where an organiser's alerts go, and the latest of them, by page and by API."""
+"""Where alerts of an organiser and of the platform go, and the latest of them, by page and by API."""
 
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -8,7 +10,7 @@ from aiohttp import web
 from pydantic import Field, ValidationError
 
 from admin.access.guard import Form, Me, form, page, see_other, show
-from admin.alerts.rules import DESTINATIONS_MAX, AlertChannel, AlertFault, AlertKind, DestinationRefused
+from admin.alerts.rules import DESTINATIONS_MAX, AlertChannel, AlertFault, AlertKind, DestinationRefused, kinds_of
 from admin.alerts.send import Alerting
 from admin.alerts.store import ALERTS, AlertsView, DestinationMade, NewDestination, SentAlert
 from admin.answers import staff_endpoint
@@ -22,6 +24,8 @@ ALERTING: web.AppKey[Alerting] = web.AppKey("alerting", Alerting)
 OWN: Final = "/admin/alerts"
 PAGE: Final = f"{OWN}/{{organiser}}"
 API: Final = "/api/admin/organisers/{organiser}/alerts"
+PLATFORM_PAGE: Final = "/admin/platform-alerts"
+PLATFORM_API: Final = "/api/admin/alerts"
 # What the form offers, in minutes.
 GAPS: Final = (0, 1, 5, 15, 60)
 T = TypeVar("T")
@@ -54,114 +58,133 @@ class NamedDestination(InputModel):
     destination: UUID
 
 
-@staff_endpoint(Right.READ_CONTESTS, path=OrganiserPath, returns={200: AlertsView}, problems=(404,))
-async def listed(request: web.Request, me: Me, *, path: OrganiserPath) -> Reply:
-    """List where alerts go, and the latest of them."""
-    return Reply(200, await request.app[ALERTS].view(path.organiser, me.scope))
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose alerts are served where: those of each organiser, or those of the platform. `path`: what its addresses
+    name; `read`, `edit`: the rights that it needs."""
+
+    api: str
+    page: str
+    path: type[InputModel] | None
+    read: Right
+    edit: Right
 
 
-@staff_endpoint(
-    Right.EDIT_CONTEST,
-    proof=True,
-    path=OrganiserPath,
-    body=NewDestination,
-    returns={201: DestinationMade},
-    problems=(404, 422),
+PLACES: Final = (
+    Place(API, PAGE, OrganiserPath, Right.READ_CONTESTS, Right.EDIT_CONTEST),
+    Place(PLATFORM_API, PLATFORM_PAGE, None, Right.PLATFORM_ALERTS, Right.PLATFORM_ALERTS),
 )
-async def add(request: web.Request, me: Me, *, path: OrganiserPath, body: NewDestination) -> Reply:
-    """Add a destination of alerts.
-
-    `mail`: a member reads them. `telegram`: the chat gets them that sends the `code` to the bot within 30 minutes, as
-    `/alerts CODE`. `webhook`: a server gets them as JSON, signed with the `secret` after Standard Webhooks; what is not
-    answered by a 2xx is sent again for more than a day. A destination to which nothing arrived for a day is stopped.
-    """
-    return Reply(201, await _answered(request.app[ALERTS].add(path.organiser, body, me.scope, me.email)))
 
 
-@staff_endpoint(
-    Right.EDIT_CONTEST,
-    proof=True,
-    path=OrganiserPath,
-    body=NamedDestination,
-    returns={200: AlertsView},
-    problems=(404,),
-)
-async def remove(request: web.Request, me: Me, *, path: OrganiserPath, body: NamedDestination) -> Reply:
-    """Remove a destination of alerts."""
-    await request.app[ALERTS].remove(path.organiser, body.destination, me.scope, me.email)
-    return Reply(200, await request.app[ALERTS].view(path.organiser, me.scope))
+def _serve_api(router: web.UrlDispatcher, place: Place) -> None:
+    lists = partial(staff_endpoint, place.read, path=place.path, returns={200: AlertsView}, problems=(404,))
+    adds = partial(staff_endpoint, place.edit, path=place.path, proof=True)
+    changes = partial(adds, body=NamedDestination, returns={200: AlertsView}, problems=(404,))
+
+    @lists()
+    async def listed(request: web.Request, me: Me, **_: object) -> Reply:
+        """List where alerts go, and the latest of them."""
+        return Reply(200, await request.app[ALERTS].view(_organiser(request), me.scope))
+
+    @adds(body=NewDestination, returns={201: DestinationMade}, problems=(404, 422))
+    async def add(request: web.Request, me: Me, *, body: NewDestination, **_: object) -> Reply:
+        """Add a destination of alerts.
+
+        `mail`: a member reads them. `telegram`: the chat gets them that sends the `code` to the bot within 30 minutes,
+        as `/alerts CODE`. `webhook`: a server gets them as JSON, signed with the `secret` after Standard Webhooks; what
+        is not answered by a 2xx is sent again for more than a day. A destination to which nothing arrived for a day is
+        stopped. Organisers are alerted about `held`, `flagged`, `burst` and `listed`, the platform about the others.
+        """
+        return Reply(201, await _answered(request.app[ALERTS].add(_organiser(request), body, me.scope, me.email)))
+
+    @changes()
+    async def remove(request: web.Request, me: Me, *, body: NamedDestination, **_: object) -> Reply:
+        """Remove a destination of alerts."""
+        await request.app[ALERTS].remove(_organiser(request), body.destination, me.scope, me.email)
+        return Reply(200, await request.app[ALERTS].view(_organiser(request), me.scope))
+
+    @changes()
+    async def resume(request: web.Request, me: Me, *, body: NamedDestination, **_: object) -> Reply:
+        """Send to a destination again that was stopped."""
+        await request.app[ALERTS].resume(_organiser(request), body.destination, me.scope, me.email)
+        return Reply(200, await request.app[ALERTS].view(_organiser(request), me.scope))
+
+    @staff_endpoint(place.edit, path=place.path, body=NamedDestination, returns={200: SentAlert}, problems=(404, 409))
+    async def test(request: web.Request, me: Me, *, body: NamedDestination, **_: object) -> Reply:
+        """Send a test to a destination, once; what was answered."""
+        sent = await _test(request, me, body.destination)
+        view = await request.app[ALERTS].view(_organiser(request), me.scope)
+        return Reply(200, next(one for one in view.alerts if one.id == sent))
+
+    router.add_get(place.api, listed)
+    router.add_post(place.api, add)
+    router.add_post(f"{place.api}/remove", remove)
+    router.add_post(f"{place.api}/resume", resume)
+    router.add_post(f"{place.api}/test", test)
 
 
-@staff_endpoint(
-    Right.EDIT_CONTEST,
-    proof=True,
-    path=OrganiserPath,
-    body=NamedDestination,
-    returns={200: AlertsView},
-    problems=(404,),
-)
-async def resume(request: web.Request, me: Me, *, path: OrganiserPath, body: NamedDestination) -> Reply:
-    """Send to a destination again that was stopped."""
-    await request.app[ALERTS].resume(path.organiser, body.destination, me.scope, me.email)
-    return Reply(200, await request.app[ALERTS].view(path.organiser, me.scope))
+def _serve_pages(router: web.UrlDispatcher, place: Place) -> None:
+    @page(place.read)
+    async def alerts_page(request: web.Request, me: Me) -> web.StreamResponse:
+        """Destinations, what was sent to them last, and the form that adds one. 404."""
+        return await _show(request, me)
 
+    @form(place.edit, proof=True)
+    async def add_by_form(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+        """Add a destination; the page shows its secret or code once."""
+        alerts, organiser = request.app[ALERTS], _organiser(request)
+        await alerts.view(organiser, me.scope)
+        try:
+            made = await alerts.add(organiser, _read(fields), me.scope, me.email)
+        except DestinationRefused as refused:
+            return await _show(request, me, status=422, fields=fields, fault=refused.fault.value)
+        return await _show(request, me, made=made)
 
-@staff_endpoint(
-    Right.EDIT_CONTEST, path=OrganiserPath, body=NamedDestination, returns={200: SentAlert}, problems=(404, 409)
-)
-async def test(request: web.Request, me: Me, *, path: OrganiserPath, body: NamedDestination) -> Reply:
-    """Send a test to a destination, once; what was answered."""
-    sent = await _test(request, me, path.organiser, body.destination)
-    view = await request.app[ALERTS].view(path.organiser, me.scope)
-    return Reply(200, next(one for one in view.alerts if one.id == sent))
+    @form(place.edit, proof=True)
+    async def change(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
+        """Test a destination, remove it, or let it go on."""
+        alerts, organiser = request.app[ALERTS], _organiser(request)
+        await alerts.view(organiser, me.scope)
+        destination, about = subject_id(fields.get("destination"), "destination"), (me.scope, me.email)
+        match fields.get("step"):
+            case "test":
+                await _test(request, me, destination)
+            case "remove":
+                await alerts.remove(organiser, destination, *about)
+            case "resume":
+                await alerts.resume(organiser, destination, *about)
+            case other:
+                raise ActRefused(Why.IMPOSSIBLE, f"there is no step {other!r}")
+        return see_other(f"{_address(organiser)}#sent")
+
+    router.add_get(place.page, alerts_page)
+    router.add_post(place.page, add_by_form)
+    router.add_post(f"{place.page}/change", change)
+    # Where a form leads whose sender had to sign in again.
+    router.add_get(f"{place.page}/change", alerts_page)
 
 
 @page(Right.READ_CONTESTS)
 async def own_page(request: web.Request, me: Me) -> web.StreamResponse:
-    """To the page of one's own organiser; from the platform, to the list of all."""
+    """To the page of one's own organiser; from the platform to its own page, or to the list of all organisers."""
     slug = await request.app[ALERTS].own(me.scope)
-    return see_other("/admin/organisers" if slug is None else PAGE.format(organiser=slug))
+    if slug is None and not me.may(Right.PLATFORM_ALERTS):
+        return see_other("/admin/organisers")
+    return see_other(_address(slug))
 
 
-@page(Right.READ_CONTESTS)
-async def alerts_page(request: web.Request, me: Me) -> web.StreamResponse:
-    """Destinations, what was sent to them last, and the form that adds one. 404."""
-    return await _show(request, me)
+def _organiser(request: web.Request) -> str | None:
+    """Whose alerts the address means; None: the platform's."""
+    return request.match_info.get("organiser")
 
 
-@form(Right.EDIT_CONTEST, proof=True)
-async def add_by_form(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Add a destination; the page shows its secret or code once."""
-    alerts, organiser = request.app[ALERTS], request.match_info["organiser"]
-    await alerts.view(organiser, me.scope)
-    try:
-        made = await alerts.add(organiser, _read(fields), me.scope, me.email)
-    except DestinationRefused as refused:
-        return await _show(request, me, status=422, fields=fields, fault=refused.fault.value)
-    return await _show(request, me, made=made)
+def _address(organiser: str | None) -> str:
+    return PLATFORM_PAGE if organiser is None else PAGE.format(organiser=organiser)
 
 
-@form(Right.EDIT_CONTEST, proof=True)
-async def change(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Test a destination, remove it, or let it go on."""
-    alerts, organiser = request.app[ALERTS], request.match_info["organiser"]
-    await alerts.view(organiser, me.scope)
-    destination, about = subject_id(fields.get("destination"), "destination"), (me.scope, me.email)
-    match fields.get("step"):
-        case "test":
-            await _test(request, me, organiser, destination)
-        case "remove":
-            await alerts.remove(organiser, destination, *about)
-        case "resume":
-            await alerts.resume(organiser, destination, *about)
-        case other:
-            raise ActRefused(Why.IMPOSSIBLE, f"there is no step {other!r}")
-    return see_other(f"{PAGE.format(organiser=organiser)}#sent")
-
-
-async def _test(request: web.Request, me: Me, organiser: str, destination: UUID) -> UUID:
+async def _test(request: web.Request, me: Me, destination: UUID) -> UUID:
     """Send a test now; its alert."""
-    alert = await request.app[ALERTS].test(organiser, destination, me.scope, me.email)
+    alert = await request.app[ALERTS].test(_organiser(request), destination, me.scope, me.email)
     await request.app[ALERTING].send_now(alert)
     return alert
 
@@ -198,7 +221,7 @@ async def _show(
     fields: Form | None = None,
     fault: str = "",
 ) -> web.Response:
-    organiser = request.match_info["organiser"]
+    organiser = _organiser(request)
     view = await request.app[ALERTS].view(organiser, me.scope)
     bot = request.app[ALERTING].senders.bot_address()
     return show(
@@ -209,7 +232,9 @@ async def _show(
         view=view,
         choices=await request.app[ALERTS].choices(organiser, me.scope, me.email),
         channels=list(AlertChannel),
-        kinds=list(AlertKind),
+        base=_address(organiser),
+        may_edit=me.may(Right.EDIT_CONTEST if organiser else Right.PLATFORM_ALERTS),
+        kinds=kinds_of(platform=organiser is None),
         gaps=GAPS,
         made=made,
         link=link_address(bot, made.code) if made and made.code else "",
@@ -220,15 +245,7 @@ async def _show(
 
 def setup(app: web.Application) -> None:
     """Serve them. The application needs ALERTS, ALERTING and mounted pages."""
-    router = app.router
-    router.add_get(API, listed)
-    router.add_post(API, add)
-    router.add_post(f"{API}/remove", remove)
-    router.add_post(f"{API}/resume", resume)
-    router.add_post(f"{API}/test", test)
-    router.add_get(OWN, own_page)
-    router.add_get(PAGE, alerts_page)
-    router.add_post(PAGE, add_by_form)
-    router.add_post(f"{PAGE}/change", change)
-    # Where a form leads whose sender had to sign in again.
-    router.add_get(f"{PAGE}/change", alerts_page)
+    app.router.add_get(OWN, own_page)
+    for place in PLACES:
+        _serve_api(app.router, place)
+        _serve_pages(app.router, place)

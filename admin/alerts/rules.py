@@ -1,5 +1,6 @@
 """Which findings there are alerts about, how they are sent, and when one is tried again. Plain functions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -25,6 +26,24 @@ class AlertKind(StrEnum):
     FLAGGED = "flagged"  # votes that are counted, and only shown
     BURST = "burst"  # votes of what looks like one source, for one candidate far above its own past
     LISTED = "listed"  # addresses and devices from which no more votes are taken
+    WALLET_CLOSED = "wallet_closed"  # operators that fail: no payer is asked there
+    WALLET_OPEN = "wallet_open"  # operators that answer again
+    DIFFERENCES = "differences"  # between an operator and the book
+    CARRIER = "carrier"  # carriers that refuse our account
+
+
+NOTED_AS: Final[Mapping[AlertKind, str]] = {
+    AlertKind.WALLET_CLOSED: "account.closed",
+    AlertKind.WALLET_OPEN: "account.opened",
+    AlertKind.DIFFERENCES: "reconcile.found",
+    AlertKind.CARRIER: "carrier.refused_us",
+}
+"""What the platform is alerted about, with the act by which the audit log has it."""
+
+
+def kinds_of(*, platform: bool) -> list[AlertKind]:
+    """What an organiser, or the platform, may be alerted about."""
+    return [kind for kind in AlertKind if (kind in NOTED_AS) is platform]
 
 
 class AlertChannel(StrEnum):

@@ -17,14 +17,15 @@ import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from admin.alerts.rules import RULE, TEST, AlertChannel, AlertKind, Outcome, retry_seconds
-from admin.alerts.store import END, secret_place
+from admin.alerts.rules import NOTED_AS, RULE, TEST, AlertChannel, AlertKind, Outcome, retry_seconds
+from admin.alerts.store import END, PLATFORM, secret_place
 from admin.mail.rules import MailKind
 from admin.mail.store import Mails, instant
-from admin.mail.words import say
+from admin.mail.words import named_in, say
 from channels.messages.carrier import MessageSender, OutboundText, SendAccepted, SendUnknown
 from gateway.http.webhooks import WebhookSender
 from gateway.orders.fraud import FraudRule
+from gateway.orders.routing import ACCOUNT_MARK, account_of
 from gateway.storage.audit_log import note
 from gateway.storage.vault import SealBroken, Vault
 from payments.rollups.reader import Reader, Source, batch_of
@@ -33,47 +34,57 @@ BATCH: Final = 20
 LEASE_SECONDS: Final = 60
 _log = structlog.get_logger(__name__)
 
-_WHICH: Final = "(o.destination_id, o.contest_id, o.kind) = (n.destination_id, n.contest_id, n.kind)"
+_WHICH: Final = """(o.destination_id, o.kind) = (n.destination_id, n.kind)
+  and o.contest_id is not distinct from n.contest_id"""
+_OF_THE_PLATFORM: Final = ", ".join(f"('{act}', '{kind}')" for kind, act in NOTED_AS.items())
 # What a person did is no news. What was tried once is sent as it is; the gap is counted from when the one before was to
 # be sent.
 _ADVANCE: Final = text(f"""
 with b as materialized ({batch_of("audit_log")}),
 f as (
-  select b.contest_id, k.kind, sum(k.many) as many, min(b.at) as since, max(b.at) as until
+  select b.contest_id, k.kind, sum(k.many) as many, min(b.at) as since, max(b.at) as until,
+    cast('{{}}' as text[]) as subjects
   from b cross join lateral (
     select coalesce(cast(b.detail ->> 'held' as bigint), 0) as held, cast(b.detail ->> 'payments' as bigint) as every,
       cast(b.detail #>> '{{rules,{FraudRule.BURST}}}' as bigint) as burst) d
     cross join lateral (values ('fraud.found', '{AlertKind.HELD}', d.held),
       ('fraud.found', '{AlertKind.FLAGGED}', d.every - d.held), ('fraud.found', '{AlertKind.BURST}', d.burst),
       ('fraud.listed', '{AlertKind.LISTED}', 1)) as k(act, kind, many)
-  where b.actor = '{RULE}' and b.act = k.act and k.many > 0 group by 1, 2),
+  where b.actor = '{RULE}' and b.act = k.act and k.many > 0 group by 1, 2
+  union all
+  select null, k.kind, sum(coalesce(cast(b.detail ->> 'many' as bigint), 1)), min(b.at), max(b.at),
+    array_agg(distinct b.subject)
+  from b join (values {_OF_THE_PLATFORM}) as k(act, kind) on k.act = b.act group by 2),
 n as materialized (
-  select d.id as destination_id, d.gap_seconds, f.* from f join contests c on c.id = f.contest_id
-    join alert_destinations d on d.organiser_id = c.organiser_id and (d.contest_id is null or d.contest_id = c.id)
+  select d.id as destination_id, d.gap_seconds, f.* from f left join contests c on c.id = f.contest_id
+    join alert_destinations d on d.organiser_id is not distinct from c.organiser_id
+      and (d.contest_id is null or d.contest_id = c.id)
   where f.kind = any(d.kinds) and d.removed_at is null and d.stopped_at is null
     and (d.channel <> '{AlertChannel.TELEGRAM}' or d.chat_id is not null)),
 added as (
-  update alerts o set many = o.many + n.many, until = greatest(o.until, n.until) from n
+  update alerts o set many = o.many + n.many, until = greatest(o.until, n.until),
+    subjects = array(select distinct unnest(o.subjects || n.subjects) order by 1) from n
   where {_WHICH} and o.status = 'due' and o.attempts = 0 returning o.destination_id, o.contest_id, o.kind),
 owed as (
-  insert into alerts (id, destination_id, contest_id, kind, many, since, until, due_at, next_try_at)
-  select gen_random_uuid(), n.destination_id, n.contest_id, n.kind, n.many, n.since, n.until, w.due, w.due
+  insert into alerts (id, destination_id, contest_id, kind, many, since, until, due_at, next_try_at, subjects)
+  select gen_random_uuid(), n.destination_id, n.contest_id, n.kind, n.many, n.since, n.until, w.due, w.due, n.subjects
   from n cross join lateral (
     select greatest(now(), max(o.due_at) + make_interval(secs => n.gap_seconds)) as due from alerts o where {_WHICH}) w
   where not exists (select from added o where {_WHICH}))
 select coalesce(array_agg(id), '{{}}') as ids, now() as now from b
 """)
 NOTED: Final = Source("audit_log", "alert_position", 0x5907_11_77, _ADVANCE, ("alerts",))
-_CLAIM: Final = text("""
+_CLAIM: Final = text(f"""
 with claimed as (
   update alerts set attempts = attempts + 1, next_try_at = now() + make_interval(secs => :lease)
   where id = any(array(
     select id from alerts where status = 'due' and next_try_at <= now() and id = coalesce(cast(:one as uuid), id)
     order by next_try_at limit :limit for update skip locked))
   returning *)
-select a.*, d.channel, d.language, d.secret_cipher, d.chat_id, d.made_by, o.name as organiser, o.slug as organiser_slug,
+select a.*, d.channel, d.language, d.secret_cipher, d.chat_id, d.made_by, coalesce(o.name, '{PLATFORM}') as organiser,
+  o.slug as organiser_slug,
   c.slug as contest, c.name as contest_name, case when s.active then s.email end as email, s.language as own_language
-from claimed a join alert_destinations d on d.id = a.destination_id join organisers o on o.id = d.organiser_id
+from claimed a join alert_destinations d on d.id = a.destination_id left join organisers o on o.id = d.organiser_id
   left join contests c on c.id = a.contest_id left join staff s on s.id = d.staff_id
 """)
 _RECORD: Final = text("""
@@ -150,7 +161,7 @@ class Alerting:
     async def _by_chat(self, alert: Row[Any]) -> Outcome:
         if self.senders.chat is None:
             return Outcome(False, "no_bot")
-        words = say(alert.language, "alert_chat", alert.kind, **self._facts(alert))
+        words = say(alert.language, "alert_chat", alert.kind, **self._facts(alert, alert.language))
         match await self.senders.chat.send(OutboundText(str(alert.chat_id), words, str(alert.id))):
             case SendAccepted():
                 return Outcome(True)
@@ -186,8 +197,9 @@ class Alerting:
         if outcome.taken:
             await connection.execute(_WORKS, destination)
             if alert.channel == AlertChannel.MAIL:
-                about = {"alert": alert.kind, **self._facts(alert)}
-                await self._mails.owe(connection, MailKind.ALERT, alert.email, alert.own_language, **about)
+                about = {"alert": alert.kind, **self._facts(alert, alert.own_language)}
+                kind = MailKind.PLATFORM_ALERT if alert.subjects else MailKind.ALERT
+                await self._mails.owe(connection, kind, alert.email, alert.own_language, **about)
         elif alert.kind != TEST or outcome.gone:
             failing = (await connection.execute(_FAILS, {**destination, "gone": outcome.gone})).one_or_none()
             if failing is not None and failing.stopped:
@@ -195,15 +207,18 @@ class Alerting:
 
     async def _stop(self, connection: AsyncConnection, alert: Row[Any], outcome: Outcome) -> None:
         await connection.execute(END, {"id": alert.destination_id})
-        where = f"{self._base_url}/admin/alerts/{alert.organiser_slug}"
-        facts = {"organiser": alert.organiser, "channel": alert.channel, "at": instant(alert.due_at), "link": where}
+        facts = {"organiser": alert.organiser, "channel": alert.channel, "at": instant(alert.due_at)}
+        facts |= {"link": self._destinations(alert)}
         await self._mails.tell(connection, MailKind.ALERTS_STOPPED, alert.made_by, **facts)
         detail = {"destination": str(alert.destination_id), "channel": alert.channel, "answer": outcome.answer[:80]}
-        await note(connection, actor=RULE, act="alerts.stopped", subject=alert.organiser_slug, detail=detail)
+        await note(
+            connection, actor=RULE, act="alerts.stopped", subject=alert.organiser_slug or PLATFORM, detail=detail
+        )
 
-    def _facts(self, alert: Row[Any]) -> dict[str, str]:
+    def _facts(self, alert: Row[Any], language: str) -> dict[str, str]:
         """What words are made with."""
         return {
+            "about": ", ".join(_name(language, alert.kind, subject) for subject in alert.subjects),
             "contest": alert.contest_name or alert.organiser,
             "many": str(alert.many),
             "since": instant(alert.since),
@@ -211,9 +226,15 @@ class Alerting:
             "link": self._page(alert),
         }
 
+    def _destinations(self, alert: Row[Any]) -> str:
+        where = "platform-alerts" if alert.organiser_slug is None else f"alerts/{alert.organiser_slug}"
+        return f"{self._base_url}/admin/{where}"
+
     def _page(self, alert: Row[Any]) -> str:
+        if alert.subjects:
+            return f"{self._base_url}/admin{'/reconciliation' if alert.kind == AlertKind.DIFFERENCES else ''}"
         if alert.contest is None or alert.kind == TEST:
-            return f"{self._base_url}/admin/alerts/{alert.organiser_slug}"
+            return self._destinations(alert)
         page = "/entries" if alert.kind == AlertKind.LISTED else ""
         return f"{self._base_url}/admin/contests/{alert.contest}/fraud{page}"
 
@@ -224,8 +245,21 @@ class Alerting:
             "contest": alert.contest,
             "kind": alert.kind,
             "many": alert.many,
+            "subjects": alert.subjects,
             "since": alert.since,
             "until": alert.until,
             "page": self._page(alert),
         }
         return {"type": f"alert.{alert.kind}", "timestamp": alert.due_at, "data": data}
+
+
+def _name(language: str, kind: str, subject: str) -> str:
+    """What a wallet or carrier is called: `MTN MoMo (CM)` for `mtn_momo@cm`."""
+    if kind == AlertKind.CARRIER:
+        return named_in(language, "admin_carrier", subject)
+    account = account_of(subject)
+    code, _, own = account.partition(ACCOUNT_MARK)
+    name = named_in(language, "admin_operator", code)
+    if own:
+        name = f"{name} ({own.upper()})"
+    return name if account == subject else f"{name} – {say(language, 'admin_alerts', 'paying_out')}"

@@ -29,6 +29,7 @@ class MailKind(StrEnum):
     FIRST_OWNER = "first_owner"
     ORGANISER_STATE = "organiser_state"
     ALERT = "alert"
+    PLATFORM_ALERT = "platform_alert"
     ALERTS_STOPPED = "alerts_stopped"
 
 

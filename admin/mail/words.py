@@ -17,6 +17,12 @@ def say(language: str, section: str, key: str, **facts: str) -> str:
     return known.get(language, known[DEFAULT_LANGUAGE])[f"{section}.{key}"].format(**facts)
 
 
+def named_in(language: str, section: str, key: str) -> str:
+    """What a code is called in this language; the code itself where it has no name."""
+    known = _phrases()
+    return known.get(language, known[DEFAULT_LANGUAGE]).get(f"{section}.{key}", key)
+
+
 def write(kind: str, language: str, facts: dict[str, str]) -> rules.Written:
     """The mail in this language, or in the default one where we do not speak it. Raises KeyError."""
     known = _phrases()

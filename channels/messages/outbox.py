@@ -14,6 +14,7 @@ from channels.messages.rules import DELIVERED, UNDELIVERED, UNKNOWN_SECONDS, Rou
 from gateway.contests.directory import DIAL_CODE
 from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
+from gateway.storage.audit_log import note
 from gateway.storage.rows import document, recordset, rows_of
 from gateway.storage.schema.conversations import params_place, recipient_place
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
@@ -105,6 +106,12 @@ update messages_out m set status = case when h.until is null then 'refused' else
 from {recordset(_HELD, "h")} where m.id = h.id
 """)
 
+_REFUSED_US: Final = "carrier.refused_us"
+_NOTED_LATELY: Final = text("""
+select coalesce((select at > now() - interval '1 hour' from audit_log where subject = :subject and act = :act
+  order by id desc limit 1), false)
+""")
+
 _OPTED_OUT: Final = text("""
 select phone_index from text_opt_outs where phone_index = any(cast(:numbers as bytea[]))
 """)
@@ -169,7 +176,7 @@ class DueMessage:
 @dataclass(frozen=True, slots=True)
 class SentMessage:
     """What became of a text at its `attempts`-th try. `carrier`: the one that has it; of one that is due again,
-    the next one. `retry_seconds` None: not looked at again."""
+    the next one. `retry_seconds` None: not looked at again; `refused_us`: the carrier that refused our account."""
 
     id: UUID
     attempts: int
@@ -180,6 +187,7 @@ class SentMessage:
     cost: str | None = None
     error: str | None = None
     retry_seconds: int | None = None
+    refused_us: str = ""
 
 
 class Outbox:
@@ -314,6 +322,14 @@ class Outbox:
         rows = rows_of(_SENT, results)
         async with self._engine.begin() as connection:
             await connection.execute(_RECORD_SENT, document(rows))
+
+    async def note_refused(self, carrier: str, answer: str) -> None:
+        """Note that a carrier refuses our account, once an hour."""
+        async with self._engine.begin() as connection:
+            noted = {"subject": carrier, "act": _REFUSED_US}
+            if not (await connection.execute(_NOTED_LATELY, noted)).scalar_one():
+                detail = {"answer": answer[:200]}
+                await note(connection, actor="spotlight", act=_REFUSED_US, subject=carrier, detail=detail)
 
     async def store_report(self, carrier: str, message_id: str, status: str, phone: str, failure: str | None) -> None:
         """Store a delivery report, and show it on its text where we know that."""

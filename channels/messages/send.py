@@ -43,6 +43,8 @@ class Sending:
         results = await asyncio.gather(*map(self._send, due))
         recorded = await in_halves(results, self.outbox.record_sent)
         await self.outbox.record_sent([_not_recorded(result, error) for result, error in recorded.broken])
+        for carrier, answer in {one.refused_us: one.error for one in results if one.refused_us}.items():
+            await self.outbox.note_refused(carrier, answer or "")
         return len(due)
 
     def _in_chat(self, message: DueMessage) -> bool:
@@ -92,6 +94,7 @@ class Sending:
             cost=accepted.cost if accepted else None,
             error=_error(message.carrier, result),
             retry_seconds=attempt.wait_seconds,
+            refused_us=message.carrier if isinstance(result, SendRefused) and result.ours else "",
         )
 
 

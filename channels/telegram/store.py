@@ -107,8 +107,8 @@ with linked as (
   update alert_destinations set chat_id = :chat, code_hash = null, code_until = null
   where code_hash = :hash and code_until > now() and removed_at is null returning id, organiser_id, contest_id)
 insert into audit_log (actor, act, subject, detail, contest_id)
-select 'telegram', 'alerts.linked', o.slug, jsonb_build_object('destination', l.id), l.contest_id
-from linked l join organisers o on o.id = l.organiser_id returning id
+select 'telegram', 'alerts.linked', coalesce(o.slug, 'Spotlight'), jsonb_build_object('destination', l.id), l.contest_id
+from linked l left join organisers o on o.id = l.organiser_id returning id
 """)
 
 

@@ -8,7 +8,11 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.storage.audit_log import note
 from payments.accounts.breaker import Health, after_failure, after_probe
+
+# The actor of what no person did.
+_ACTOR: Final = "spotlight"
 
 # How long a process may take for its probes before another one tries.
 PROBE_LEASE_SECONDS: Final = 60
@@ -63,6 +67,8 @@ class AccountHealth:
             seconds = after_failure(_health(row), row.now)
             if seconds is not None:
                 await connection.execute(_OPEN, {"account": account, "seconds": seconds, "reason": reason[:200]})
+                detail = {"reason": reason[:200]}
+                await note(connection, actor=_ACTOR, act="account.closed", subject=account, detail=detail)
         return seconds
 
     async def claim_probe(self, account: str) -> bool:
@@ -78,6 +84,7 @@ class AccountHealth:
             seconds = after_probe(_health(row), alive=alive)
             if seconds == 0:
                 await connection.execute(_CLOSE, {"account": account})
+                await note(connection, actor=_ACTOR, act="account.opened", subject=account)
             elif seconds:
                 await connection.execute(_OPEN, {"account": account, "seconds": seconds, "reason": row.reason})
         return seconds

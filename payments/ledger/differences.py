@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.storage.audit_log import note
 from gateway.values.money import Money
 
 
@@ -49,4 +50,10 @@ async def open_difference(
         "currency": more.currency,
         "detail": detail,
     }
-    await connection.execute(_OPEN, values)
+    await note_differences(connection, account, (await connection.execute(_OPEN, values)).rowcount)
+
+
+async def note_differences(connection: AsyncConnection, account: str, many: int) -> None:
+    """Note that so many new differences with an operator were found, in the transaction that opened them."""
+    if many:
+        await note(connection, actor="spotlight", act="reconcile.found", subject=account, detail={"many": many})

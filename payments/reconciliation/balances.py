@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.values.money import Money
 from payments.ledger.audit import TAKEN
+from payments.ledger.differences import note_differences
 from payments.ledger.postings import Account
 from payments.provider import Wallet
 from payments.reconciliation.rules import InTransit
@@ -92,6 +93,8 @@ class Balances:
         detail = f"{wallet.value}: the operator has {observed.plain()}, the book {book.plain()} {observed.currency}"
         async with self._engine.begin() as connection:
             await connection.execute(_KEEP, {**named, "operator": observed.amount_minor, "book": book_minor})
-            await connection.execute(_CLOSE, {**named, "how": "replaced" if gap_minor else "agrees_again"})
+            how = "replaced" if gap_minor else "agrees_again"
+            replaced = (await connection.execute(_CLOSE, {**named, "how": how})).rowcount
             if gap_minor:
-                await connection.execute(_OPEN, {**named, "detail": detail})
+                opened = (await connection.execute(_OPEN, {**named, "detail": detail})).rowcount
+                await note_differences(connection, account, 0 if replaced else opened)

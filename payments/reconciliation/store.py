@@ -16,7 +16,7 @@ from payments.collection.callback_queue import hint
 from payments.disbursement.disputes.reversals import name_reversals
 from payments.ledger.audit import TAKEN
 from payments.ledger.book import LedgerEntry, post
-from payments.ledger.differences import DifferenceKind
+from payments.ledger.differences import DifferenceKind, note_differences
 from payments.ledger.postings import Account, moved, operator_kept
 from payments.provider import NamedReversal
 from payments.reconciliation import statements
@@ -174,7 +174,9 @@ class ReconciliationStore:
         """Note what a statement of its time lacks a day later; how many are new."""
         async with self._engine.begin() as connection:
             asked = {"provider": account, "from_float": from_float}
-            return (await connection.execute(_MISSING_THERE, asked)).rowcount
+            found = (await connection.execute(_MISSING_THERE, asked)).rowcount
+            await note_differences(connection, account, found)
+        return found
 
     async def close_explained(self, account: str) -> int:
         """Close what has come in meanwhile; how many."""
@@ -192,6 +194,7 @@ async def _write(connection: AsyncConnection, account: str, batch: Judged) -> Co
     if batch.found:
         kept = await connection.execute(_KEEP, {**document(batch.found), "provider": account})
         kinds.update(DifferenceKind(kind) for kind in kept.scalars())
+        await note_differences(connection, account, kinds.total())
     if batch.hinted:
         # A statement is only a hint: the operator is asked, and its answer decides.
         await hint(connection, batch.hinted)

@@ -9,7 +9,7 @@ from gateway.runtime.process import pages_of_staff
 
 WRITTEN = re.compile(r"""(?:\bact=|_change\(_[A-Z]+, |connection, person, )"([a-z]+)\.([a-z_]+)\"""")
 # Of an organiser, the platform or a person's own account: no contest's log has them.
-ELSEWHERE = {"organiser", "beneficiary", "fees", "reconcile"}
+ELSEWHERE = {"account", "beneficiary", "carrier", "fees", "organiser", "reconcile"}
 OF_ACCOUNTS = ("factor", "password", "sessions", "signed")
 ACTS = sorted(
     {

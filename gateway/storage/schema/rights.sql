@@ -88,4 +88,5 @@ grant update (seen, gaps, read_at) on alert_position, balance_position, rollup_p
 grant insert, update (code_hash, code_until, chat_id, failing_since, stopped_at, removed_at) on alert_destinations
   to spotlight_app
 
-grant insert, delete, update (many, until, status, attempts, next_try_at, ended_at, answer) on alerts to spotlight_app
+grant insert, delete, update (many, until, status, attempts, next_try_at, ended_at, answer, subjects) on alerts
+  to spotlight_app

@@ -243,11 +243,11 @@ audit_log = table(
     index("audit_log_of_contest", "contest_id", "id", where="contest_id is not null"),
 )
 
-# Where alerts of an organiser, or of one of its contests, go.
+# Where alerts of an organiser, or of one of its contests, go; without an organiser those of the platform.
 alert_destinations = table(
     "alert_destinations",
     uuids("id", key=True),
-    uuids("organiser_id", of="organisers.id"),
+    uuids("organiser_id", null=True, of="organisers.id"),
     uuids("contest_id", null=True, of="contests.id"),
     strings("channel", "language", "made_by"),
     string_lists("kinds"),
@@ -267,12 +267,14 @@ alert_destinations = table(
         "channel = 'telegram' or (chat_id is null and code_hash is null)",
         "cardinality(kinds) > 0",
         "gap_seconds between 0 and 86400",
+        "organiser_id is not null or contest_id is null",
     ),
     index("alert_destinations_of", "organiser_id", where="removed_at is null"),
     index("alert_destinations_code", "code_hash", unique=True, where="code_hash is not null"),
 )
 
-# What a destination is sent: findings of one kind in one contest, as many as came before it was sent.
+# What a destination is sent: findings of one kind in one contest, as many as came before it was sent. `subjects`: which
+# wallets or carriers it is about.
 alerts = table(
     "alerts",
     uuids("id", key=True),
@@ -285,6 +287,7 @@ alerts = table(
     small_integers("attempts", default="0"),
     timestamps("next_try_at", "ended_at", null=True),
     strings("answer", default=""),
+    string_lists("subjects", default="'{}'"),
     one_of("status", "due", "sent", "refused"),
     checks("(status = 'due') = (next_try_at is not null)", "(status = 'due') = (ended_at is null)", "many > 0"),
     index("alerts_due", "next_try_at", where="status = 'due'"),

@@ -49,14 +49,14 @@ READ = "read_contests read_orders"
 CONTESTS = "edit_contest moderate manage_staff close_ticket"
 VOTERS = "see_number refund handle_held replay_callback close_ticket"
 MONEY = "read_money void_window end_refund pay_out decide"
-BOOK = "read_book reconcile manage_payouts set_fees stop_organisers"
+BOOK = "read_book reconcile manage_payouts set_fees stop_organisers platform_alerts"
 
 
 @pytest.mark.parametrize(
     ("role", "organiser", "rights"),
     [
         (Role.OWNER, None, " ".join(Right)),
-        (Role.ADMINISTRATOR, None, f"{READ} {CONTESTS} manage_organisers stop_organisers"),
+        (Role.ADMINISTRATOR, None, f"{READ} {CONTESTS} manage_organisers stop_organisers platform_alerts"),
         (Role.FINANCE, None, f"{READ} {VOTERS} {MONEY} {BOOK}"),
         (Role.SUPPORT, None, f"{READ} {VOTERS}"),
         (Role.AUDITOR, None, f"{READ} read_money read_book"),

@@ -19,6 +19,9 @@ from channels.messages.carrier import SendRefused, SendUnknown
 from channels.telegram.store import TelegramStore
 from gateway.orders.fraud import FraudLimits
 from gateway.storage.audit_log import note
+from gateway.values.money import Money
+from payments.accounts.health import AccountHealth
+from payments.ledger.differences import DifferenceKind, open_difference
 from payments.settlement.settle import Settlement
 from tests.admin.acting import AWA
 from tests.admin.acting import office as office
@@ -264,3 +267,63 @@ async def test_each_kind_of_line_is_summed_up_by_contest(office: Office) -> None
     assert await sent(office) == 5
     found = [(one["kind"], one["many"]) for one in (await view(awa))["alerts"]]
     assert sorted(found) == [("burst", 4), ("flagged", 3), ("held", 5), ("listed", 1), ("listed", 1)]
+
+
+async def test_the_platform_is_alerted_about_wallets_differences_and_carriers(office: Office) -> None:
+    rig, awa = office.rig, await office.signed_in(AWA)
+    finance = await office.hire("finance@house.test", Role.FINANCE)
+    support = await office.hire("support@house.test", Role.SUPPORT)
+    every, theirs = ["wallet_closed", "wallet_open", "differences", "carrier"], "/api/admin/alerts"
+    for new, problem in (
+        ({"channel": "telegram", "kinds": ["held"]}, "no_kind"),
+        ({"channel": "mail", "kinds": every, "address": support}, "no_member"),
+    ):
+        async with awa.post(theirs, json=new) as answer:
+            assert (answer.status, (await answer.json())["type"]) == (422, f"/problems/{problem}")
+    async with awa.post(API, json={"channel": "telegram", "kinds": ["carrier"]}) as answer:
+        assert answer.status == 422
+    async with awa.post(theirs, json={"channel": "mail", "kinds": every, "address": finance, "gapMinutes": 60}) as made:
+        assert made.status == 201
+    async with awa.post(theirs, json={"channel": "telegram", "kinds": every}) as made:
+        code = (await made.json())["code"]
+    chats = TelegramStore(rig.engine.execution_options(isolation_level="AUTOCOMMIT"), rig.vault)
+    assert await chats.link_alerts(code, 77)
+    health = AccountHealth(rig.engine)
+    assert await health.open("mtn_momo@cm", "collect: Unknown")
+    assert await health.open("stripe:out", "refund: Unavailable")
+    await health.probed("mtn_momo@cm", alive=False)
+    await health.probed("mtn_momo@cm", alive=True)
+    for _ in range(2):
+        await rig.outbox.note_refused("kannel", "kannel refuses us: 401")
+    async with rig.engine.begin() as connection:
+        for n in (1, 2, 2):
+            more = Money(100, "XOF")
+            await open_difference(connection, "wave", DifferenceKind.AMOUNT, more, "", payment=UUID(int=n))
+    assert await sent(office) == 8
+    assert sorted(one.text.partition(",")[0] for one in office.chats.sent) == [
+        "MTN MoMo (CM) : répond de nouveau",
+        "⚠️ Kannel : refuse nos SMS",
+        "⚠️ MTN MoMo (CM)",
+        "⚠️ Wave : nouveaux écarts avec le livre : 2",
+    ]
+    mails = {one.params["alert"]: one.params["about"] for one in await office.mails(finance)}
+    assert mails["wallet_closed"] == "MTN MoMo (CM), Cartes (Stripe) – remboursements et versements"
+    # The next one about the same waits, and names each wallet once.
+    assert await health.open("wave", "collect: Unknown")
+    assert await health.open("orange_money", "collect: Unknown")
+    await office.app[ALERTING].sum_up()
+    async with awa.get(theirs) as answer:
+        waiting = [one for one in (await answer.json())["alerts"] if one["status"] == "due"]
+    assert [one["subjects"] for one in waiting] == [["orange_money", "wave"]] * 2
+    async with awa.get("/admin/alerts") as answer:
+        shown = await answer.text()
+        assert answer.url.path == "/admin/platform-alerts"
+    assert "MTN MoMo (CM)" in shown
+    assert "Tous les concours" not in shown
+    # Who is not of the platform's heads sees none of it.
+    yao = await office.signed_in(await office.hire("yao@demo.test", Role.OWNER, "demo"))
+    for client in (yao, await office.signed_in(support)):
+        async with client.get(theirs) as answer:
+            assert answer.status == 403
+        async with client.get("/admin/platform-alerts") as answer:
+            assert answer.status == 403

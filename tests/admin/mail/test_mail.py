@@ -63,6 +63,14 @@ FACTS = {
         "until": "2026-11-21 20:05 UTC",
         "link": LINK,
     },
+    MailKind.PLATFORM_ALERT: {
+        "about": "MTN MoMo (CM)",
+        "alert": "wallet_closed",
+        "many": "2",
+        "since": "2026-11-21 20:00 UTC",
+        "until": "2026-11-21 20:05 UTC",
+        "link": LINK,
+    },
     MailKind.ALERTS_STOPPED: {
         "organiser": "Etoiles",
         "channel": "webhook",
