@@ -87,6 +87,8 @@ select a.*, d.channel, d.language, d.secret_cipher, d.chat_id, d.made_by, coales
 from claimed a join alert_destinations d on d.id = a.destination_id left join organisers o on o.id = d.organiser_id
   left join contests c on c.id = a.contest_id left join staff s on s.id = d.staff_id
 """)
+# Before its alerts: who stops a destination ends all of these.
+_ALONE: Final = text("select from alert_destinations where id = :id for no key update")
 _RECORD: Final = text("""
 update alerts set
   status = case when :taken then 'sent' when cast(:wait as integer) is null then 'refused' else 'due' end,
@@ -189,11 +191,12 @@ class Alerting:
     }
 
     async def _record(self, connection: AsyncConnection, alert: Row[Any], outcome: Outcome) -> None:
+        destination = {"id": alert.destination_id}
+        await connection.execute(_ALONE, destination)
         wait = retry_seconds(outcome, alert.kind, alert.attempts)
         asked = {"id": alert.id, "attempts": alert.attempts, "taken": outcome.taken, "wait": wait}
         if not (await connection.execute(_RECORD, {**asked, "answer": outcome.answer})).all():
             return  # somebody stopped it, or another process has it
-        destination = {"id": alert.destination_id}
         if outcome.taken:
             await connection.execute(_WORKS, destination)
             if alert.channel == AlertChannel.MAIL:
