@@ -284,7 +284,7 @@ async def test_a_code_is_given_with_the_approval(office: Office, awa: ClientSess
     assert [tuple(row) for row in rows] == [("000001", "Léa Bony"), ("13", "Zita Sow"), ("14", "Cira Diop")]
     told = {(kind, number): words for kind, number, words in await texts(office.rig)}
     assert told["nomination_rejected", "+2250501020300"].endswith("Motif: Too young")
-    assert f"Votre numéro: 13. Votre page: {PUBLIC_URL}/c/star/13" in told["nomination_approved", "+2250501020302"]
+    assert f"Votre code: 13. Votre page: {PUBLIC_URL}/c/star/13" in told["nomination_approved", "+2250501020302"]
 
 
 async def test_the_last_day_of_nominations_is_read_by_the_clocks_of_the_contest(
