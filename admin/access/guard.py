@@ -27,13 +27,13 @@ from admin.access.sent_forms import SentForms
 from admin.access.sign_in import Factor, SignIn
 from admin.access.store import Client, LiveSession
 from admin.access.tokens import Tokens
+from admin.access.words import Reasons, operator_of, word_of
 from gateway.contests.quotas import QuotaReached
 from gateway.http.callers import comes_from_us, storable
 from gateway.http.endpoint import DECLARED
 from gateway.http.forms import plain, read_files, read_form, read_upload
-from gateway.http.pages import PAGES, Pages, render
+from gateway.http.pages import PAGES, render
 from gateway.http.problems import Problem
-from gateway.orders.routing import ACCOUNT_MARK
 from gateway.storage.engine import ReadOnly
 from gateway.values.money import Money
 from gateway.values.network import subject_of
@@ -518,6 +518,7 @@ def part_of_page(request: web.Request, me: Me, template: str, **values: object) 
 def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) -> dict[str, Any]:
     """What every template of ours is filled with."""
     pages = request.config_dict[PAGES]
+    language, zone = pages.language_of(request), FALLBACK if me is None else me.zone
     return {
         "money_of": Money,
         **values,
@@ -529,11 +530,12 @@ def _given(request: web.Request, me: Me | None, values: Mapping[str, object]) ->
         "did": flash(request, me),
         "new_mark": uuid4,
         "menu": {} if me is None else menu_of(me.rights),
-        "word": partial(word_of, pages, pages.language_of(request)),
+        "word": partial(word_of, pages, language),
         "menu_place": place_in_menu(request.path),
         "contest_name": partial(_contest_name, request),
-        "operator": partial(operator_of, pages, pages.language_of(request)),
-        **_clocks(FALLBACK if me is None else me.zone),
+        "operator": partial(operator_of, pages, language),
+        "in_words": Reasons(pages, language, zone).words,
+        **_clocks(zone),
     }
 
 
@@ -563,37 +565,22 @@ def menu_of(rights: frozenset[Right]) -> dict[str, list[tuple[str, str]]]:
     return {group: pages for group, pages in shown.items() if pages}
 
 
-def word_of(pages: Pages, language: str, section: str, code: str) -> str:
-    """What a code of ours is called; the code itself where it has no name, such as an operator's own word."""
-    try:
-        return pages.say(language, f"{section}.{code}")
-    except KeyError:
-        return code
-
-
 def _contest_name(request: web.Request, slug: str) -> str:
     """The name of a contest that is sold; what names no such contest stays as it is."""
     return next((one.name for one in contests_of(request, None) if one.slug == slug), slug)
 
 
-def operator_of(pages: Pages, language: str, account: str) -> str:
-    """What an account at an operator is called: `MTN MoMo (CM)` for `mtn_momo@cm`."""
-    code, _, own = account.partition(ACCOUNT_MARK)
-    name = word_of(pages, language, "admin_operator", code)
-    return f"{name} ({own.upper()})" if own else name
-
-
-def say(request: web.Request, status: int, about: str, me: Me | None = None, detail: str = "") -> web.Response:
-    """A page with one clear sentence. `about`: its phrases, `admin_say.<about>_title` and `_text`; `detail`:
-    one more, in English, where only those who refused know it."""
-    return show(request, me, "admin_message.html", status=status, about=about, detail=detail)
+def say(request: web.Request, status: int, about: str, me: Me | None = None, written: str = "") -> web.Response:
+    """A page with one clear sentence. `about`: its phrases, `admin_say.<about>_title` and `_text`; `written`: why, as
+    a service wrote it, which is read instead of the text."""
+    return show(request, me, "admin_message.html", status=status, about=about, written=written)
 
 
 def say_quota(request: web.Request, me: Me, error: QuotaReached) -> web.Response:
     """A page that says how much there may be of what is full."""
     pages = request.config_dict[PAGES]
-    detail = pages.say(pages.language_of(request), f"admin_quota_reached.{error.quota.value}", most=error.most)
-    return show(request, me, "admin_message.html", status=409, about="quota_reached", words=detail, detail="")
+    words = pages.say(pages.language_of(request), f"admin_quota_reached.{error.quota.value}", most=error.most)
+    return show(request, me, "admin_message.html", status=409, about="quota_reached", words=words)
 
 
 def _renew(request: web.Request) -> web.Response:

@@ -41,7 +41,7 @@ def read_document(text: str) -> Document | list[FileFault]:
             FileFault(
                 " › ".join(str(part + 1) if isinstance(part, int) else part for part in fault["loc"]),
                 _KINDS.get(fault["type"], "wrong"),
-                "" if fault["type"] in ("missing", "extra_forbidden") else fault["msg"],
+                "" if fault["type"] in ("missing", "extra_forbidden") else fault["msg"].removeprefix("Value error, "),
             )
             for fault in error.errors(include_url=False, include_context=False, include_input=False)
         ]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Final
 
-from admin.access.guard import operator_of, word_of
+from admin.access.words import operator_of, word_of
 from admin.exports.rules import Kind
 from admin.exports.tables import MARK, ORDER_COLUMNS, PAYMENT_COLUMNS, Row, Written, order_cells, payment_cells
 from admin.orders.filters import OrderFilter

@@ -209,6 +209,11 @@ class Pages:
         """Codes of the languages we speak, the default one first."""
         return tuple(sorted(self._phrases, key=lambda code: (code != DEFAULT_LANGUAGE, code)))
 
+    def keys(self, section: str) -> tuple[str, ...]:
+        """The keys of a section of phrases."""
+        prefix = f"{section}."
+        return tuple(key.removeprefix(prefix) for key in self._phrases[DEFAULT_LANGUAGE] if key.startswith(prefix))
+
     def say(self, language: str, key: str, **values: object) -> str:
         """The phrase in one of our languages, filled in. KeyError for an unknown key."""
         phrase = self._phrases[language][key]

@@ -89,8 +89,8 @@ class Balances:
     ) -> None:
         """Keep a check; opens, replaces or closes the difference of this wallet. `observed`: the operator's balance."""
         named = {"provider": account, "wallet": wallet.value, "currency": observed.currency, "more": gap_minor or None}
-        book = Money(book_minor, observed.currency)
-        detail = f"{wallet.value}: the operator has {observed.plain()}, the book {book.plain()} {observed.currency}"
+        theirs, ours = (f"{one.plain()} {one.currency}" for one in (observed, Money(book_minor, observed.currency)))
+        detail = f"{wallet.value}: the operator has {theirs}, the book {ours}"
         async with self._engine.begin() as connection:
             await connection.execute(_KEEP, {**named, "operator": observed.amount_minor, "book": book_minor})
             how = "replaced" if gap_minor else "agrees_again"

@@ -108,8 +108,8 @@ async def test_changes_are_shown_first_and_saved_on_request(office: Office) -> N
         ("{", "This is not a JSON file."),
         ({"price": {"amount_minor": 0, "currency": "XOF"}}, "contest › price › amount_minor"),
         ({"closes": "2036-01-01T00:00:00Z"}, "<code>contest › closes</code> is not known"),
-        ({"slug": "other"}, "the slug of a contest cannot change"),
-        ({"country": "CM"}, "the country of a contest cannot change"),
+        ({"slug": "other"}, "The address of a contest cannot change"),
+        ({"country": "CM"}, "The country of a contest cannot change"),
     ],
 )
 async def test_a_fault_is_told_by_its_place_and_nothing_is_saved(
