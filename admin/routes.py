@@ -20,7 +20,7 @@ from admin.candidates import corrections
 from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
 from admin.contests import api as contests_api
-from admin.contests import brand
+from admin.contests import brand, studio
 from admin.contests import file as contest_file
 from admin.contests import pages as contests_pages
 from admin.contests import photos as candidate_photos
@@ -147,6 +147,7 @@ def setup(
         contest_file,
         contest_rounds,
         contest_rules,
+        studio,
         fraud_review,
         fraud_neighbours,
         alert_pages,

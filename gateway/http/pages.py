@@ -240,7 +240,11 @@ class Pages:
                 return spoken
         known = self._phrases.keys() | self._neighbours.keys()
         liked = preferred(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""), known)
-        return self._spoken(liked) or self._spoken(default) or DEFAULT_LANGUAGE
+        return self._spoken(liked) or self.language_for(default)
+
+    def language_for(self, language: str) -> str:
+        """The language of ours in which those who read this one get a page."""
+        return self._spoken(language) or DEFAULT_LANGUAGE
 
     def shared_language(self, request: web.Request | None, default: str) -> str:
         """`?lang=`, then `default`: the first that we speak, or whose neighbour we speak. The same for every reader of

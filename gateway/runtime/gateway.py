@@ -21,6 +21,7 @@ import channels.web.crawlers
 import channels.web.nominations
 import channels.web.pages
 import channels.web.rules
+import leaderboard.overlay.routes
 import leaderboard.routes
 import payments.routes
 from admin.access.guard import Access
@@ -53,6 +54,8 @@ from gateway.runtime.process import GatewayContainer, freeze_garbage
 from gateway.runtime.settings import Settings, SettingsError, load_settings
 from gateway.storage.upkeep import MONTHS_AHEAD_MIN, read_months_ahead
 from leaderboard.feed import Boards
+from leaderboard.overlay.live import OnAir
+from leaderboard.overlay.store import Overlays
 from leaderboard.routes import PUBLISHED
 from leaderboard.scores import ContestScores, ScoreListener
 from payments.collection.admit_callbacks import store_callback
@@ -105,6 +108,8 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     cap = StreamCap(settings.streams_per_address if settings.rate_limits else None, settings.crowds)
     # First, because aiohttp tries addresses of the same beginning in the order they were added.
     leaderboard.routes.setup(app, boards, cap, container.telegram.address if container.telegram else str)
+    links = container.vault.subkey("overlay links")
+    leaderboard.overlay.routes.setup(app, OnAir(Overlays(container.engine), container.voting_service, links))
     channels.web.api.setup(app, limits, cap=cap)
     cloudinary = container.videos.cloudinary
     channels.web.pages.setup(app, pages, None if cloudinary is None else cloudinary.delivery, container.brands)

@@ -64,6 +64,10 @@ from gateway.runtime.accounts import build_accounts
 from gateway.runtime.container import Container
 from gateway.runtime.deployment import Environment
 from gateway.runtime.settings import Settings
+from leaderboard.overlay import routes as overlays
+from leaderboard.overlay.live import OnAir
+from leaderboard.overlay.store import Overlays
+from leaderboard.routes import PUBLISHED
 from leaderboard.scores import Rankings
 from payments.disbursement.payouts.statement import payout_statement
 from payments.rescue.attempts import Attempts
@@ -257,6 +261,9 @@ async def open_office(
     pages.add("channels.web")
     pages_of_nominations.setup(app, nominations_of(rig), container.photos)
     videos = Videos(VideoStore(rig.engine), cloudinary, rig.doorbell, clock)
+    pages.add("leaderboard")
+    app[PUBLISHED] = app[VOTING_SERVICE]
+    overlays.setup(app, OnAir(Overlays(rig.engine), app[VOTING_SERVICE], rig.vault.subkey("overlay links")))
     routes.setup(
         app,
         pages,

@@ -116,6 +116,25 @@ brands = table(
     ),
 )
 
+# What the studio chose to show over a broadcaster's picture. Without a row it is hidden.
+overlays = table(
+    "overlays",
+    uuids("contest_id", key=True, of="contests.id"),
+    strings("view", default="hidden"),
+    small_integers("places", default="5"),
+    strings("category", default=""),
+    small_integers("round", "delay_seconds", "link_number", default="0"),
+    timestamps("blackout_since", "frozen_at", null=True),
+    documents("frozen_figures", null=True),
+    one_of("view", "hidden", "lower_third", "board", "countdown"),
+    checks(
+        "places between 1 and 12",
+        "round >= 0",
+        "delay_seconds between 0 and 60",
+        "(frozen_at is null) = (frozen_figures is null)",
+    ),
+)
+
 rounds = table(
     "rounds",
     uuids("contest_id", key=True, of="contests.id"),

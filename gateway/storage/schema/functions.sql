@@ -96,6 +96,7 @@ begin
   delete from candidates where contest_id = discarded;
   delete from rounds where contest_id = discarded;
   delete from brands where contest_id = discarded;
+  delete from overlays where contest_id = discarded;
   delete from contest_heads where contest_id = discarded;
   delete from contests where id = discarded;
   return null;

@@ -24,7 +24,7 @@ grant insert on audit_log, balance_checks, candidate_changes, contest_rules, dif
 
 -- Rows that may be changed.
 grant insert, update on account_health, brands, callback_counts, candidate_links, candidate_totals, candidates, contest_heads, contests, dialogue_steps,
-  factor_resets, organisers, reversal_questions, reversal_sweeps, staff, support_tickets, telegram_chats, upkeep to spotlight_app
+  factor_resets, organisers, overlays, reversal_questions, reversal_sweeps, staff, support_tickets, telegram_chats, upkeep to spotlight_app
 
 -- Rows that may also be deleted.
 grant insert, update, delete on balance_days, candidate_corrections, chosen_languages, fraud_refusals, invitations, mails, order_filters, passkeys, password_resets, recovery_codes,

@@ -1,0 +1,1 @@
+"""A contest's ranking over a broadcaster's picture."""
