@@ -212,16 +212,17 @@ def picture_of(
     """What is drawn. `say`: phrases of the contest's language; `photos`: addresses by code. Where figures are not on
     air none are in it."""
     dark = overlay.blackout_since is not None
-    with_figures = not dark and overlay.view in (View.LOWER_THIRD, View.BOARD)
+    of_figures = overlay.view in (View.LOWER_THIRD, View.BOARD)
+    with_figures = of_figures and not dark
     category = overlay.category if overlay.category in figures.tables else ""
     table = figures.tables[category]
     places = min(overlay.places, LOWER_PLACES_MAX) if overlay.view is View.LOWER_THIRD else overlay.places
     most = max((entry.votes for entry in table.entries), default=0) or 1
     label, until = _awaited(contest, now, say)
     note = ""
-    if dark:
+    if of_figures and dark:
         note = say("overlay.soon")
-    elif overlay.frozen is not None and not earlier_round(overlay, overlay.frozen.figures):
+    elif with_figures and overlay.frozen is not None and not earlier_round(overlay, overlay.frozen.figures):
         note = say("overlay.frozen", time=f"{local(overlay.frozen.at, contest.time_zone):%H:%M}")
     frozen_at = "" if overlay.frozen is None else overlay.frozen.at.isoformat()
     return {

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -69,7 +69,7 @@ def _values(overlay: Overlay) -> Mapping[str, Any]:
         "round": overlay.round,
         "delay_seconds": overlay.delay_seconds,
         "frozen_at": None if frozen is None else frozen.at,
-        "frozen_figures": None if frozen is None else _FIGURES.dump_python(frozen.figures, mode="json"),
+        "frozen_figures": null() if frozen is None else _FIGURES.dump_python(frozen.figures, mode="json"),
         "blackout_since": overlay.blackout_since,
         "link_number": overlay.link_number,
     }

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from gateway.runtime.process import pages_of_staff
+from leaderboard.overlay.rules import View
 
 WRITTEN = re.compile(r"""(?:\bact=|_change\(_[A-Z]+, |connection, person, )"([a-z]+)\.([a-z_]+)\"""")
 # Of an organiser, the platform or a person's own account: no contest's log has them.
 ELSEWHERE = {"account", "beneficiary", "carrier", "fees", "organiser", "reconcile"}
 OF_ACCOUNTS = ("factor", "password", "sessions", "signed")
+# What `steps_between` of `leaderboard.overlay.rules` has.
+OF_OVERLAYS = (*View, "frozen", "unfrozen", "blackout", "lit", "link", "settings")
 ACTS = sorted(
     {
         found
@@ -26,5 +29,5 @@ ACTS = sorted(
 def test_the_log_has_words_for_every_act(language: str) -> None:
     say = pages_of_staff().say
     assert {"contest", "candidate", "fraud", "alerts", "filter"} <= {noun for noun, _ in ACTS}
-    for noun, step in ACTS:
+    for noun, step in (*ACTS, *(("overlay", step) for step in OF_OVERLAYS)):
         assert say(language, f"admin_log_{noun}.{step}"), (noun, step)

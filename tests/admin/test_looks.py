@@ -210,6 +210,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/exports?what=payments&state=held",
         "/admin/contests/star/file",
         "/admin/contests/star/rounds",
+        "/admin/contests/star/studio",
         "/admin/contests/star/rules",
         "/admin/contests/star/candidates",
         "/admin/contests/star/candidates/new",
