@@ -63,9 +63,10 @@ class Factors:
         """New codes, shown this once; those of before no longer work."""
         codes = [_drawn() for _ in range(RECOVERY_CODES)]
         async with self._engine.begin() as connection:
-            await connection.execute(_FORGET, {"staff": member.id})
+            replaced = (await connection.execute(_FORGET, {"staff": member.id})).rowcount
             await connection.execute(_KEEP, [{"staff": member.id, "hash": _hash(code)} for code in codes])
-            await self._tell(connection, member, FactorChange.CODES_MADE)
+            # The first codes come with the first factor, of which a mail says enough.
+            await self._tell(connection, member, FactorChange.CODES_MADE, mail=bool(replaced))
         return codes
 
     async def use_code(self, member: Member, typed: str) -> bool:
@@ -122,8 +123,12 @@ class Factors:
             await end_all_sessions(connection, member.id, kept, member.email)
         return True
 
-    async def _tell(self, connection: AsyncConnection, member: Member, what: FactorChange) -> None:
+    async def _tell(
+        self, connection: AsyncConnection, member: Member, what: FactorChange, *, mail: bool = True
+    ) -> None:
         await note(connection, actor=member.email, act=f"staff.{what.value}", subject=member.email)
+        if not mail:
+            return
         facts = {"what": what.value, "at": instant(datetime.now(UTC))}
         await self._mails.tell(connection, MailKind.FACTOR_CHANGED, member.email, **facts)
 

@@ -504,7 +504,9 @@ def show(request: web.Request, me: Me | None, template: str, *, status: int = 20
     response = render(request, template, status=status, **_given(request, me, values))
     if me is not None:
         keep_moment(request, response, me.as_of)
-    request.app[ACCESS].tokens.forget_flash(request, response)
+    # What a script fetched, nobody has seen yet.
+    if request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate":
+        request.app[ACCESS].tokens.forget_flash(request, response)
     response.headers["X-Robots-Tag"] = "noindex"
     return response
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -254,22 +255,23 @@ def _lint(
         groups=[("errors", errors), ("warnings", [finding for finding in found if finding not in errors])],
         refused=refused,
         mended=_mended,
-        words=partial(_words, request),
+        words=partial(_words, request, held.contest.time_zone),
     )
 
 
-def _words(request: web.Request, finding: Finding) -> dict[str, object]:
+def _words(request: web.Request, zone: str, finding: Finding) -> dict[str, object]:
     """What a finding's sentence is filled with, in the reader's language."""
     pages = request.app[PAGES]
     language = pages.language_of(request)
-    return {
-        name: wallet_name(language, value) if isinstance(value, PaymentMethod) else value
-        for name, value in finding.values.items()
-    } | (
-        {"speech": pages.say(language, f"admin_speech.{finding.values['speech']}")}
-        if "speech" in finding.values
-        else {}
-    )
+    said: dict[str, object] = {}
+    for name, value in finding.values.items():
+        if isinstance(value, PaymentMethod):
+            said[name] = wallet_name(language, value)
+        elif isinstance(value, datetime):
+            said[name] = pages.moment(value, zone, language=language)
+        else:
+            said[name] = pages.say(language, f"admin_speech.{value}") if name == "speech" else value
+    return said
 
 
 def _mended(slug: str, finding: Finding) -> str:

@@ -170,11 +170,11 @@ def times(contest: Contest, now: datetime) -> Iterator[Finding]:
             "times", f"it opens ({when(contest.opens_at)}) after it closes ({when(contest.closes_at)})", "closes_first"
         )
     elif contest.closes_at <= now:
-        yield error("times", f"it closed on {when(contest.closes_at)}", "closed", at=when(contest.closes_at))
+        yield error("times", f"it closed on {when(contest.closes_at)}", "closed", at=contest.closes_at)
     elif contest.rounds and not (open_round(contest.rounds, now) or next_round(contest.rounds, now)):
         yield error("times", "all rounds are over", "rounds_over")
     elif contest.opens_at > now:
-        yield warning("times", f"it opens on {when(contest.opens_at)} only", "opens_later", at=when(contest.opens_at))
+        yield warning("times", f"it opens on {when(contest.opens_at)} only", "opens_later", at=contest.opens_at)
     yield from _holes(contest)
 
 
@@ -190,7 +190,7 @@ def _holes(contest: Contest) -> Iterator[Finding]:
     ):
         if opens < closes:
             text = f"no round sells votes from {when(opens)} to {when(closes)}"
-            yield warning("times", text, "rounds_hole", opens=when(opens), closes=when(closes))
+            yield warning("times", text, "rounds_hole", opens=opens, closes=closes)
 
 
 def prices(contest: Contest, rails: Rails) -> Iterator[Finding]:

@@ -137,13 +137,18 @@ def test_recovery_codes_have_112_bits_or_more() -> None:
 
 async def test_the_first_factor_comes_with_recovery_codes(office: Office) -> None:
     client = await office.signed_in(AWA)
-    await office.form(client, "/admin/factor", step="begin")
+    _, page = await office.form(client, "/admin/factor", step="begin")
     found = await office.access.sign_in.accounts.credentials(AWA)
     assert found is not None
     assert found.totp_secret is not None
+    # A phone cannot scan what it shows itself.
+    assert re.search(rf'href="otpauth://totp/[^"]*secret={found.totp_secret}', page)
     _, page = await office.form(client, "/admin/factor", code=office.code(found.totp_secret))
-    (code, *_) = re.findall(r"<code>([a-z0-9-]{29})</code>", page)
+    (code, *others) = re.findall(r"<code>([a-z0-9-]{29})</code>", page)
+    assert f'href="data:text/plain;charset=utf-8,{"%0A".join([code, *others])}"' in page
     assert await login(office, code) == 200
+    changed = [mail.params["what"] for mail in await office.mails(AWA) if mail.kind == "factor_changed"]
+    assert changed == ["app_set", "code_used"], "one mail for the first factor with its codes"
 
 
 async def test_what_happens_to_an_account_is_mailed_to_its_owner(office: Office) -> None:

@@ -26,6 +26,8 @@ async def drafted(office: Office, client: ClientSession, name: str = "Voix d'Or 
     given = {"name": name, "begin": "talent", "country": "CI", **fields}
     status, shown = await office.form(client, NEW, **given)
     assert status == 200, shown
+    assert 'class="notice good" role="status"' in shown
+    assert 'class="steps"' in shown
     (contest,) = await office.rig.rows(
         "select slug from contests where state = 'draft' order by created_at desc limit 1"
     )

@@ -202,6 +202,14 @@ async def test_a_photo_by_the_page(office: Office) -> None:
     status, text, led = await send(client, PAGE, ("IMG_2041.jpg", saved(halves())))
     assert (status, led) == (200, PAGE)
     assert f'src="{(await row(office)).photo}-800.webp"' in text
+    assert 'href="/admin/contests/star/candidates/08/photo"' in text, "the next one without a photo"
+    # What a script fetched, nobody has seen: the page that is opened next says it, once.
+    client.headers["Sec-Fetch-Mode"] = "cors"
+    assert "The photo of" in (await send(client, PAGE, ("IMG_2041.jpg", saved(halves()))))[1]
+    client.headers["Sec-Fetch-Mode"] = "navigate"
+    for said in (True, False):
+        async with client.get(PAGE) as answer:
+            assert ("The photo of" in await answer.text()) is said
     for body, words in ((b"GIF89a", "neither a JPEG nor a PNG"), (b"", "Choose a photo"), (bytes(12_000_000), "5 MB")):
         status, text, _ = await send(client, PAGE, ("07.jpg", body))
         assert status == 422

@@ -228,6 +228,7 @@ async def test_the_platform_makes_an_organiser_whose_owner_is_invited(office: Of
     form = {"step": "make", "slug": "etoiles", "name": " Étoiles  du Sud ", "owner": NEW, "language": "fr"}
     status, page = await office.form(client, "/admin/organisers", **form)
     assert (status, "Étoiles du Sud" in page) == (200, True)
+    assert re.search(rf'<a class="plain break" href="/admin/people">{NEW}</a>', page), "who is invited already"
     link = await link_in(office)
     assert (await accepted(office, link))[0] == 200
     status, body = await call(office, NEW, "GET", "/api/admin/me")
