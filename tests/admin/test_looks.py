@@ -327,19 +327,20 @@ async def test_everybody_can_use_every_page(
     addresses = await furnished(seen.office)
     assert unseen(seen.office, addresses) == set()
     page, odd = await seen.sign_in(AWA, language, width, dark=dark, judged=True), set[tuple[str, ...]]()
-    colours = set[int]()
+    colours, widths = set[int](), [width, 1640 - width]
     for address in addresses:
         await page.goto(seen.base + address)
         await page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true })")
-        await seen.judge(page, language, width, rules, colours)
+        # In this language on the other screen, too; the next page begins there.
+        for wide in widths:
+            await page.set_viewport_size({"width": wide, "height": 740})
+            if wide == width:
+                await seen.judge(page, language, width, rules, colours)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= wide, address
+        widths.reverse()
         odd |= {(address, *found) for found in RAW.findall(await shown(page, "code, pre, textarea, select, [lang=en]"))}
         if language == "fr":
             odd |= {(address, found) for found in ENGLISH.findall(await shown(page, WRITTEN))}
-        # In this language on the other screen, too.
-        other = 1640 - width
-        await page.set_viewport_size({"width": other, "height": 740})
-        assert await page.evaluate("document.documentElement.scrollWidth") <= other, address
-        await page.set_viewport_size({"width": width, "height": 740})
     assert odd == set()
     seen.complaints[:] = [one for one in seen.complaints if not any(known in one for known in ("404", *BAD_INSTANT))]
 
