@@ -12,10 +12,10 @@ from tests.engines import Engines
 from tests.machine.machine import SEED, play
 from tests.machine.world import Progress
 
-ACTS: Final = 3_500
+ACTS: Final = 1_800
 # Runs of one seed resemble each other.
 SEEDS: Final = 3
-RUNS: Final = 4
+RUNS: Final = 2
 
 
 # A process that dies while it fetches a connection leaves that to the garbage collector, which warns.
