@@ -341,6 +341,7 @@ async def test_everybody_can_use_every_page(
         odd |= {(address, *found) for found in RAW.findall(await shown(page, "code, pre, textarea, select, [lang=en]"))}
         if language == "fr":
             odd |= {(address, found) for found in ENGLISH.findall(await shown(page, WRITTEN))}
+    await page.set_viewport_size({"width": width, "height": 740})
     assert odd == set()
     seen.complaints[:] = [one for one in seen.complaints if not any(known in one for known in ("404", *BAD_INSTANT))]
 

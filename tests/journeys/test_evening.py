@@ -32,10 +32,10 @@ from tests.journeys.test_frozen_organiser import signed_in
 from tests.journeys.test_reconciliation import asked
 
 # `make chaos` plays the evening with two thousand.
-VOTERS: Final = int(os.environ.get("SPOTLIGHT_EVENING_VOTERS", "400"))
-SECONDS: Final = VOTERS / 13
-# Of four hundred of this seed two vote again, by USSD.
-SEED: Final = 20
+VOTERS: Final = int(os.environ.get("SPOTLIGHT_EVENING_VOTERS", "240"))
+SECONDS: Final = max(31, VOTERS / 13)
+# Of two hundred and forty of this seed two vote again, by USSD.
+SEED: Final = 14
 HONEST: Final = (Group.HONEST, Group.FAN)
 HONEST_HELD_MAX: Final = 0.001
 HONEST_REFUSED_MAX: Final = 0.01

@@ -123,6 +123,7 @@ async def test_everybody_can_use_every_page(
             found += await violations(page, rules) if wide == width else []
             assert await page.evaluate("document.documentElement.scrollWidth") <= wide, path
         widths.reverse()
+    await page.set_viewport_size({"width": width, "height": 740})
     assert found == []
 
 
