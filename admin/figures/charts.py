@@ -17,6 +17,7 @@ from admin.figures.store import EVER, FIGURES, Figures, Slot, Sums
 from admin.figures.summary import Funnel, funnel_of
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.contest import Contest
+from gateway.storage.purging import MINUTE_DAYS
 from gateway.values.money import Money
 from gateway.values.time_zones import local
 from payments.requests import Right
@@ -162,6 +163,8 @@ async def charts(request: web.Request, me: Me) -> web.StreamResponse:
         compared_by=_UNITS[_compared_step(chosen, since, known_from)],
         since=since,
         at=at,
+        kept_days=MINUTE_DAYS,
+        long_ago=since < known_from,
         over=over,
         sums=sums,
         earned=Money(sums.amount, currency),

@@ -69,12 +69,12 @@ _STATUS_THEN: Final = """coalesce((select e.to_status from payment_events e
     where e.reference = p.reference and e.at <= :as_of order by e.id desc limit 1), 'created')"""
 # What is given back stays so: a payment that was on its way there, or there, is in one of these states now.
 _GIVEN_BACK: Final = tuple(f"p.status = '{state}'" for state in ("surplus", "mismatched", "refund_due", "refunded"))
-# Where few orders can have had a state, what they are found by. One that was held has a time to decide, until it is
-# given back.
+# Where few orders can have had a state, what they are found by. One that was held has a time to decide until it is
+# given back, but where it was held before there was such a time.
 _FEW_THEN: Final[Mapping[OrderState, Sequence[str]]] = {
     OrderState.HELD: (
         "p.decide_by is not null",
-        *(f"{clause} and p.decide_by is null" for clause in _GIVEN_BACK[2:]),
+        *(f"{clause} and p.decide_by is null" for clause in ("p.status = 'held'", *_GIVEN_BACK[2:])),
     ),
     OrderState.TO_REFUND: _GIVEN_BACK,
     OrderState.REFUNDED: _GIVEN_BACK[3:],

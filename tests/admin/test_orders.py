@@ -163,6 +163,9 @@ async def test_orders_are_filtered_by_the_state_of_then(office: Office, monkeypa
     open_one = await rig.place(rig.vote_request(number="+2250501020307"))
     assert isinstance(open_one, PlacedOrder)
     await moment()
+    held = [str(given_back.vote_id), str(kept.vote_id)]
+    await rig.change("update payments set decide_by = null where reference = :r", r=given_back.payment_reference)
+    assert await parts(await office.signed_in(AWA), asOf=moments[1].isoformat(), state="held") == [held]
     await rig.agreed(Act.RELEASE_HELD, kept.payment_reference)
     await rig.agreed(Act.REFUSE_HELD, given_back.payment_reference)
     await moment()

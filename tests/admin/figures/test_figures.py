@@ -86,4 +86,5 @@ async def test_an_evening_at_a_glance(office: Office) -> None:
     async with client.get("/admin/contests/star/figures?candidate=03&asOf=2021-01-01T20:30:00") as answer:
         charts = await answer.text()
     assert "less those taken back, by hour" in charts
+    assert "Before the last 90 days" in charts
     assert 'datetime="2021-01-01T20:00:00' in charts
