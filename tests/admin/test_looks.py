@@ -203,6 +203,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/brand?accent=%23ffc83d&accent_dark=x",
         "/admin/brand/demo",
         "/admin/alerts/demo",
+        "/admin/platform-alerts",
         "/admin/contests/star/tally",
         "/admin/contests/star/log",
         "/admin/contests/star/orders",
