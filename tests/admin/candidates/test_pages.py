@@ -55,7 +55,7 @@ async def test_a_candidate_is_added_and_corrected(office: Office, awa: ClientSes
     status, page = await office.form(awa, f"{PATH}/13", **{**fields, "name": "Léa Bony"})
     assert (status, "say why the name changes" in page, 'value="Léa Bony"' in page) == (422, True, True)
     status, page = await office.form(awa, f"{PATH}/13", **{**fields, "name": "Léa Bony", "why": "A  slip"})
-    assert (status, "Léa &lt;Bony&gt; → Léa Bony" in page, "Saved." in page) == (200, True, True)
+    assert (status, "Léa &lt;Bony&gt; → Léa Bony. A slip" in page, "Saved." in page) == (200, True, True)
     why = "select reason from candidate_changes where former_name = 'Léa <Bony>'"
     assert await office.rig.one(why) == "A slip"
     status, page = await office.form(awa, f"{PATH}/new", **{**fields, "code": "7", "name": "Zita"})
