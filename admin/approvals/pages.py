@@ -20,12 +20,14 @@ from admin.approvals.asking import (
 from admin.approvals.staff_acts import APPROVALS
 from admin.orders.store import ORDERS
 from admin.services import PAYMENTS
-from gateway.values.money import EXPONENTS, Money
+from gateway.values.money import EXPONENTS, Money, parse_amount
 from payments.requests import Act, RequestStatus, Right, StaffRequest
 
 ACTS: Final = "/admin/acts"
 REQUESTS: Final = "/admin/requests"
 _UUID_LENGTH: Final = 36
+# Amounts that a preview holds as `500 XOF`.
+_WRITTEN: Final = ("payable", "fixed", "minimum")
 _FIRST: Final = ("contest", "candidate", "votes", "payments", "amount", "from", "to")
 OPEN_REQUESTS: Final = (RequestStatus.WAITING, RequestStatus.APPROVED)
 
@@ -95,7 +97,8 @@ def facts(preview: Mapping[str, Any]) -> list[tuple[str, object]]:
         if name == "amount_minor" and preview.get("currency") in EXPONENTS:
             found.append(("amount", Money(int(value), str(preview["currency"]))))
         elif name != "currency" and not isinstance(value, Mapping | list) and value not in (None, ""):
-            found.append((name, value))
+            plain, _, currency = str(value).partition(" ")
+            found.append((name, (parse_amount(plain, currency) if name in _WRITTEN else None) or value))
     return sorted(found, key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))
 
 

@@ -27,7 +27,7 @@ async def office(database: Any) -> AsyncIterator[Office]:
 async def test_two_persons_change_our_share_and_its_organiser_reads_it(office: Office) -> None:
     yao, awa, sita = [await office.signed_in(person) for person in (YAO, AWA, SITA)]
     status, page = await office.form(yao, PAGE, **FORM)
-    assert (status, "Carte" in page, "7.50 %" in page) == (200, True, True)
+    assert (status, "Carte" in page, "7,50 %" in page, "25\u00a0FCFA" in page) == (200, True, True, True)
     request = await office.rig.one("select id from staff_requests")
     status, page = await office.form(awa, f"/admin/requests/{request}", decision="approve")
     assert (status, "holds from" in page) == (200, True)

@@ -56,6 +56,13 @@ async def test_a_template_becomes_a_draft_with_all_that_a_contest_needs_but_peop
     assert fields["opens_at"].endswith("T08:00")
     assert fields["rules_fr"]
     assert fields["rules_en"]
+    for tab, said in (
+        ("candidates", "no candidate"),
+        ("tally", "no candidate"),
+        ("log", "contest: Voix d&#39;Or d&#39;Abidjan"),
+    ):
+        async with awa.get(f"{address}/{tab}?lang=en") as answer:
+            assert (answer.status, said in await answer.text()) == (200, True), tab
     async with awa.get("/admin/contests?lang=en") as answer:
         listed = await answer.text()
     assert "Draft" in listed
