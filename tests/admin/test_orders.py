@@ -189,6 +189,8 @@ async def test_orders_are_filtered_by_the_state_of_then(office: Office, monkeypa
         shown = await answer.text()
     assert '<option value="held" selected>' in shown
     assert "No order matches" in shown
+    wanted = OrderFilter(as_of=moments[1], state=OrderState.HELD)
+    assert await office.app[orders_listed.LISTED].count(rig.contest, None, wanted) == 2
     monkeypatch.setattr(orders_listed, "LOOKED_AT", 1)
     at = {"asOf": moments[1].isoformat()}
     assert await parts(awa, **at, state="held") == [[four], [three], []]
