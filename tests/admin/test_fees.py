@@ -30,7 +30,7 @@ async def test_two_persons_change_our_share_and_its_organiser_reads_it(office: O
     assert (status, "Carte" in page, "7,50 %" in page, "25\u00a0FCFA" in page) == (200, True, True, True)
     request = await office.rig.one("select id from staff_requests")
     status, page = await office.form(awa, f"/admin/requests/{request}", decision="approve")
-    assert (status, "holds from" in page) == (200, True)
+    assert (status, "Cela vaut à partir du" in page) == (200, True)
     (mail,) = await office.mails()
     facts = {name: mail.params[name] for name in ("method", "percent", "fixed", "minimum", "by")}
     assert (mail.kind, mail.to) == ("fees", SITA)
