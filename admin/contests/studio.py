@@ -103,7 +103,7 @@ async def _published(request: web.Request, me: Me, slug: str) -> Contest:
     """A contest of theirs that has a ranking. Raises ActRefused."""
     contest = (await request.app[STAFF_CONTESTS].held(slug, me.scope)).contest
     if request.app[VOTING_SERVICE].contest(slug) is None:
-        raise ActRefused(Why.IMPOSSIBLE, "a draft has no overlay: publish the contest first")
+        raise ActRefused(Why.IMPOSSIBLE, "publish the contest first")
     return contest
 
 

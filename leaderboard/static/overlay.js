@@ -87,9 +87,10 @@ function show(news) {
     find(".about").textContent = news.about;
     find(".note").textContent = news.note;
     find(".clock span").textContent = news.label;
+    find(".total").hidden = news.total === null;
     // Figures never go back: another process may be a moment behind.
     if (!late) {
-      find(".total b").textContent = news.total === null ? "" : figure.format(news.total);
+      find(".total b").textContent = figure.format(news.total ?? 0);
       drawRows(news.rows);
     }
   }
