@@ -65,6 +65,7 @@ function drawRows(candidates) {
     return row.line;
   });
   list.classList.toggle("two", lines.length > 6);
+  list.style.gridTemplateRows = lines.length > 6 ? `repeat(${Math.ceil(lines.length / 2)}, auto)` : "";
   if (lines.length === list.children.length && lines.every((line, place) => list.children[place] === line)) return;
   list.replaceChildren(...lines);
   for (const line of lines) {

@@ -441,6 +441,54 @@ async def test_an_auditor_reads_every_page_and_changes_nothing(seen: Seen) -> No
     seen.complaints.clear()
 
 
+async def test_what_the_studio_chooses_is_on_air_and_stays_while_the_service_is_away(seen: Seen) -> None:
+    page, office = await seen.sign_in(AWA, "en", 1280), seen.office
+    await page.goto(f"{seen.base}/admin/contests/star/studio")
+    await page.fill("#places", "12")
+    await page.click("#content + form button")
+    await page.click("#view + .row button[value=board]")
+    await expect(page.frame_locator(".on-air").locator("li")).to_have_count(12)
+    async with office.rig.engine.begin() as connection:
+        await connection.execute(text("update candidates set name = repeat('Kouamé-N''Guessan ', 5) where code = '02'"))
+    await office.rig.directory.refresh()
+    link = await page.locator("#address").input_value()
+    await page.set_viewport_size({"width": 1920, "height": 1080})
+    await page.goto(link)
+    await expect(page.locator("li")).to_have_count(12)
+    boxes = [await one.bounding_box() for one in await page.locator("header, li").all()]
+    edges = [(box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]) for box in boxes if box]
+    lefts, tops, rights, bottoms = zip(*edges, strict=True)
+    assert (min(lefts), max(rights)) == (96, 1824)
+    assert min(tops) >= 54
+    assert max(bottoms) <= 1026
+    assert await page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgba(0, 0, 0, 0)"
+    # A service that is away, then one that knows less: the last picture stays.
+    news: dict[str, Any] | None = None
+
+    async def answer(route: Route) -> None:
+        await (route.abort() if news is None else route.fulfill(json=news))
+
+    async with page.expect_response("**/picture?*") as last:
+        pass
+    seen_last = await (await last.value).json()
+    await page.route("**/picture?*", answer)
+    async with page.expect_event("requestfailed"):
+        pass
+    async with page.expect_event("requestfailed"):
+        await expect(page.locator("li")).to_have_count(12)
+    row = {"code": "07", "rank": 1, "name": "Awa", "votes": 41, "width": 1, "photo": ""}
+    newest = {**seen_last, "version": 9, "rows": [row], "total": 41}
+    for version, votes, shown_votes in ((9, 41, "41"), (8, 30, "41"), (10, 45, "45")):
+        news = {**newest, "version": version, "rows": [{**row, "votes": votes}]}
+        async with page.expect_response("**/picture?*"):
+            pass
+        async with page.expect_request("**/picture?*"):
+            pass
+        await expect(page.locator("li .votes")).to_have_text(shown_votes)
+    await page.unroute("**/picture?*")
+    seen.complaints[:] = [one for one in seen.complaints if "ERR_FAILED" not in one]
+
+
 async def test_a_page_is_light(seen: Seen) -> None:
     addresses = await furnished(seen.office)
     page = await seen.sign_in(AWA)
