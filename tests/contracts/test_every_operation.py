@@ -228,7 +228,7 @@ def api(engines: Engines, database: Database, redis_url: str, monkeypatch: pytes
 # Pages and files for people; the document itself; what is written as aggregators and carriers chose; figures as text.
 NOT_DESCRIBED: Final = (
     r"(/|/c/.*|/votes/.*|/nominations/.*|/admin(/.*)?|/api/auth/continue|/static/.*|/media/.*"
-    r"|/docs|/openapi.json|/(ussd|sms|telegram)/.*|/metrics)$"
+    r"|/docs|/openapi.json|/robots.txt|/sitemap.*|/(ussd|sms|telegram)/.*|/metrics)$"
 )
 
 
