@@ -153,8 +153,9 @@ class Viewer:
 class Board:
     """One contest's ranking: as bytes for those who ask, as frames for those who watch."""
 
-    def __init__(self, ranking: Ranking) -> None:
+    def __init__(self, ranking: Ranking, *, delayed: bool = False) -> None:
         self.ranking = ranking
+        self.delayed = self._delay_sent = delayed
         self.viewers: set[Viewer] = set()
         self._sent = ranking
         self._restated: int | None = None
@@ -172,12 +173,20 @@ class Board:
             if ranking.version == self.ranking.version:
                 self._restated = ranking.version
             self.ranking = ranking
-            self._answers.clear()
-            self._wholes.clear()
+            self._forget()
         for code, quantity in sales:
             if quantity > 0:
                 self._sales[code] += quantity
         return self.ranking is not self._sent or bool(self._sales)
+
+    def delay(self, delayed: bool) -> None:
+        """Say on the board whether it is delayed."""
+        self.delayed = delayed
+        self._forget()
+
+    def _forget(self) -> None:
+        self._answers.clear()
+        self._wholes.clear()
 
     def answer(self, limit: int) -> Answer:
         """The first `limit` places as JSON, made once per version."""
@@ -188,7 +197,7 @@ class Board:
         return answer
 
     def _make_answer(self, shown: int) -> Answer:
-        body = orjson.dumps(view_model.ranking(self.ranking, shown))
+        body = orjson.dumps(view_model.ranking(self.ranking, shown, delayed=self.delayed))
         etag = f'"{self.ranking.version}-{blake2b(body, digest_size=6).hexdigest()}"'
         # aiohttp copies its own kind of dictionary in a third of the time.
         headers = public_headers()
@@ -207,7 +216,7 @@ class Board:
         shown = min(places, len(self.ranking.entries))
         held = self._wholes.get(shown)
         if held is None:
-            payload = view_model.ranking(self.ranking, shown)
+            payload = view_model.ranking(self.ranking, shown, delayed=self.delayed)
             held = self._wholes[shown] = frame("leaderboard:initial", self.ranking.version, payload)
         return held
 
@@ -215,6 +224,9 @@ class Board:
         """All that happened since the last call, as frames; empty when nothing did."""
         parts: list[bytes] = []
         now, before = self.ranking, self._sent
+        if self._delay_sent != self.delayed:
+            self._delay_sent = self.delayed
+            parts.append(frame("leaderboard:delayed", now.version, view_model.Delayed(delayed=self.delayed)))
         if now is not before:
             change = view_model.update(before, now)
             parts.append(self.whole() if change is None else frame("leaderboard:update", now.version, change))
@@ -232,6 +244,7 @@ class Boards:
         """`clock`: seconds that never go back."""
         self.settings = settings or FeedSettings()
         self.viewers = 0
+        self.delayed = False
         self._clock = clock
         self._boards: dict[str, Board] = {}
         self._changed = asyncio.Event()
@@ -243,10 +256,20 @@ class Boards:
         often as you like, from the event loop."""
         board = self._boards.get(ranking.contest)
         if board is None:
-            self._boards[ranking.contest] = Board(ranking)
+            self._boards[ranking.contest] = Board(ranking, delayed=self.delayed)
         elif board.take(ranking, sales):
             self._with_news.add(board)
             self._changed.set()
+
+    def delay(self, delayed: bool) -> None:
+        """Say on all boards, and to all viewers, whether rankings are delayed."""
+        if delayed == self.delayed:
+            return
+        self.delayed = delayed
+        for board in self._boards.values():
+            board.delay(delayed)
+            self._with_news.add(board)
+        self._changed.set()
 
     def find(self, slug: str) -> Board | None:
         """A contest's board; None before its first ranking."""

@@ -27,7 +27,7 @@ from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
 from leaderboard.ranking import Ranked, Ranking
 from leaderboard.small import SmallBoards, page_wanted, stand_of
-from leaderboard.view_model import Part, RankingBody, Successes, Update
+from leaderboard.view_model import Delayed, Part, RankingBody, Successes, Update
 
 LIMIT_DEFAULT: Final = 100
 _LIMIT_WANTED: Final = f"a whole number from 1 to {ENTRIES_MAX}"
@@ -98,8 +98,9 @@ class RankingDocument(RootModel[RankingBody]):
     """The ranking as it is now."""
 
 
-class BoardEvent(RootModel[RankingBody | Update | Successes]):
-    """The data of an event: a ranking at first, an Update for each change, Successes beside it."""
+class BoardEvent(RootModel[RankingBody | Update | Successes | Delayed]):
+    """The data of an event: a ranking at first, an Update for each change, Successes beside it, Delayed when
+    rankings are delayed and when they no longer are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,8 @@ class Leaderboard:
         """Follow the ranking.
 
         A stream: `leaderboard:initial` with the whole Ranking, then `leaderboard:update` with what
-        changed, as absolute votes by candidate code, and `vote:success` with the votes just counted.
+        changed, as absolute votes by candidate code, and `vote:success` with the votes just counted;
+        `leaderboard:delayed` when the ranking may be up to five seconds old, and when it no longer is.
         The id of each event is the version. 503 when as many are watching as can be served, or too many from
         one address: ask for the ranking itself meanwhile.
         """
@@ -224,7 +226,7 @@ class Leaderboard:
         contest, board = published.contest(slug), self._board(published, slug)
         if contest is None or board is None:
             return not_found(request)
-        return self._small.answer(request, contest, board.ranking, stand_of(contest, published.now()))
+        return self._small.answer(request, contest, board, stand_of(contest, published.now()))
 
     def _past(self, request: web.Request, contest: Contest, language: str) -> web.Response:
         """The page of an earlier round; of the last one, the contest's own."""
@@ -306,6 +308,7 @@ class Leaderboard:
             "window": contest.window_at(request.app[PUBLISHED].now()),
             "rounds": view_model.rounds_of(contest),
             "bot": self._bot(),
+            "delayed": self._boards.delayed,
             "faces": faces,
         }
         address = NO_ADDRESS if part.live else URL.build(query={"q": part.query, "page": part.page})

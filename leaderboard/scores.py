@@ -12,6 +12,7 @@ import orjson
 import structlog
 from redis import asyncio as redis_asyncio
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,7 +37,9 @@ class ContestScores:
 
 _log = structlog.get_logger(__name__)
 CHANNEL: Final = "scores"
-# While Redis is away the ranking is read from PostgreSQL this often.
+# Beside Redis, PostgreSQL is asked this often what is newer: while Redis is away the ranking is at most this old, and
+# as long as it takes to read. Also for how long a connection to Redis may be silent before it is asked for a sign of
+# life, and then until it is given up.
 POLL_SECONDS: Final = 2.0
 
 # One statement is one snapshot: totals and version belong together.
@@ -53,12 +56,15 @@ where cast(:ids as uuid[]) is null or c.id = any(cast(:ids as uuid[]))
 group by c.id, h.next_seq
 """)
 
-# Absolute totals heal themselves; an older snapshot that arrives late must not overwrite a newer.
+_VERSIONS: Final = text("select contest_id, next_seq - 1 as version from contest_heads")
+
+# Absolute totals heal themselves; an older snapshot that arrives late must not overwrite a newer. Lua hands over some
+# thousand values at once at most.
 _STORE: Final = """
 local held = tonumber(redis.call('GET', KEYS[2]) or '-1')
 if held >= tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
-if #ARGV > 4 then redis.call('ZADD', KEYS[1], unpack(ARGV, 5)) end
+for first = 5, #ARGV, 2000 do redis.call('ZADD', KEYS[1], unpack(ARGV, first, math.min(first + 1999, #ARGV))) end
 redis.call('SET', KEYS[2], ARGV[1])
 redis.call('SET', KEYS[3], ARGV[4])
 redis.call('PUBLISH', ARGV[2], ARGV[3])
@@ -83,6 +89,11 @@ class Scores:
             rows = (await connection.execute(_SCORES, {"ids": ids})).all()
         return [ContestScores(row.id, row.slug, row.version, row.votes, row.reached) for row in rows]
 
+    async def versions(self) -> dict[UUID, int]:
+        """The version of each contest."""
+        async with self._engine.connect() as connection:
+            return {row.contest_id: row.version for row in await connection.execute(_VERSIONS)}
+
 
 class Rankings:
     """Rankings of the contests in `directory`, as `take` or `refresh` brought them last."""
@@ -91,6 +102,7 @@ class Rankings:
         self.directory = directory
         self._latest: dict[str, Ranking] = {}
         self._scores: dict[str, ContestScores] = {}
+        self._made_from: dict[str, tuple[Contest, ContestScores]] = {}
         self._final: dict[tuple[str, int], tuple[Contest, ContestScores, Ranking]] = {}
 
     def ranking(self, slug: str) -> Ranking:
@@ -118,12 +130,14 @@ class Rankings:
     def take(self, scores: ContestScores) -> Ranking | None:
         """Keep newer totals; None when they change nothing."""
         contest = self.directory.by_slug(scores.slug)
-        if contest is None:
+        made_from = self._made_from.get(scores.slug)
+        if contest is None or (made_from is not None and made_from[0] is contest and made_from[1] is scores):
             return None
         existing = self._latest.get(scores.slug)
         if existing is not None and scores.version < existing.version:
             return None
         self._scores[scores.slug] = scores
+        self._made_from[scores.slug] = contest, scores
         found = ranking_of(contest, scores.version, scores.votes, scores.reached)
         if found == existing:
             return None
@@ -176,33 +190,48 @@ class ScoreFeed:
             return None
         return int(held), {code.decode(): int(votes) for code, votes in pairs}, orjson.loads(when or b"{}")
 
-    async def changes(self) -> AsyncIterator[tuple[UUID, list[tuple[str, int]]]]:
-        """Contest and counted votes of each publication, until the connection breaks (RedisError)."""
+    async def changes(self) -> AsyncIterator[tuple[UUID, list[tuple[str, int]]] | None]:
+        """Contest and counted votes of each publication, until the connection breaks or is silent (RedisError). None
+        where Redis only shows that it answers: at first, and when nothing was published for a while."""
         async with self._client.pubsub() as subscription:
             await subscription.subscribe(CHANNEL)
+            asked = True
             while True:
-                message = await subscription.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
+                message = await subscription.get_message(timeout=POLL_SECONDS)
                 if message is None:
+                    if asked:
+                        raise RedisTimeoutError("no sign of life")
+                    await subscription.ping()
+                    asked = True
+                    continue
+                asked = False
+                if message["type"] != "message":
+                    yield None
                     continue
                 change = orjson.loads(message["data"])
                 yield UUID(change["contest"]), [(code, votes) for code, votes in change["counted"]]
 
 
 Show = Callable[[ContestScores, Sequence[tuple[str, int]]], None]
+Delay = Callable[[bool], None]
+"""Takes whether rankings are delayed now."""
 
 
 class ScoreListener:
     """Keeps one process's boards up to date: by Redis as changes are published, by PostgreSQL otherwise.
 
-    A message only marks its contest; the totals are then read once, however many messages came.
+    A message only marks its contest; the totals are then read once, however many messages came. `delay`: called with
+    True while Redis is away, so that a ranking may be as old as `POLL_SECONDS` and its reading, and with False when it
+    is back.
     """
 
-    def __init__(self, feed: ScoreFeed, store: Scores, show: Show) -> None:
+    def __init__(self, feed: ScoreFeed, store: Scores, show: Show, delay: Delay) -> None:
         self._feed = feed
         self._store = store
-        self._show = show
+        self._show_one = show
+        self._delay = delay
+        self._latest: dict[UUID, ContestScores] = {}
         self._counted: dict[UUID, list[tuple[str, int]]] = defaultdict(list)
-        self._slugs: dict[UUID, str] = {}
         self._news = asyncio.Event()
 
     async def prime(self) -> None:
@@ -219,11 +248,15 @@ class ScoreListener:
     async def _listen(self) -> None:
         while True:
             try:
-                async for contest_id, counted in self._feed.changes():
-                    self._counted[contest_id].extend(counted)
-                    self._news.set()
+                async for change in self._feed.changes():
+                    self._delay(False)
+                    if change is not None:
+                        contest_id, counted = change
+                        self._counted[contest_id].extend(counted)
+                        self._news.set()
             except (RedisError, OSError) as error:
                 _log.warning("score_feed_lost", error=type(error).__name__)
+            self._delay(True)
             await asyncio.sleep(1.0)
 
     async def _read_marked(self) -> None:
@@ -238,24 +271,43 @@ class ScoreListener:
 
     async def _read(self, contest_id: UUID, counted: Sequence[tuple[str, int]]) -> None:
         held = await self._feed.read(contest_id)
-        slug = self._slugs.get(contest_id)
-        if held is None or slug is None:
+        known = self._latest.get(contest_id)
+        if held is None or known is None:
             await self._show_stored([contest_id], counted)
         else:
-            self._show(ContestScores(contest_id, slug, *held), counted)
+            self._show(ContestScores(contest_id, known.slug, *held), counted)
 
     async def _show_stored(
         self, contest_ids: Sequence[UUID] | None = None, counted: Sequence[tuple[str, int]] = ()
     ) -> None:
         for scores in await self._store.scores(contest_ids):
-            self._slugs[scores.contest_id] = scores.slug
             self._show(scores, counted)
+
+    def _show(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+        known = self._latest.get(scores.contest_id)
+        if known is None or scores.version >= known.version:
+            self._latest[scores.contest_id] = scores
+        self._show_one(scores, counted)
+
+    async def _look(self) -> None:
+        """Show what is newer in PostgreSQL; the rest once more, because candidates may have changed."""
+        versions = await self._store.versions()
+        behind = [id_ for id_, version in versions.items() if self._version(id_) < version]
+        for contest_id, scores in tuple(self._latest.items()):
+            if contest_id not in behind:
+                self._show_one(scores, ())
+        if behind:
+            await self._show_stored(behind)
+
+    def _version(self, contest_id: UUID) -> int:
+        known = self._latest.get(contest_id)
+        return -1 if known is None else known.version
 
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                await self._show_stored()
+                await self._look()
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("scores_not_polled", error=type(error).__name__)
 
@@ -268,10 +320,11 @@ async def publish_scores(counted: Mapping[UUID, Sequence[tuple[str, int]]], *, s
 
 async def heal_scores(*, scores: Scores, feed: ScoreFeed) -> int:
     """Refill what the feed lacks or has older than PostgreSQL; how many contests were behind."""
-    behind = 0
-    for found in await scores.scores():
-        held = await feed.version(found.contest_id)
-        if held is None or held < found.version:
-            await feed.publish(found, ())
-            behind += 1
-    return behind
+    behind = []
+    for contest_id, version in (await scores.versions()).items():
+        held = await feed.version(contest_id)
+        if held is None or held < version:
+            behind.append(contest_id)
+    for found in await scores.scores(behind) if behind else []:
+        await feed.publish(found, ())
+    return len(behind)

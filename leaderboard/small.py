@@ -21,8 +21,8 @@ from gateway.http.callers import is_https
 from gateway.http.middleware import SERVER
 from gateway.http.pages import PAGES, STRICT_TRANSPORT, Pages
 from gateway.http.static_files import accepts_gzip
-from leaderboard.feed import JSON_CACHE
-from leaderboard.ranking import Ranked, Ranking
+from leaderboard.feed import JSON_CACHE, Board
+from leaderboard.ranking import Ranked
 
 BYTES_MAX: Final = 2_048
 # What the headers of the answer may take of them.
@@ -128,24 +128,24 @@ class SmallBoards:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str, int], tuple[tuple[object, ...], Small]] = {}
 
-    def answer(self, request: web.Request, contest: Contest, ranking: Ranking, stand: Stand) -> web.Response:
+    def answer(self, request: web.Request, contest: Contest, board: Board, stand: Stand) -> web.Response:
         """The page of the places that are asked for: the last ones for a page beyond. Every reader of an address gets
         the same, so that caches may keep it."""
-        pages = request.app[PAGES]
+        pages, ranking = request.app[PAGES], board.ranking
         language = pages.shared_language(request, contest.language)
         number = min(page_wanted(request), max(1, -(-len(ranking.entries) // PLACES)))
-        key, made_from = (contest.slug, language, number), (contest, ranking, stand)
+        key, made_from = (contest.slug, language, number), (contest, ranking, stand, board.delayed)
         kept = self._kept.get(key)
         if kept is None or kept[0] != made_from:
-            kept = made_from, small_page(pages, contest, ranking, stand, language, number)
+            kept = made_from, small_page(pages, contest, board, stand, language, number)
             if number <= PAGES_KEPT:
                 self._kept[key] = kept
         return _answer(request, kept[1])
 
 
-def small_page(pages: Pages, contest: Contest, ranking: Ranking, stand: Stand, language: str, number: int) -> Small:
+def small_page(pages: Pages, contest: Contest, board: Board, stand: Stand, language: str, number: int) -> Small:
     """The page with the longest names that fit."""
-    first = (number - 1) * PLACES
+    ranking, first = board.ranking, (number - 1) * PLACES
     shown = ranking.entries[first : first + PLACES]
     own = pages.shared_language(None, contest.language)
     on_sale = stand.phase is Phase.OPEN and not contest.suspended
@@ -156,6 +156,7 @@ def small_page(pages: Pages, contest: Contest, ranking: Ranking, stand: Stand, l
             "round_name": shortened(ranking.round_name, of_candidate),
             "total": ranking.total_votes,
             "stand": stand,
+            "delayed": board.delayed,
             "dial_code": contest.dial_code if on_sale else "",
             "dial_link": dial_link(contest.dial_code),
             "lines": lines_of(contest, shown, of_candidate, code_most if on_sale else 0),

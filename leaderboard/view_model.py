@@ -43,7 +43,7 @@ class RoundOf(TypedDict):
 
 class RankingBody(TypedDict):
     """The whole board. `version` is the number of tally entries of the contest; `evicted` is there once somebody is,
-    `round` where the contest has rounds."""
+    `round` where the contest has rounds, `delayed` (true) while the board may be up to five seconds old."""
 
     contest: str
     version: int
@@ -51,6 +51,7 @@ class RankingBody(TypedDict):
     entries: list[Entry]
     evicted: NotRequired[list[EvictedEntry]]
     round: NotRequired[RoundOf]
+    delayed: NotRequired[bool]
 
 
 class Update(TypedDict):
@@ -63,6 +64,12 @@ class Update(TypedDict):
     changed: list[tuple[str, int]]
 
 
+class Delayed(TypedDict):
+    """Whether the board may be up to five seconds old from now on."""
+
+    delayed: bool
+
+
 class Successes(TypedDict):
     """Votes counted a moment ago, summed by candidate code: for an animation, not for the ranking."""
 
@@ -70,7 +77,7 @@ class Successes(TypedDict):
     votes: list[tuple[str, int]]
 
 
-def ranking(ranking: Ranking, limit: int) -> RankingBody:
+def ranking(ranking: Ranking, limit: int, *, delayed: bool = False) -> RankingBody:
     """The first `limit` places."""
     body: RankingBody = {
         "contest": ranking.contest,
@@ -87,6 +94,8 @@ def ranking(ranking: Ranking, limit: int) -> RankingBody:
         ]
     if ranking.round:
         body["round"] = {"number": ranking.round, "name": ranking.round_name}
+    if delayed:
+        body["delayed"] = True
     return body
 
 

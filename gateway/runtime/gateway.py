@@ -214,7 +214,7 @@ def _listener(container: GatewayContainer, boards: Boards) -> ScoreListener:
         if ranking is not None:
             boards.update(ranking, counted)
 
-    return ScoreListener(container.feed, container.scores, show)
+    return ScoreListener(container.feed, container.scores, show, boards.delay)
 
 
 async def _keep_alive(container: GatewayContainer, boards: Boards, _: web.Application) -> AsyncIterator[None]:

@@ -18,10 +18,21 @@ let many;
 let seen = -1;
 let polls = 0;
 let later = 0;
+let word = "live";
+let behind = state.dataset.state === "behind";
 
-function say(word) {
-  state.dataset.state = word;
-  state.textContent = board.dataset[word];
+// While rankings are delayed, what else would be live is behind.
+function say(next) {
+  word = next;
+  const shown = behind && next !== "delayed" ? "behind" : next;
+  state.dataset.state = shown;
+  state.textContent = board.dataset[shown];
+}
+
+function delay({ delayed = false }) {
+  if (delayed === behind) return;
+  behind = delayed;
+  say(word);
 }
 
 // Where equals do not share a place, each stands behind those who had as many votes before.
@@ -83,6 +94,7 @@ function renew(wait) {
 }
 
 function whole(news) {
+  delay(news);
   const entries = news.entries.slice(0, places);
   if (entries.length === rows.size) many?.swap(rows, entries);
   if (entries.some((entry) => !rows.has(entry.code)) || entries.length !== rows.size) {
@@ -136,7 +148,7 @@ async function poll() {
 }
 
 async function follow() {
-  const takes = { "leaderboard:initial": whole, "leaderboard:update": update, "vote:success": applaud };
+  const takes = { "leaderboard:initial": whole, "leaderboard:update": update, "vote:success": applaud, "leaderboard:delayed": delay };
   try {
     const stream = await import(document.querySelector("link[rel=modulepreload]").href);
     const limit = many ? `?limit=${places}` : "";

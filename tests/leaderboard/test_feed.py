@@ -71,6 +71,31 @@ async def country(settings: FeedSettings = QUICK) -> AsyncIterator[Country]:
         yield made
 
 
+async def test_viewers_are_shown_that_the_ranking_is_delayed_and_that_it_no_longer_is() -> None:
+    async with country() as here:
+        response = await here.watch()
+        assert "delayed" not in (await next_event(response)).lines[-1]
+        here.boards.delay(True)
+        here.sell("07", 5)
+        said, update = [await next_event(response) for _ in range(2)]
+        assert (said.name, said.data, update.name) == ("leaderboard:delayed", {"delayed": True}, "leaderboard:update")
+        late = await here.watch()
+        first = await next_event(late)
+        assert isinstance(first.data, dict)
+        assert first.data["delayed"] is True
+        path = "/api/contests/star/leaderboard"
+        delayed = await here.client.get(path)
+        assert (await delayed.json())["delayed"] is True
+        page = await (await here.client.get("/c/star?lang=en")).text()
+        assert 'data-state="behind">Delayed, up to 5 s<' in page
+        here.boards.delay(False)
+        assert (await next_event(late)).data == {"delayed": False}
+        tag = delayed.headers["ETag"]
+        again = await here.client.get(path, headers={"If-None-Match": tag})
+        assert (again.status, "delayed" in await again.json()) == (200, False)
+        assert "Delayed, up to 5 s<" not in await (await here.client.get("/c/star?lang=en")).text()
+
+
 async def test_a_new_viewer_gets_the_whole_board_first() -> None:
     async with country() as here:
         here.sell("07", 5)

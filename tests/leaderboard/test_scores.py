@@ -58,7 +58,8 @@ class Process:
     def __init__(self, feed: ScoreFeed, store: Scores) -> None:
         self.shown: list[tuple[int, int]] = []
         self.counted: list[tuple[str, int]] = []
-        self.listener = ScoreListener(feed, store, self.show)
+        self.delays: list[bool] = []
+        self.listener = ScoreListener(feed, store, self.show, self.delays.append)
 
     def show(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
         self.shown.append((scores.version, scores.votes["07"]))
@@ -80,6 +81,25 @@ async def test_every_process_is_notified(rig: Rig, redis: "redis_asyncio.Redis")
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_redis_that_is_silent_or_gone_delays_the_ranking_until_it_is_back(
+    rig: Rig, redis: "redis_asyncio.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboard.scores.POLL_SECONDS", 0.05)
+    process = Process(ScoreFeed(redis), Scores(rig.engine))
+    await process.listener.prime()
+    running = asyncio.create_task(process.listener.run())
+    await until(lambda: process.delays[-1:] == [False])
+    await redis.client_pause(400)
+    await until(lambda: process.delays[-1:] == [True])
+    await counted(rig, "+2250501020304")
+    await until(lambda: (1, 5) in process.shown)
+    await until(lambda: process.delays[-1:] == [False])
+    await redis.client_kill_filter(_type="pubsub")
+    await until(lambda: process.delays[-1:] == [True])
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_an_emptied_redis_is_refilled(rig: Rig, redis: "redis_asyncio.Redis") -> None:
