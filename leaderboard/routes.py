@@ -212,7 +212,10 @@ class Leaderboard:
             part = view_model.part_of(board.ranking, contest, phase, number, query)
             made = self._made(request, contest, board.ranking, phase, part, language)
             return pages.answer(request, made, cache=PAGE_CACHE)
-        made_from = (contest, phase, etag, bot, contest.nominated_at(published.now()))
+        now = published.now()
+        # The time that is left is written in minutes.
+        minute = None if phase is Phase.CLOSED else now.replace(second=0, microsecond=0)
+        made_from = (contest, phase, etag, bot, contest.nominated_at(now), minute)
         kept = self._pages.get((slug, language, number))
         if kept is None or kept[0] != made_from:
             part = view_model.part_of(board.ranking, contest, phase, number)
@@ -290,13 +293,16 @@ class Leaderboard:
         """The page with this part of the ranking."""
         pages, faces = request.app[PAGES], photos_of(contest)
         # Where several share a short code, the keyword decides.
+        now = request.app[PUBLISHED].now()
+        window = contest.window_at(now)
+        turn = None if phase is Phase.CLOSED else window[0] if phase is Phase.COMING else window[1]
         alone = len(request.app[PUBLISHED].contests_by_short_code(contest.short_code)) < 2
         values = {
             "contest": contest,
             "ranking": ranking,
             "phase": phase,
-            "nominations": contest.nominated_at(request.app[PUBLISHED].now()),
-            "called_off": contest.state is ContestState.ARCHIVED and request.app[PUBLISHED].now() < contest.closes_at,
+            "nominations": contest.nominated_at(now),
+            "called_off": contest.state is ContestState.ARCHIVED and now < contest.closes_at,
             "suspended": contest.suspended and phase is not Phase.CLOSED,
             "how": view_model.how_to_vote(contest, "VOTE" if alone else contest.keyword, EXAMPLE_QUANTITY),
             "example_amount": contest.price.times(EXAMPLE_QUANTITY),
@@ -305,7 +311,10 @@ class Leaderboard:
             "rows": part.rows,
             "share": share_of(request.app.get(PUBLIC_URL, ""), contest, None, partial(pages.say, language), language),
             "parts": _parts(request, contest, language) if phase is Phase.OPEN else [],
-            "window": contest.window_at(request.app[PUBLISHED].now()),
+            "window": window,
+            "now": now,
+            "turn": turn,
+            "left": "" if turn is None else view_model.time_left(turn, now, pages.say(language, "board.units")),
             "rounds": view_model.rounds_of(contest),
             "bot": self._bot(),
             "delayed": self._boards.delayed,

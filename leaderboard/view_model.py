@@ -1,8 +1,10 @@
 """From a ranking to what clients and pages read. Plain functions: no clock, no I/O."""
 
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NotRequired
 from urllib.parse import quote
@@ -210,6 +212,26 @@ def part_of(ranking: Ranking, contest: Contest, phase: Phase, page: int = 1, que
     lines = rows(ranking, contest, phase, PAGE_ROWS if many else MANY, shown)
     evicted = [one for one in ranking.evicted if not query or _matches(one, query)] if page == 1 else []
     return Part(lines, many, query, len(found), page, pages, evicted)
+
+
+# A contest further away shows its date alone.
+COUNTED_DOWN: Final = timedelta(days=30)
+_MINUTES: Final = (1440, 60, 1)
+
+
+def time_left(end: datetime, now: datetime, units: str) -> str:
+    """How long until `end`, in its two largest units, minutes rounded up: `2 h 15 min`. Empty where it is over or more
+    than `COUNTED_DOWN` away. `units`: how the language writes day, hour, minute and second, set apart by spaces."""
+    left = end - now
+    if not timedelta() < left <= COUNTED_DOWN:
+        return ""
+    minutes = math.ceil(left / timedelta(minutes=1))
+    parts: list[str] = []
+    for size, unit in zip(_MINUTES, units.split(), strict=False):
+        whole, minutes = divmod(minutes, size)
+        if whole or parts or size == 1:
+            parts.append(f"{whole}\u00a0{unit}")
+    return "\u00a0".join(parts[:2])
 
 
 def rounds_of(contest: Contest) -> list[Round]:

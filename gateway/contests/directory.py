@@ -39,6 +39,13 @@ select candidate_id, public_id, version, width, height from video_uploads where 
 _RENAMED: Final = text("""
 select candidate_id, former_name, made_at, reason from candidate_changes where former_name is not null order by id desc
 """)
+# What another one is after each change of a contest's candidates: how many rows there are, and the sum of the
+# transactions that wrote them. While it is the same, they are not read again.
+_MARKS: Final = text("""
+select contest_id, count(*) as rows, sum(cast(cast(xmin as text) as bigint)) as written from candidates
+group by contest_id
+""")
+_Beside = tuple[dict[UUID, Video], dict[UUID, list[Renamed]]]
 # Columns of a contest's row that are no fields of `Contest`, or have another form there.
 NOT_IN_A_CONTEST: Final = frozenset(
     {"price_minor", "currency", "packs", "categories", "created_at", "fraud_limits", "organiser_state"}
@@ -51,6 +58,9 @@ class ContestDirectory:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._beside: _Beside = {}, {}
+        self._marks: dict[UUID, tuple[int, int]] = {}
+        self._kept: dict[UUID, tuple[Contest, Contest]] = {}
         self._all: tuple[Contest, ...] = ()
         self._by_slug: dict[str, Contest] = {}
         self._by_id: dict[UUID, Contest] = {}
@@ -78,10 +88,30 @@ class ContestDirectory:
         return self._by_short_code.get(short_code, ())
 
     async def refresh(self) -> None:
-        """Read everything anew."""
+        """Read everything anew, but candidates who are as they were."""
         async with self._engine.connect() as connection:
-            found = await read_contests(connection)
-        self._replace(tuple(_shown(contest) for contest in found if contest.public))
+            found = [one for one in await read_contests(connection, candidates=False) if one.public]
+            beside = await _read_beside(connection)
+            rows = (await connection.execute(_MARKS)).all()
+            marks = {row.contest_id: (int(row.rows), int(row.written)) for row in rows}
+            known = self._kept if beside == self._beside else {}
+            changed = [one.id for one in found if one.id not in known or marks.get(one.id) != self._marks.get(one.id)]
+            people = await _read_candidates(connection, beside, changed) if changed else {}
+        self._kept = {one.id: self._whole(one, people[one.id] if one.id in changed else None) for one in found}
+        self._marks, self._beside = marks, beside
+        self._replace(tuple(whole for _, whole in self._kept.values()))
+
+    def _whole(self, bare: Contest, people: Sequence[Candidate] | None) -> tuple[Contest, Contest]:
+        """The contest without its candidates, and with those of whom voters may read. `people`: None where they are as
+        they were."""
+        if people is not None:
+            shown = tuple(candidate for candidate in people if candidate.public)
+        else:
+            before = self._kept[bare.id]
+            if before[0] == bare:
+                return before
+            shown = before[1].candidates
+        return bare, replace(bare, candidates=shown, _by_code={})
 
     def _replace(self, found: tuple[Contest, ...]) -> None:
         if found == self._all:
@@ -115,9 +145,9 @@ class ContestDirectory:
                 failing = True
 
 
-async def read_contests(connection: AsyncConnection) -> tuple[Contest, ...]:
-    """Every contest with its candidates, drafts too, by slug. Contests are few and small."""
-    found = await _read(connection)
+async def read_contests(connection: AsyncConnection, *, candidates: bool = True) -> tuple[Contest, ...]:
+    """Every contest, drafts too, by slug; with its candidates or without."""
+    found = await _read(connection, with_candidates=candidates)
     return _with_menu_numbers(found, (await connection.execute(select(func.now()))).scalar_one())
 
 
@@ -135,20 +165,49 @@ def within(scope: Scope) -> list[ColumnElement[bool]]:
     return [] if scope is None else [contests.c.organiser_id == scope]
 
 
-async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> tuple[Contest, ...]:
+async def _read(
+    connection: AsyncConnection, *conditions: ColumnElement[bool], with_candidates: bool = True
+) -> tuple[Contest, ...]:
     asked = select(contests, organisers.c.state.label("organiser_state")).join(organisers)
     rows = (await connection.execute(asked.where(*conditions).order_by(contests.c.slug))).all()
-    people = select(candidates).order_by(candidates.c.contest_id, candidates.c.code)
-    if conditions:
-        people = people.where(candidates.c.contest_id.in_([row.id for row in rows]))
-    ranking = (await connection.execute(people)).all()
+    by_contest: Mapping[UUID, Sequence[Candidate]] = {}
+    if with_candidates:
+        ids = [row.id for row in rows] if conditions else None
+        by_contest = await _read_candidates(connection, await _read_beside(connection), ids)
+    brands = await read_brands(connection, None if not conditions else [row.organiser_id for row in rows])
+    parts = await read_rounds(connection, [row.id for row in rows] if conditions else None)
+    now = (await connection.execute(select(func.now()))).scalar_one() if parts else None
+    found = (_contest(row, by_contest.get(row.id, ()), brands) for row in rows)
+    if now is None:
+        return tuple(found)
+    return tuple(
+        replace(one, rounds=tuple(parts[one.id]), reopens_at=_opens(parts[one.id], now), _by_code={})
+        if one.id in parts
+        else one
+        for one in found
+    )
+
+
+async def _read_beside(connection: AsyncConnection) -> _Beside:
+    """What belongs to candidates and is kept apart, by their ids: the approved video, and former names."""
     approved = (await connection.execute(_VIDEOS)).all()
     shown = {row.candidate_id: Video(row.public_id, row.version, row.width, row.height) for row in approved}
     renamed: dict[UUID, list[Renamed]] = defaultdict(list)
     for row in (await connection.execute(_RENAMED)).all():
         renamed[row.candidate_id].append(Renamed(row.former_name, row.made_at, row.reason))
-    by_contest: dict[UUID, list[Candidate]] = defaultdict(list)
-    for row in ranking:
+    return shown, renamed
+
+
+async def _read_candidates(
+    connection: AsyncConnection, beside: _Beside, ids: Sequence[UUID] | None
+) -> defaultdict[UUID, list[Candidate]]:
+    """Candidates by contest, of these contests or of all."""
+    shown, renamed = beside
+    people = select(candidates).order_by(candidates.c.contest_id, candidates.c.code)
+    if ids is not None:
+        people = people.where(candidates.c.contest_id.in_(ids))
+    by_contest: defaultdict[UUID, list[Candidate]] = defaultdict(list)
+    for row in (await connection.execute(people)).all():
         by_contest[row.contest_id].append(
             Candidate(
                 row.id,
@@ -165,18 +224,7 @@ async def _read(connection: AsyncConnection, *conditions: ColumnElement[bool]) -
                 tuple(renamed.get(row.id, ())),
             )
         )
-    brands = await read_brands(connection, None if not conditions else [row.organiser_id for row in rows])
-    parts = await read_rounds(connection, [row.id for row in rows] if conditions else None)
-    now = (await connection.execute(select(func.now()))).scalar_one() if parts else None
-    found = (_contest(row, by_contest[row.id], brands) for row in rows)
-    if now is None:
-        return tuple(found)
-    return tuple(
-        replace(one, rounds=tuple(parts[one.id]), reopens_at=_opens(parts[one.id], now), _by_code={})
-        if one.id in parts
-        else one
-        for one in found
-    )
+    return by_contest
 
 
 async def read_rounds(connection: AsyncConnection, ids: Sequence[UUID] | None) -> defaultdict[UUID, list[Round]]:
@@ -193,12 +241,6 @@ async def read_rounds(connection: AsyncConnection, ids: Sequence[UUID] | None) -
 def _opens(parts: Sequence[Round], now: datetime) -> datetime | None:
     coming = next_round(parts, now)
     return None if coming is None else coming.opens_at
-
-
-def _shown(contest: Contest) -> Contest:
-    """The contest with those candidates alone of whom voters may read."""
-    public = tuple(candidate for candidate in contest.candidates if candidate.public)
-    return contest if len(public) == len(contest.candidates) else replace(contest, candidates=public, _by_code={})
 
 
 def picture_of(row: Row[Any]) -> Picture | None:

@@ -193,6 +193,8 @@ if (board) {
   // Voting opens or closes.
   const turn = Date.parse(board.dataset.turn) - Date.now();
   if (turn > 0 && turn < DAY) renew(turn);
+  const left = document.querySelector("#left");
+  if (left) import(left.dataset.script).catch(console.info);
   if (board.dataset.many) many = await import(board.dataset.many);
   if (places === Infinity && many) many.refresh(say, POLL);
   else if (navigator.connection?.saveData) poll();

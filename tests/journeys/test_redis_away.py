@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.country import Country, until
+from tests.country import START_SECONDS_MAX, Country, until
 from tests.free_port import free_port
 from tests.journeys.test_database_away import asked
 from tests.journeys.test_votes import initiate
@@ -28,13 +28,20 @@ def second_gateway(country: Country) -> Iterator[httpx.Client]:
     port = str(free_port())
     serve = [sys.executable, "-m", "gateway.cli.main", "serve"]
     environment = {**os.environ, **country.environment(), "PORT": port}
-    with subprocess.Popen(serve, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    log = country.home.parent / "second.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(serve, env=environment, stdout=out, stderr=out)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=15) as client:
+            until(lambda: answers(client), "the second gateway", START_SECONDS_MAX)
+            yield client
+    finally:
+        process.terminate()
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=15) as client:
-                until(lambda: answers(client), "the second gateway")
-                yield client
-        finally:
-            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise AssertionError(f"it does not end:\n{log.read_text()[-4000:]}") from None
 
 
 def answers(client: httpx.Client) -> bool:

@@ -225,7 +225,10 @@ async def test_two_languages_one_click_apart(show: Show) -> None:
 
 
 async def test_without_script_the_ranking_and_the_codes_are_there(show: Show) -> None:
+    contest = show.service.shown[0]
+    show.service.shown[0] = replace(contest, closes_at=show.service.now() + timedelta(seconds=90), _by_code={})
     page = await show.open("en", script=False)
+    await expect(page.get_by_role("timer")).to_have_text(re.compile(r"^Closes in 2\smin$"))
     await expect(page.locator(".ranking tbody tr").first).to_contain_text("Aya Koné")
     await expect(page.locator("noscript p")).to_have_text("Updated every 15 s")
     await expect(page.get_by_role("link", name="*789*07*5*1#")).to_have_attribute("href", "tel:*789*07*5*1%23")
@@ -257,6 +260,8 @@ async def test_the_end_of_voting_shows_by_itself(show: Show) -> None:
     show.service.shown[0] = replace(show.service.shown[0], closes_at=closes_at, _by_code={})
     show.service.instant = closes_at - timedelta(seconds=3)
     page = await show.open()
+    left = page.get_by_role("timer")
+    await expect(left).to_have_text(re.compile(r"^Clôture dans 0\smin\s[0-3]\ss$"))
     await expect(page.locator("#how")).to_contain_text("*789#")
     show.service.instant = closes_at
     await expect(page.locator("#how")).to_contain_text("Le vote est clos", timeout=10_000)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -132,3 +133,27 @@ def test_how_to_vote_is_unknown_without_an_eligible_candidate() -> None:
 def test_a_percentage_is_written_as_the_language_does() -> None:
     assert view_model.percent(0.1234, "en") == "12.3%"
     assert view_model.percent(0.1234, "fr") == "12,3\u202f%"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, ""),
+        (0, ""),
+        (1, "1 min"),
+        (60, "1 min"),
+        (61, "2 min"),
+        (3_540, "59 min"),
+        (3_541, "1 h 0 min"),
+        (3_600, "1 h 0 min"),
+        (8_099, "2 h 15 min"),
+        (86_400, "1 d 0 h"),
+        (86_400 + 7_200 + 59, "1 d 2 h"),
+        (30 * 86_400, "30 d 0 h"),
+        (30 * 86_400 + 1, ""),
+    ],
+)
+def test_the_time_that_is_left(seconds: int, text: str) -> None:
+    end = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    left = view_model.time_left(end, end - timedelta(seconds=seconds), "d h min s")
+    assert left.replace("\u00a0", " ") == text
