@@ -196,7 +196,7 @@ class ScoreFeed:
         async with self._client.pubsub() as subscription:
             await subscription.subscribe(CHANNEL)
             asked = True
-            while True:
+            while not _is_cancelled():
                 message = await subscription.get_message(timeout=POLL_SECONDS)
                 if message is None:
                     if asked:
@@ -246,7 +246,7 @@ class ScoreListener:
             tasks.create_task(self._poll())
 
     async def _listen(self) -> None:
-        while True:
+        while not _is_cancelled():
             try:
                 async for change in self._feed.changes():
                     self._delay(False)
@@ -260,7 +260,7 @@ class ScoreListener:
             await asyncio.sleep(1.0)
 
     async def _read_marked(self) -> None:
-        while True:
+        while not _is_cancelled():
             await self._news.wait()
             self._news.clear()
             marked, self._counted = self._counted, defaultdict(list)
@@ -304,12 +304,18 @@ class ScoreListener:
         return -1 if known is None else known.version
 
     async def _poll(self) -> None:
-        while True:
+        while not _is_cancelled():
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await self._look()
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("scores_not_polled", error=type(error).__name__)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task shall end: redis-py loses a cancellation that meets a breaking connection."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def publish_scores(counted: Mapping[UUID, Sequence[tuple[str, int]]], *, scores: Scores, feed: ScoreFeed) -> None:
