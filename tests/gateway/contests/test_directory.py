@@ -61,6 +61,7 @@ async def test_what_is_as_it_was_is_not_read_again_and_every_change_is_seen(data
         await rig.directory.refresh()
         renamed = rig.directory.by_slug("star")
         assert renamed is not None
+        assert star is not None
         assert (renamed.name, renamed.candidates is star.candidates) == ("Star", True)
     finally:
         await rig.close()
