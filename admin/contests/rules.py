@@ -26,7 +26,7 @@ class RulesVersionView(ApiModel):
     """A version of a contest's rules."""
 
     version: int
-    document: dict[str, Any] = Field(description="The rules, as /c/{slug}/log/rules/{version}.json has them.")
+    document: dict[str, Any] = Field(description="The rules, as /c/{slug}/rules/{version}.json has them.")
     sha256: str = Field(description="Of the text of that address, in hexadecimal digits.")
     valid_from: datetime
     made_by: str

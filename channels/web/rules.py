@@ -49,4 +49,4 @@ def setup(app: web.Application, versions: RulesVersions) -> None:
     """Serve them. The application needs VOTING_SERVICE and mounted pages."""
     app[RULES_VERSIONS] = versions
     app.router.add_get("/c/{slug}/rules", rules_page)
-    app.router.add_get("/c/{slug}/log/rules/{version:[1-9][0-9]{0,8}}.json", rules_document)
+    app.router.add_get("/c/{slug}/rules/{version:[1-9][0-9]{0,8}}.json", rules_document)

@@ -34,7 +34,7 @@ from gateway.runtime.accounts import build_carriers, counted_on, rails_of, read_
 from gateway.runtime.connections import TEMPORARY, utc_now
 from gateway.runtime.container import REPORT_TIMEOUT_MS, Container, open_command
 from gateway.runtime.owed_work import Chore, Drains, OwedWork, Step, keep_beating, keep_sweeping
-from gateway.runtime.settings import Settings, adapter_settings
+from gateway.runtime.settings import Settings, SettingsError, adapter_settings
 from gateway.runtime.voting_service import LiveVotingService
 from gateway.storage.doorbell import Work
 from gateway.storage.purging import DailyPurge
@@ -43,6 +43,8 @@ from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import SharedRate
 from gateway.storage.spool import Spool
 from gateway.storage.upkeep import Daily, make_partitions
+from leaderboard.log.build import LogBuilder
+from leaderboard.log.keys import LogKeys
 from leaderboard.scores import Rankings, heal_scores
 from payments.accounts.health import AccountHealth
 from payments.accounts.watch import AccountWatch
@@ -71,6 +73,8 @@ from payments.settlement.settle import Settlement, settle_payments
 
 # For pages of staff that read whole tables.
 PAGE_TIMEOUT_MS: Final = 60_000
+# How long the public logs wait for what is being counted.
+LOG_WAIT_SECONDS: Final = 3.0
 # How long sums wait for what is being counted.
 SUMS_WAIT_SECONDS: Final = 5.0
 
@@ -261,6 +265,11 @@ class WorkerContainer(ProcessContainer):
     role = "worker"
     does_work = True
 
+    def __init__(self, settings: Settings) -> None:
+        if not settings.log_keys:
+            raise SettingsError("SPOTLIGHT_LOG_KEY: a worker signs the public logs with it; use 32 random characters")
+        super().__init__(settings)
+
     @cached_property
     def daily(self) -> "DailyReconciliation":
         """The daily reconciliation."""
@@ -276,6 +285,18 @@ class WorkerContainer(ProcessContainer):
             return await rollups.catch_up()
 
         return self._closed_later(Sweep("rollups", catch_up))
+
+    @cached_property
+    def log_sweep(self) -> "Sweep":
+        """Building the public logs, while nothing is counted; in a rush every few seconds."""
+        settings = self.settings
+        builder = LogBuilder(self.engine, self.vault, LogKeys.of(settings.base_url, settings.log_keys))
+
+        async def build() -> int:
+            await self.drains.rest(Work.CALLBACKS, Work.SETTLE, seconds=LOG_WAIT_SECONDS)
+            return await builder.build()
+
+        return self._closed_later(Sweep("log", build))
 
     @cached_property
     def alert_sweep(self) -> "Sweep":
@@ -307,6 +328,7 @@ class WorkerContainer(ProcessContainer):
             "disputes": (60.0, partial(act_on_lost, self.engine)),
             "reversals": (60.0, reversals),
             "rollups": (1.0, self.rollups.start),
+            "log": (1.0, self.log_sweep.start),
             "alerts": (2.0, self.alert_sweep.start),
             "photos": (3600.0, self.photo_sweep.start),
             "videos": (86_400.0, self.video_sweep.start),

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     exports: Literal["folder", "s3"] = Field("folder", alias="SPOTLIGHT_EXPORTS")
     secret_key: SecretStr = Field(alias="SPOTLIGHT_SECRET_KEY")
     vault_keys: SecretStr = Field(SecretStr(""), alias="SPOTLIGHT_VAULT_KEYS")
+    log_key: SecretStr = Field(SecretStr(""), alias="SPOTLIGHT_LOG_KEY")
     public_url: str = Field("", alias="SPOTLIGHT_PUBLIC_URL")
     env: Environment = Field(Environment.PRODUCTION, alias="SPOTLIGHT_ENV")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="SPOTLIGHT_LOG_LEVEL")
@@ -125,6 +126,19 @@ class Settings(BaseSettings):
         return keys
 
     @property
+    def log_keys(self) -> tuple[str, ...]:
+        """Secrets that the public logs are signed with, the newest first. The demo has its secret key for it; elsewhere
+        there may be none. Raises ValueError."""
+        own = self.secret_key if self.env is Environment.DEMO else SecretStr("")
+        given = (self.log_key or own).get_secret_value()
+        keys = tuple(part.strip() for part in given.split(",") if part.strip())
+        if len({*keys}) < len(keys):
+            raise ValueError("a key is there twice")
+        if any(secret_fault(key, SECRET_KEY_LENGTH_MIN) for key in keys):
+            raise ValueError("use 32 random characters or more for each key")
+        return keys
+
+    @property
     def mail_server(self) -> MailServer | None:
         """Where mails are handed over, if there is one. Raises ValueError."""
         url = self.smtp_url.get_secret_value()
@@ -172,6 +186,7 @@ def _faults(settings: Settings) -> Iterator[str]:
         ("SPOTLIGHT_TRUSTED_PROXIES", "proxies"),
         ("SPOTLIGHT_SHARED_NETWORKS", "crowds"),
         ("SPOTLIGHT_VAULT_KEYS", "keys"),
+        ("SPOTLIGHT_LOG_KEY", "log_keys"),
         ("SPOTLIGHT_SMTP_URL", "mail_server"),
     ):
         try:

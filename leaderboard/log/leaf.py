@@ -97,17 +97,22 @@ def read_leaf(text: bytes) -> Leaf:
     return leaf
 
 
-def receipt_hash(contest: str, receipt: str) -> str:
-    """What a log says of a receipt code. `contest`: its slug."""
-    return sha256(f"spotlight-receipt/v1\n{contest}\n{receipt}".encode()).hexdigest()
+def receipt_hash(salt: bytes, receipt: str) -> str:
+    """What a log says of a receipt code, which has too few bits to be hashed alone: without the vote's salt all codes
+    could be tried. ValueError unless the salt has `SALT_BYTES`."""
+    return _salted(salt, receipt)
 
 
 def voter_hash(salt: bytes, msisdn: str) -> str:
     """What a log says of a voter's number, in E.164. With the vote's salt its holder shows whose it was; without it the
     votes of one number look like those of many. ValueError unless the salt has `SALT_BYTES`."""
+    return _salted(salt, msisdn)
+
+
+def _salted(salt: bytes, text: str) -> str:
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes")
-    return sha256(salt + msisdn.encode("ascii")).hexdigest()
+    return sha256(salt + text.encode("ascii")).hexdigest()
 
 
 def _sentence(location: tuple[Any, ...], message: str) -> str:

@@ -5,7 +5,7 @@ rows an organiser's staff may see. Nothing runs them: the migrations in `gateway
 and a test holds the two together. In these files a blank line ends a statement.
 """
 
-from gateway.storage.schema import contests, conversations, money, staff, statements
+from gateway.storage.schema import contests, conversations, money, public_log, staff, statements
 from gateway.storage.schema.columns import metadata
 
-__all__ = ["contests", "conversations", "metadata", "money", "staff", "statements"]
+__all__ = ["contests", "conversations", "metadata", "money", "public_log", "staff", "statements"]

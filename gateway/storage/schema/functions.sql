@@ -31,6 +31,21 @@ create trigger fraud_findings_append_only before update or delete or truncate on
 create trigger fraud_limits_append_only before update or delete or truncate on fraud_limits
   for each statement execute function refuse_change()
 
+create trigger log_checkpoints_append_only before update or delete or truncate on log_checkpoints
+  for each statement execute function refuse_change()
+
+create trigger log_cosignatures_append_only before update or delete or truncate on log_cosignatures
+  for each statement execute function refuse_change()
+
+create trigger log_keys_append_only before update or delete or truncate on log_keys
+  for each statement execute function refuse_change()
+
+create trigger log_leaves_append_only before update or delete or truncate on log_leaves
+  for each statement execute function refuse_change()
+
+create trigger log_rules_append_only before update or delete or truncate on log_rules
+  for each statement execute function refuse_change()
+
 create trigger payment_events_append_only before update or delete or truncate on payment_events
   for each statement execute function refuse_change()
 

@@ -19,7 +19,8 @@ grant execute on function make_partitions(integer), drop_callbacks(integer), dis
 
 -- Rows that are added and never changed.
 grant insert on audit_log, balance_checks, candidate_changes, contest_rules, difference_requests, dispute_events,
-  evidence, fee_plans, fraud_findings, fraud_limits, order_keys, payment_events, payout_events, postings, refund_events, tally_entries, vault_keys,
+  evidence, fee_plans, fraud_findings, fraud_limits, log_checkpoints,
+  log_cosignatures, log_keys, log_leaves, log_rules, log_salts, order_keys, payment_events, payout_events, postings, refund_events, tally_entries, vault_keys,
   votes to spotlight_app
 
 -- Rows that may be changed.
@@ -90,3 +91,7 @@ grant insert, update (code_hash, code_until, chat_id, failing_since, stopped_at,
 
 grant insert, delete, update (many, until, status, attempts, next_try_at, ended_at, answer, subjects) on alerts
   to spotlight_app
+
+grant insert, update (size, next_seq, rules_version, signed_size, signed_at, checked_at) on log_heads to spotlight_app
+
+grant insert, update (hashes) on log_tiles to spotlight_app

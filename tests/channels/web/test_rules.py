@@ -38,15 +38,15 @@ async def test_versions_in_words(web: Client) -> None:
 
 
 async def test_a_version_is_a_document_whose_hash_is_its_mark(web: Client) -> None:
-    async with web.get("/c/star/log/rules/2.json") as answer:
+    async with web.get("/c/star/rules/2.json") as answer:
         body = await answer.read()
     assert answer.status == 200
     assert answer.headers["ETag"] == f'"{sha256(body).hexdigest()}"'
     assert json.loads(body)["price_minor"] == 100
-    for address in ("/c/star/log/rules/3.json", "/c/nowhere/log/rules/1.json"):
+    for address in ("/c/star/rules/3.json", "/c/nowhere/rules/1.json"):
         async with web.get(address) as answer:
             assert (answer.status, answer.content_type) == (404, "application/problem+json")
-    async with web.get("/c/star/log/rules/0.json") as answer:
+    async with web.get("/c/star/rules/0.json") as answer:
         assert answer.status == 404
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.runtime.accounts import statement_reader
 from gateway.runtime.container import Container, open_command
+from gateway.runtime.deployment import Environment
 from gateway.runtime.process import DailyReconciliation, GatewayContainer, ProcessContainer, WorkerContainer
 from gateway.runtime.settings import Settings, SettingsError
 from gateway.storage.doorbell import Work
@@ -46,6 +47,12 @@ async def test_a_worker_does_acts_about_payouts(settings: Settings) -> None:
         acts = {Act.PAYOUT, Act.BENEFICIARY, Act.RECONCILE, Act.UNDO_IMPORT}
         assert acts <= set(container.acts._executors)
         assert acts <= set(container.acts.requests._previews)
+
+
+async def test_a_worker_of_production_wants_a_key_of_its_own_for_the_logs(settings: Settings) -> None:
+    production = settings.model_copy(update={"env": Environment.PRODUCTION})
+    with pytest.raises(SettingsError, match="SPOTLIGHT_LOG_KEY"):
+        WorkerContainer(production)
 
 
 async def test_a_command_builds_only_what_it_uses(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

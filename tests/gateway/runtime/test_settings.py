@@ -240,3 +240,14 @@ def test_where_files_of_staff_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         build_files(load_settings())
     monkeypatch.setenv("EXPORTS_S3_BUCKET", "star-exports")
     assert isinstance(build_files(load_settings()), BucketFiles)
+
+
+def test_the_logs_are_signed_with_keys_that_nobody_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    strong = "9a7c1e5b3d8f02468ace13579bdf0246"
+    for given, fault in {
+        f"{strong},{PRODUCTION['SPOTLIGHT_SECRET_KEY']}": [],
+        f"{strong},{strong}": ["SPOTLIGHT_LOG_KEY: a key is there twice"],
+        "short": ["SPOTLIGHT_LOG_KEY: use 32 random characters or more for each key"],
+    }.items():
+        monkeypatch.setenv("SPOTLIGHT_LOG_KEY", given)
+        assert faults() == fault

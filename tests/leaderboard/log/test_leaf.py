@@ -28,7 +28,7 @@ VOTE_FIELDS: dict[str, Any] = {
     "amount": 500,
     "currency": "XOF",
     "round": 0,
-    "receipt": receipt_hash("miss-2026", "7K3M9Q2XWB"),
+    "receipt": receipt_hash(bytes(range(16)), "7K3M9Q2XWB"),
     "rules": 1,
     "voter": voter_hash(bytes(range(16)), "+2250102030405"),
 }

@@ -1,0 +1,97 @@
+"""The public logs of contests: leaves and tiles of their trees, what was signed, and the rules that they name."""
+
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+
+from gateway.storage.schema.columns import (
+    binaries,
+    checks,
+    integers,
+    small_integers,
+    strings,
+    table,
+    timestamps,
+    uuids,
+)
+
+# How far each log has come. What it says can be made again of the leaves and of what was signed.
+log_heads = table(
+    "log_heads",
+    uuids("contest_id", key=True, of="contests.id"),
+    integers("size", default="0"),
+    integers("next_seq", default="1"),
+    small_integers("rules_version", default="0"),
+    integers("signed_size", default="0"),
+    timestamps("signed_at", null=True),
+    timestamps("checked_at", default="now()"),
+    checks("signed_size <= size"),
+)
+
+# `seq`: of the tally entry, none for a version of the rules.
+log_leaves = table(
+    "log_leaves",
+    uuids("contest_id", key=True, of="contests.id"),
+    integers("index", key=True),
+    integers("seq", null=True),
+    strings("leaf"),
+    UniqueConstraint("contest_id", "seq"),
+    checks("index >= 0", "octet_length(leaf) <= 65535"),
+)
+
+# Apart from the leaves: a salt may go, and its leaf then says of whose vote it was to nobody.
+log_salts = table(
+    "log_salts",
+    uuids("contest_id", key=True),
+    integers("index", key=True),
+    binaries("salt"),
+    ForeignKeyConstraint(("contest_id", "index"), ("log_leaves.contest_id", "log_leaves.index")),
+    checks("octet_length(salt) = 16"),
+)
+
+# A tile grows to 256 hashes. The partial ones of smaller trees are what it begins with.
+log_tiles = table(
+    "log_tiles",
+    uuids("contest_id", key=True, of="contests.id"),
+    small_integers("level", key=True),
+    integers("number", key=True),
+    binaries("hashes"),
+    checks("octet_length(hashes) % 32 = 0", "octet_length(hashes) between 32 and 8192"),
+)
+
+log_rules = table(
+    "log_rules",
+    uuids("contest_id", key=True, of="contests.id"),
+    small_integers("version", key=True),
+    strings("document"),
+    binaries("sha256"),
+    timestamps("made_at", default="now()"),
+    checks("sha256 = sha256(convert_to(document, 'UTF8'))"),
+)
+
+# `note`: signed by the log, without cosignatures.
+log_checkpoints = table(
+    "log_checkpoints",
+    uuids("contest_id", key=True, of="contests.id"),
+    integers("size", key=True),
+    binaries("root"),
+    strings("note"),
+    timestamps("made_at", default="now()"),
+    checks("octet_length(root) = 32"),
+)
+
+log_cosignatures = table(
+    "log_cosignatures",
+    uuids("contest_id", key=True),
+    integers("size", key=True),
+    strings("name", key=True),
+    strings("line"),
+    timestamps("made_at", default="now()"),
+    ForeignKeyConstraint(("contest_id", "size"), ("log_checkpoints.contest_id", "log_checkpoints.size")),
+)
+
+# `key`: as others' tools read it (C2SP signed-note).
+log_keys = table(
+    "log_keys",
+    uuids("contest_id", key=True, of="contests.id"),
+    strings("key", key=True),
+    timestamps("since", default="now()"),
+)

@@ -1,0 +1,278 @@
+"""Append what settlement counted to the logs of contests, and sign what they then state.
+
+Behind settlement and never in its way: committed entries of the tally are read in the order of their numbers, which
+have no gap. One builder a contest at a time, by an advisory lock; a second one finds nothing to do. Leaves, tiles and
+head of a batch are written together or not at all, and a checkpoint is kept before anybody can read it.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.contests.directory import read_contest
+from gateway.orders.store import voter_place
+from gateway.storage.rows import document, recordset
+from gateway.storage.vault import SealBroken, Vault
+from leaderboard.log.keys import LogKeys
+from leaderboard.log.leaf import SALT_BYTES, AdjustmentLeaf, RulesLeaf, VoteLeaf, receipt_hash, voter_hash
+from leaderboard.log.merkle import ReadSubtree, consistency_path, consistent, leaf_hash
+from leaderboard.log.notes import Checkpoint, Note
+from leaderboard.log.public_rules import digest_of, public_rules, text_of
+from leaderboard.log.tiles import Edge, Tile
+from leaderboard.log.tree import keep_tiles, read_edge, read_subtrees
+
+BATCH: Final = 1_024
+# Between two checkpoints while votes come in.
+SIGN_SECONDS: Final = 5
+# How often the rules of a contest without new votes are compared with those that were published.
+RULES_SECONDS: Final = 60
+_LOCK_SPACE: Final = 0x5910
+_log = structlog.get_logger(__name__)
+
+# Heads alone: one row a contest.
+_BEHIND: Final = text("""
+select c.id from contests c join contest_heads h on h.contest_id = c.id left join log_heads l on l.contest_id = c.id
+where c.state <> 'draft' and (l.contest_id is null or h.next_seq > l.next_seq or l.size > l.signed_size
+  or c.state = 'published' and l.checked_at < now() - make_interval(secs => :again))
+order by c.id
+""").bindparams(again=RULES_SECONDS)
+_LOCK: Final = text(
+    "select pg_try_advisory_xact_lock(:space, hashtext(cast(cast(:contest as uuid) as text))) as locked, now() as now"
+)
+_HEAD: Final = text("""
+select c.slug, c.currency, coalesce(l.size, 0) as size, coalesce(l.next_seq, 1) as next_seq,
+  coalesce(l.rules_version, 0) as rules_version, coalesce(l.signed_size, 0) as signed_size, l.signed_at, r.sha256
+from contests c left join log_heads l on l.contest_id = c.id
+  left join log_rules r on r.contest_id = c.id and r.version = l.rules_version
+where c.id = :contest
+""")
+# All that the rules document is made of.
+_FINGERPRINT: Final = text("""
+select md5(concat(c::text,
+  (select string_agg(concat_ws('|', k.code, k.name, k.category, k.status), ';' order by k.code) from candidates k
+    where k.contest_id = c.id),
+  (select string_agg(r::text, ';' order by r.number) from rounds r where r.contest_id = c.id)))
+from contests c where c.id = :contest
+""")
+_ENTRIES: Final = text("""
+select t.seq, t.kind, t.quantity, t.amount_minor, t.round, t.receipt, t.reason, t.adjusts, k.code,
+  cast(floor(extract(epoch from t.counted_at) * 1000) as bigint) as ms, v.id as vote_id, v.voter_cipher
+from (select * from tally_entries where contest_id = :contest and seq >= :seq order by seq limit :limit) t
+  join candidates k on k.id = t.candidate_id
+  left join order_keys o on o.receipt = t.receipt
+  left join votes v on v.id = o.vote_id and v.placed_at = o.placed_at
+order by t.seq
+""")
+_LEAVES: Final = "index bigint, seq bigint, leaf text, salt bytea"
+_KEEP: Final = text(f"""
+with a as materialized (select * from {recordset(_LEAVES)}),
+leaves as (
+  insert into log_leaves (contest_id, index, seq, leaf) select cast(:contest as uuid), index, seq, leaf from a),
+salts as (
+  insert into log_salts (contest_id, index, salt) select cast(:contest as uuid), index, salt from a
+  where salt is not null)
+insert into log_heads (contest_id, size, next_seq, rules_version)
+values (cast(:contest as uuid), :size, :next_seq, :rules_version)
+on conflict (contest_id) do update set size = excluded.size, next_seq = excluded.next_seq,
+  rules_version = excluded.rules_version
+""")
+_CHECKED: Final = text("update log_heads set checked_at = now() where contest_id = :contest")
+_KEEP_RULES: Final = text("""
+insert into log_rules (contest_id, version, document, sha256)
+values (:contest, :version, cast(:document as text), sha256(convert_to(:document, 'UTF8')))
+""")
+_SIGNED: Final = text("""
+select size, root from log_checkpoints where contest_id = :contest order by size desc limit 1
+""")
+_KEEP_KEY: Final = text("insert into log_keys (contest_id, key) values (:contest, :key) on conflict do nothing")
+_KEEP_CHECKPOINT: Final = text("""
+with note as (
+  insert into log_checkpoints (contest_id, size, root, note) values (:contest, :size, :root, :note)),
+head as (
+  update log_heads set signed_size = :size, signed_at = now() where contest_id = :contest)
+select 1
+""")
+_KEEP_COSIGNATURE: Final = text("""
+insert into log_cosignatures (contest_id, size, name, line) values (:contest, :size, :name, :line)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A leaf before it is kept. `seq`, `salt`: None for a version of the rules."""
+
+    text: bytes
+    seq: int | None = None
+    salt: bytes | None = None
+
+
+class LogBuilder:
+    """Builds the logs of all contests."""
+
+    def __init__(self, engine: AsyncEngine, vault: Vault, keys: LogKeys) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._keys = keys
+        self._rules: dict[UUID, str] = {}
+
+    async def build(self) -> int:
+        """Bring every log up to date; how many leaves were appended. What fails for one contest is logged, and keeps
+        no other from its turn."""
+        async with self._engine.connect() as connection:
+            behind = list((await connection.execute(_BEHIND)).scalars())
+        return sum([await self._build(contest) for contest in behind])
+
+    async def _build(self, contest: UUID) -> int:
+        done, more = 0, True
+        while more:
+            try:
+                appended = await self._turn(contest)
+            except Exception:
+                self._rules.pop(contest, None)
+                _log.exception("log_not_built", contest=str(contest))
+                return done
+            done, more = done + appended, appended >= BATCH
+        return done
+
+    async def _turn(self, contest: UUID) -> int:
+        """One transaction: a batch of leaves, and a checkpoint where one is due."""
+        async with self._engine.begin() as connection:
+            turn = (await connection.execute(_LOCK, {"space": _LOCK_SPACE, "contest": contest})).one()
+            if not turn.locked:
+                return 0
+            head = (await connection.execute(_HEAD, {"contest": contest})).one()
+            edge = Edge.read(head.size, await read_edge(connection, contest, head.size))
+            version, made = head.rules_version, []
+            if rules := await self._new_rules(connection, contest, head, turn.now):
+                version, made = version + 1, [rules]
+            asked = {"contest": contest, "seq": head.next_seq, "limit": BATCH}
+            rows = _without_gap(contest, (await connection.execute(_ENTRIES, asked)).all(), head.next_seq)
+            if made or rows:
+                edge = await self._append(connection, contest, edge, made, (rows, head, version))
+            if _due(head, edge.size, turn.now, quiet=not rows):
+                await self._sign(connection, contest, head.slug, edge, turn.now)
+        return edge.size - int(head.size)
+
+    async def _new_rules(
+        self, connection: AsyncConnection, contest: UUID, head: Row[Any], now: datetime
+    ) -> _Made | None:
+        """The leaf of the rules where they are others than those that were published."""
+        seen = (await connection.execute(_FINGERPRINT, {"contest": contest})).scalar_one()
+        await connection.execute(_CHECKED, {"contest": contest})
+        if self._rules.get(contest) == seen and head.sha256 is not None:
+            return None
+        held = await read_contest(connection, head.slug, None)
+        if held is None:
+            return None
+        self._rules[contest] = seen
+        written = text_of(public_rules(held))
+        digest = digest_of(written)
+        if head.sha256 is not None and bytes(head.sha256).hex() == digest:
+            return None
+        version = head.rules_version + 1
+        await connection.execute(_KEEP_RULES, {"contest": contest, "version": version, "document": written})
+        leaf = RulesLeaf(contest=head.slug, version=version, time=int(now.timestamp() * 1000), sha256=digest)
+        return _Made(leaf.text)
+
+    async def _append(
+        self,
+        connection: AsyncConnection,
+        contest: UUID,
+        edge: Edge,
+        first: Sequence[_Made],
+        entries: tuple[Sequence[Row[Any]], Row[Any], int],
+    ) -> Edge:
+        rows, head, version = entries
+
+        def make() -> tuple[list[_Made], Edge, list[tuple[Tile, bytes]]]:
+            made = [*first, *(self._leaf(row, head, version) for row in rows)]
+            return made, *edge.append(leaf_hash(one.text) for one in made)
+
+        made, grown, tiles = await asyncio.to_thread(make)
+        leaves = [
+            {"index": edge.size + n, "seq": one.seq, "leaf": one.text.decode(), "salt": one.salt}
+            for n, one in enumerate(made)
+        ]
+        state = {"size": grown.size, "next_seq": head.next_seq + len(rows), "rules_version": version}
+        await connection.execute(_KEEP, {**document(leaves), **state, "contest": contest})
+        await keep_tiles(connection, contest, tiles)
+        return grown
+
+    def _leaf(self, row: Row[Any], head: Row[Any], version: int) -> _Made:
+        common: dict[str, Any] = {
+            "contest": head.slug,
+            "seq": row.seq,
+            "time": row.ms,
+            "candidate": row.code,
+            "votes": row.quantity,
+            "amount": row.amount_minor,
+            "currency": head.currency,
+            "round": row.round,
+            "rules": version,
+        }
+        if row.kind == "adjustment":
+            return _Made(AdjustmentLeaf(**common, adjusts=row.adjusts, reason=row.reason).text, row.seq)
+        salt, voter = os.urandom(SALT_BYTES), self._voter(row)
+        leaf = VoteLeaf(
+            **common,
+            receipt=receipt_hash(salt, row.receipt),
+            voter=None if voter is None else voter_hash(salt, voter),
+        )
+        return _Made(leaf.text, row.seq, salt)
+
+    def _voter(self, row: Row[Any]) -> str | None:
+        """The voter's number, None where none is known. A seal that is broken is logged: it must not hold up the
+        votes behind it."""
+        if row.voter_cipher is None:
+            return None
+        try:
+            return self._vault.open(bytes(row.voter_cipher), voter_place(row.vote_id))
+        except SealBroken as error:
+            _log.error("seal_broken", place=str(error))
+            return None
+
+    async def _sign(self, connection: AsyncConnection, contest: UUID, slug: str, edge: Edge, now: datetime) -> None:
+        """Keep a checkpoint of this tree, unless it does not begin with the one that was signed last."""
+        last = (await connection.execute(_SIGNED, {"contest": contest})).one_or_none()
+        if last is not None:
+
+            def prove(read: ReadSubtree) -> tuple[bytes, ...]:
+                return consistency_path(last.size, edge.size, read)
+
+            path = prove(await read_subtrees(connection, contest, edge.size, prove))
+            if not consistent(last.size, edge.size, path, bytes(last.root), edge.root):
+                _log.error("log_inconsistent", contest=slug, signed=last.size, size=edge.size)
+                return
+        signers, clock = self._keys.signers(contest, slug), self._keys.clock
+        written = Checkpoint(self._keys.origin(slug), edge.size, edge.root).text
+        note = Note(written, tuple(one.sign(written) for one in signers))
+        keys = [{"contest": contest, "key": one.key.text} for one in (*signers, clock)]
+        await connection.execute(_KEEP_KEY, keys)
+        named = {"contest": contest, "size": edge.size}
+        await connection.execute(_KEEP_CHECKPOINT, {**named, "root": edge.root, "note": note.written})
+        line = clock.sign(written, int(now.timestamp())).line
+        await connection.execute(_KEEP_COSIGNATURE, {**named, "name": clock.name, "line": line})
+
+
+def _due(head: Row[Any], size: int, now: datetime, *, quiet: bool) -> bool:
+    """Whether a checkpoint is to be signed: at once when no vote comes, else every few seconds."""
+    if size == head.signed_size:
+        return False
+    return quiet or head.signed_at is None or now - head.signed_at >= timedelta(seconds=SIGN_SECONDS)
+
+
+def _without_gap(contest: UUID, rows: Sequence[Row[Any]], first: int) -> Sequence[Row[Any]]:
+    """The rows up to the first number that is missing. Settlement leaves none out, so the gap is an error."""
+    for seq, row in enumerate(rows, start=first):
+        if row.seq != seq:
+            _log.error("log_gap", contest=str(contest), missing=seq, next=row.seq)
+            return rows[: seq - first]
+    return rows
