@@ -129,9 +129,9 @@ class Settings(BaseSettings):
     def log_keys(self) -> tuple[str, ...]:
         """Secrets that the public logs are signed with, the newest first. The demo has its secret key for it; elsewhere
         there may be none. Raises ValueError."""
-        own = self.secret_key if self.env is Environment.DEMO else SecretStr("")
-        given = (self.log_key or own).get_secret_value()
-        keys = tuple(part.strip() for part in given.split(",") if part.strip())
+        if not self.log_key and self.env is Environment.DEMO:
+            return (self.secret_key.get_secret_value(),)
+        keys = tuple(part.strip() for part in self.log_key.get_secret_value().split(",") if part.strip())
         if len({*keys}) < len(keys):
             raise ValueError("a key is there twice")
         if any(secret_fault(key, SECRET_KEY_LENGTH_MIN) for key in keys):

@@ -16,7 +16,7 @@ from leaderboard.log.leaf import (
     voter_hash,
 )
 
-RECEIPT = sha256(b"spotlight-receipt/v1\nmiss-2026\n7K3M9Q2XWB").hexdigest()
+RECEIPT = sha256(bytes(range(16)) + b"7K3M9Q2XWB").hexdigest()
 VOTER = sha256(bytes(range(16)) + b"+2250102030405").hexdigest()
 RULES = RulesLeaf(contest="miss-2026", version=1, time=1_790_000_000_000, sha256="ab" * 32)
 VOTE_FIELDS: dict[str, Any] = {
