@@ -74,7 +74,7 @@ async def tampered(database: Any, statement: str) -> None:
 async def site(rig: MoneyRig) -> AsyncIterator[Client]:
     app = web.Application()
     Pages().mount(app)
-    app[PUBLISHED] = SimpleNamespace(contest=rig.directory.by_slug)  # type: ignore[assignment]
+    app[PUBLISHED] = SimpleNamespace(contest=rig.directory.by_slug)
     routes.setup(app, PublicLogs(rig.engine))
     async with TestClient(TestServer(app)) as client:
         yield client
