@@ -269,5 +269,5 @@ async def test_differences_and_statements_are_those_of_then(office: Office) -> N
         assert [one["open"] for one in files] == ([still] if lines else [])
     async with awa.get("/admin/reconciliation", params={"asOf": found, "all": "1"}) as answer:
         shown = await answer.text()
-    assert shown.count("none of ours fits") == 3
+    assert shown.count("aucun de nos paiements") == 3
     assert "ceux de ce moment" in shown
