@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import Field, ValidationError
 from yarl import URL
 
-from admin.access.guard import Form, Me, form, page, see_other, show
+from admin.access.guard import Form, Me, form, page, see_done, see_other, show
 from admin.answers import staff_endpoint
 from admin.contests.api import API as CONTESTS_API
 from admin.contests.api import ContestPath
@@ -96,7 +96,9 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     if wanted is None or _unknown(contest, wanted):
         return await _show(request, me, contest, wrong=True, status=422)
     await _change(request, me, contest, wanted)
-    return see_other(PAGE.format(slug=contest.slug))
+    back = PAGE.format(slug=contest.slug)
+    # What is on air is seen by itself.
+    return see_other(back) if wanted.places is None else see_done(request, me, back, "saved")
 
 
 async def _published(request: web.Request, me: Me, slug: str) -> Contest:

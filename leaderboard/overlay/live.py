@@ -47,6 +47,7 @@ class OnAir:
         self._secret = secret
         self._held: dict[UUID, tuple[float, Overlay]] = {}
         self._past: dict[UUID, Past] = {}
+        self._faces: dict[UUID, tuple[Contest, Mapping[str, str]]] = {}
 
     def key(self, contest_id: UUID, number: int) -> str:
         """What opens the overlay of a contest by its link of this number."""
@@ -82,7 +83,7 @@ class OnAir:
         ranking = None if earlier is None else self._published.ranking_in(contest.slug, earlier)
         if ranking is not None:
             figures = figures_of(ranking, contest)
-        return picture_of(overlay, figures, contest, now, say, _faces(contest))
+        return picture_of(overlay, figures, contest, now, say, self._faces_of(contest))
 
     async def run(self) -> None:
         """Keep the figures of the last minute where they are shown late. Runs until cancelled."""
@@ -124,6 +125,10 @@ class OnAir:
         self._held[contest.id] = now, found
         return found
 
-
-def _faces(contest: Contest) -> Mapping[str, str]:
-    return {code: photo.square(FACE) for code, photo in photos_of(contest).items()}
+    def _faces_of(self, contest: Contest) -> Mapping[str, str]:
+        """Addresses of photos by code, made once for each change of a contest."""
+        held = self._faces.get(contest.id)
+        if held is None or held[0] is not contest:
+            faces = {code: photo.square(FACE) for code, photo in photos_of(contest).items()}
+            held = self._faces[contest.id] = contest, faces
+        return held[1]
