@@ -12,6 +12,7 @@ from admin.access.rules import may_decide
 from admin.approvals.rules import SINGLE_PERSON, refusal_to_decide
 from admin.approvals.staff_acts import Outcome, StaffActs
 from gateway.orders.fraud import LIMITS
+from gateway.values.money import parse_amount
 from payments.requests import Act, ActRefused, StaffRequest, Why
 
 NO_RIGHT: Final = "no_right"
@@ -70,6 +71,17 @@ def with_zone(given: Mapping[str, str], zone: str) -> dict[str, str]:
             at = read_instant(given.get(name, ""), zone)
             read |= {} if at is None else {name: at.isoformat()}
     return {**given, **read}
+
+
+def with_amount(given: Mapping[str, str]) -> dict[str, str]:
+    """An amount of money as people write it, in the minor units that acts are asked with. Raises ActRefused."""
+    typed = "".join(given.get("amount", "").split())
+    if not typed:
+        return dict(given)
+    amount = parse_amount(typed.replace(",", "."), given.get("currency", ""))
+    if amount is None or amount.amount_minor < 1:
+        raise ActRefused(Why.IMPOSSIBLE, f"{typed} is no amount of {given.get('currency')}")
+    return {**given, "amount_minor": str(amount.amount_minor)}
 
 
 def needs_proof(act: Act) -> bool:

@@ -15,6 +15,7 @@ from admin.approvals.asking import (
     read_act,
     read_params,
     why_not,
+    with_amount,
     with_zone,
 )
 from admin.approvals.staff_acts import APPROVALS
@@ -39,7 +40,7 @@ async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     asked = await ask_for_proof(request, me, fields) if needs_proof(wanted) else None
     if asked is not None:
         return asked
-    params, subject = read_params(wanted, with_zone(fields, me.zone)), fields.get("subject", "").strip()
+    params, subject = read_params(wanted, with_amount(with_zone(fields, me.zone))), fields.get("subject", "").strip()
     made = await request.app[APPROVALS].ask(wanted, subject, params, fields.get("reason", ""), me.email)
     return see_other(f"{REQUESTS}/{made}")
 

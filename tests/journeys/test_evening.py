@@ -272,7 +272,7 @@ async def paid_out(country: Country, owner: Page, yao: Page) -> None:
     await agreed(owner, yao)
     await owner.goto(f"{country.gateway_url}/admin/payouts")
     await owner.click("section.card details.act summary")
-    owed = int(await owner.input_value('input[name="amount_minor"]'))
+    owed = int(await owner.input_value('input[name="amount"]'))
     shares = ledger(country, Account.ORGANISER_PAYABLE)
     assert owed == shares == total(country) * PRICE - ledger(country, Account.PLATFORM_FEE)
     await owner.fill('form[action="/admin/acts"] input[name="reason"]', WHY)
