@@ -152,7 +152,10 @@ def test_everything_that_is_killed_comes_back_and_the_second_start_finds_its_key
     terminal.start().until_ready()
     key = (terminal.home / "secret_key").read_text()
     first = terminal.pids()
-    grandchild = int((terminal.home / "worker.grandchild").read_text())
+    noted = terminal.home / "worker.grandchild"
+    # Ready says nothing of the worker.
+    terminal.until(lambda: noted.exists() and noted.read_text() != "")
+    grandchild = int(noted.read_text())
     for name in ("worker", "valkey", "postgres"):
         os.kill(first[name], signal.SIGKILL)
     terminal.until(lambda: set(terminal.pids()) == set(first) and "postgres is back" in terminal.text)
