@@ -46,12 +46,12 @@ async def test_held_votes_are_released_and_refunded_together_by_two(office: Offi
         (
             [f"held_{one}", *(f"listed_{each}" for each in (one, *others))],
             {"step": "release", "block_days": "7"},
-            "5 votes counted",
+            "Votes comptés\u00a0: 5.",
         ),
         (
             ["all", *(f"listed_{each}" for each in others)],
             {"step": "refuse", "block_days": "7"},
-            "2 payments to be refunded, their payers kept out for 7 days",
+            "Paiements qui repartent\u00a0: 2. Leurs payeurs sont écartés pour 7 jours.",
         ),
     ):
         chosen = dict.fromkeys(names, "1")
@@ -118,7 +118,7 @@ async def test_limits_are_tried_on_a_past_hour_and_set_as_a_version(office: Offi
     for client, one, expected in ((awa, first, 403), (yao, first, 200), (yao, second, 200)):
         status, shown = await office.form(client, f"/admin/requests/{one.id}", decision="approve")
         assert status == expected
-    assert "changed since" in shown
+    assert "Les limites ont changé depuis la demande." in shown
     assert await rig.one("select fraud_limits->>'gap_seconds' from contests where slug = 'star'") == "0"
     assert await rig.one("select made_by from fraud_limits") == AWA
     (noted,) = await office.audit("fraud.limits")

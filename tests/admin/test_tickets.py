@@ -52,7 +52,7 @@ async def test_a_ticket_is_closed_once_with_a_reason(office: Office) -> None:
     assert (line.actor, line.subject, line.detail["reason"]) == (AWA, number, WHY)
     status, page = await office.form(client, "/admin/tickets", f"/admin/tickets/{number}", reason=WHY)
     assert status == 409
-    assert f"ticket {number} is closed" in page
+    assert f"Le ticket {number} est déjà clos." in page
     async with client.get(f"/admin/orders/{order.vote_id}") as answer:
         assert f"<b>{number}</b> débité" in (await answer.text()).replace("\n", "")
 
