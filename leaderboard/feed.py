@@ -220,6 +220,11 @@ class Board:
             held = self._wholes[shown] = frame("leaderboard:initial", self.ranking.version, payload)
         return held
 
+    def skip(self) -> None:
+        """What happened since the last call is not sent: a later viewer gets the whole board."""
+        self._sent, self._delay_sent = self.ranking, self.delayed
+        self._sales.clear()
+
     def news(self) -> bytes:
         """All that happened since the last call, as frames; empty when nothing did."""
         parts: list[bytes] = []
@@ -325,7 +330,9 @@ class Boards:
                 self._changed.clear()
                 changed, self._with_news = self._with_news, set()
                 for board in changed:
-                    if news := board.news():
+                    if not board.viewers:
+                        board.skip()
+                    elif news := board.news():
                         await self._send_all(board, news)
                 if began >= heartbeat_at:
                     heartbeat_at = began + self.settings.heartbeat

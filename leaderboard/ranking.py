@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 
 from gateway.contests.contest import Contest
@@ -41,7 +42,7 @@ class Evicted:
     evicted_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ranking:
     """The ranking of a contest after its `version`-th tally entry. `total_votes`: with those of `evicted`, who are in
     the order of their eviction, the latest first. `round`: the number of the round that it shows, 0 where there is
@@ -54,6 +55,11 @@ class Ranking:
     evicted: tuple[Evicted, ...] = ()
     round: int = 0
     round_name: str = ""
+
+    @cached_property
+    def by_code(self) -> Mapping[str, Ranked]:
+        """The places by candidate code."""
+        return {entry.code: entry for entry in self.entries}
 
 
 def ranking_from(contest: str, version: int, scores: Iterable[Score]) -> Ranking:

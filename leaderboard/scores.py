@@ -1,8 +1,9 @@
 """Totals: the truth in PostgreSQL, their way through Redis to every gateway process, and the rankings of them there."""
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -37,6 +38,10 @@ class ContestScores:
 
 _log = structlog.get_logger(__name__)
 CHANNEL: Final = "scores"
+# After totals were read and ranked, so many times as long as that took is left to everything else.
+REST: Final = 2.0
+# Of more candidates a ranking is made beside the loop, which goes on serving.
+RANKED_BESIDE: Final = 2_000
 # Beside Redis, PostgreSQL is asked this often what is newer: while Redis is away the ranking is at most this old, and
 # as long as it takes to read. Also for how long a connection to Redis may be silent before it is asked for a sign of
 # life, and then until it is given up.
@@ -144,6 +149,10 @@ class Rankings:
         self._latest[scores.slug] = found
         return found
 
+    async def take_beside(self, scores: ContestScores) -> Ranking | None:
+        """The same as `take`, in a thread where there are many candidates. Not while another one runs."""
+        return await asyncio.to_thread(self.take, scores) if len(scores.votes) > RANKED_BESIDE else self.take(scores)
+
     async def refresh(self, store: Scores) -> None:
         """Bring every ranking up to date, in a process that listens to no feed."""
         for scores in await store.scores():
@@ -212,7 +221,7 @@ class ScoreFeed:
                 yield UUID(change["contest"]), [(code, votes) for code, votes in change["counted"]]
 
 
-Show = Callable[[ContestScores, Sequence[tuple[str, int]]], None]
+Show = Callable[[ContestScores, Sequence[tuple[str, int]]], Awaitable[None]]
 Delay = Callable[[bool], None]
 """Takes whether rankings are delayed now."""
 
@@ -231,6 +240,7 @@ class ScoreListener:
         self._show_one = show
         self._delay = delay
         self._latest: dict[UUID, ContestScores] = {}
+        self._showing = asyncio.Lock()
         self._counted: dict[UUID, list[tuple[str, int]]] = defaultdict(list)
         self._news = asyncio.Event()
 
@@ -263,11 +273,12 @@ class ScoreListener:
         while not _is_cancelled():
             await self._news.wait()
             self._news.clear()
+            began = time.monotonic()
             marked, self._counted = self._counted, defaultdict(list)
             for contest_id, counted in marked.items():
                 with suppress(RedisError, OSError, SQLAlchemyError):  # the poll shows it two seconds later
                     await self._read(contest_id, counted)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(max(0.05, REST * (time.monotonic() - began)))
 
     async def _read(self, contest_id: UUID, counted: Sequence[tuple[str, int]]) -> None:
         held = await self._feed.read(contest_id)
@@ -275,27 +286,29 @@ class ScoreListener:
         if held is None or known is None:
             await self._show_stored([contest_id], counted)
         else:
-            self._show(ContestScores(contest_id, known.slug, *held), counted)
+            await self._show(ContestScores(contest_id, known.slug, *held), counted)
 
     async def _show_stored(
         self, contest_ids: Sequence[UUID] | None = None, counted: Sequence[tuple[str, int]] = ()
     ) -> None:
         for scores in await self._store.scores(contest_ids):
-            self._show(scores, counted)
+            await self._show(scores, counted)
 
-    def _show(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+    async def _show(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
         known = self._latest.get(scores.contest_id)
         if known is None or scores.version >= known.version:
             self._latest[scores.contest_id] = scores
-        self._show_one(scores, counted)
+        async with self._showing:
+            await self._show_one(scores, counted)
 
     async def _look(self) -> None:
         """Show what is newer in PostgreSQL; the rest once more, because candidates may have changed."""
         versions = await self._store.versions()
-        behind = [id_ for id_, version in versions.items() if self._version(id_) < version]
+        # What Redis has named is about to be read.
+        behind = [id_ for id_, version in versions.items() if self._version(id_) < version and id_ not in self._counted]
         for contest_id, scores in tuple(self._latest.items()):
             if contest_id not in behind:
-                self._show_one(scores, ())
+                await self._show(scores, ())
         if behind:
             await self._show_stored(behind)
 

@@ -264,9 +264,11 @@ def _matches(entry: Ranked | Evicted, query: str) -> bool:
     return all(word in name for word in _plain(query).split())
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=131_072)
 def _plain(text: str) -> str:
     """Small letters without accents."""
+    if text.isascii():
+        return text.lower()
     apart = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in apart if not unicodedata.combining(letter))
 

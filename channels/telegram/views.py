@@ -132,7 +132,7 @@ def card(
 ) -> View:
     """One candidate with the numbers of votes to choose from. `link`: where friends find this card; `photo`: the
     address of the candidate's."""
-    place = next((entry for entry in ranking.entries if entry.code == candidate.code), None)
+    place = ranking.by_code.get(candidate.code)
     text = say(
         language,
         "card.text",

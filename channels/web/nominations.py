@@ -179,7 +179,7 @@ async def _private(
     parts = [await made(request, found, language) for made in request.app[NOMINATION_PARTS]] if open_ else []
     photo = shown(candidate.photo, candidate.photo_url)
     wanted = None if asked is None else shown(asked.photo, None)
-    place = next((one for one in service.ranking(contest.slug).entries if one.code == candidate.code), None)
+    place = service.ranking(contest.slug).by_code.get(candidate.code)
     response = render(
         request,
         "nomination.html",

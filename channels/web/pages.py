@@ -195,7 +195,7 @@ def _show_candidate(
     service, language = request.app[VOTING_SERVICE], request.app[PAGES].language_of(request, contest.language)
     methods = service.rails.open_methods(contest.country)
     ranking = service.ranking(contest.slug)
-    place = next((e for e in ranking.entries if e.code == candidate.code), None)
+    place = ranking.by_code.get(candidate.code)
     evicted = next((e for e in ranking.evicted if e.code == candidate.code), None)
     window, photo = check_window(contest, service.now()), photo_of(candidate)
     delivery = request.app[DELIVERY]

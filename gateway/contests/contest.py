@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -234,7 +235,7 @@ class Contest:
         """The candidate with this code, eligible or not; None when there never was one."""
         return self._by_code.get(code)
 
-    @property
+    @cached_property
     def eligible(self) -> tuple[Candidate, ...]:
         """Candidates that can be voted for, in order of their codes."""
         return tuple(c for c in self.candidates if c.eligible)

@@ -212,8 +212,8 @@ async def check_partitions(engine: AsyncEngine) -> None:
 def _listener(container: GatewayContainer, boards: Boards) -> ScoreListener:
     """Puts new totals on this process's boards."""
 
-    def show(scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
-        ranking = container.rankings.take(scores)
+    async def show(scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+        ranking = await container.rankings.take_beside(scores)
         if ranking is not None:
             boards.update(ranking, counted)
 

@@ -61,7 +61,7 @@ class Process:
         self.delays: list[bool] = []
         self.listener = ScoreListener(feed, store, self.show, self.delays.append)
 
-    def show(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
+    async def show(self, scores: ContestScores, counted: Sequence[tuple[str, int]]) -> None:
         self.shown.append((scores.version, scores.votes["07"]))
         self.counted.extend(counted)
 
