@@ -1,6 +1,5 @@
 """From a ranking to what clients and pages read. Plain functions: no clock, no I/O."""
 
-import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -220,12 +219,13 @@ _MINUTES: Final = (1440, 60, 1)
 
 
 def time_left(end: datetime, now: datetime, units: str) -> str:
-    """How long until `end`, in its two largest units, minutes rounded up: `2 h 15 min`. Empty where it is over or more
-    than `COUNTED_DOWN` away. `units`: how the language writes day, hour, minute and second, set apart by spaces."""
+    """How long until `end`, in its two largest units, as the script of the page counts them: `2 h 15 min`, `1 min` at
+    least. Empty where it is over or more than `COUNTED_DOWN` away. `units`: how the language writes day, hour, minute
+    and second, set apart by spaces."""
     left = end - now
     if not timedelta() < left <= COUNTED_DOWN:
         return ""
-    minutes = math.ceil(left / timedelta(minutes=1))
+    minutes = max(1, left // timedelta(minutes=1))
     parts: list[str] = []
     for size, unit in zip(_MINUTES, units.split(), strict=False):
         whole, minutes = divmod(minutes, size)

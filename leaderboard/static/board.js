@@ -18,21 +18,19 @@ let many;
 let seen = -1;
 let polls = 0;
 let later = 0;
-let word = "live";
-let behind = state.dataset.state === "behind";
+let delayed;
 
 // While rankings are delayed, what else would be live is behind.
-function say(next) {
-  word = next;
-  const shown = behind && next !== "delayed" ? "behind" : next;
-  state.dataset.state = shown;
-  state.textContent = board.dataset[shown];
+function say(word) {
+  if (delayed && word !== "delayed") word = "behind";
+  state.dataset.state = word;
+  state.textContent = board.dataset[word];
 }
 
-function delay({ delayed = false }) {
-  if (delayed === behind) return;
-  behind = delayed;
-  say(word);
+function delay(news) {
+  if (news.delayed === delayed) return;
+  delayed = news.delayed;
+  say("live");
 }
 
 // Where equals do not share a place, each stands behind those who had as many votes before.
@@ -193,8 +191,6 @@ if (board) {
   // Voting opens or closes.
   const turn = Date.parse(board.dataset.turn) - Date.now();
   if (turn > 0 && turn < DAY) renew(turn);
-  const left = document.querySelector("#left");
-  if (left) import(left.dataset.script).catch(console.info);
   if (board.dataset.many) many = await import(board.dataset.many);
   if (places === Infinity && many) many.refresh(say, POLL);
   else if (navigator.connection?.saveData) poll();

@@ -227,7 +227,7 @@ async def test_two_languages_one_click_apart(show: Show) -> None:
 
 async def test_without_script_the_ranking_and_the_codes_are_there(show: Show) -> None:
     contest = show.service.shown[0]
-    show.service.shown[0] = replace(contest, closes_at=show.service.now() + timedelta(seconds=90), _by_code={})
+    show.service.shown[0] = replace(contest, closes_at=show.service.now() + timedelta(seconds=150), _by_code={})
     page = await show.open("en", script=False)
     await expect(page.get_by_role("timer")).to_have_text(re.compile(r"^Closes in 2\smin$"))
     await expect(page.locator(".ranking tbody tr").first).to_contain_text("Aya Koné")

@@ -124,7 +124,7 @@ async def test_a_withdrawn_contest_is_gone_though_its_board_was_shown(here: Here
     assert (await here.client.get(API)).status == 200
     here.service.shown.clear()
     assert (await here.client.get(API)).status == 404
-    assert "Aucun vote" in await here.text("/")
+    assert "Aucun concours" in await here.text("/")
 
 
 @pytest.mark.parametrize("path", ["/", "/c/star", "/c/unknown"])

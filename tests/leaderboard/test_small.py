@@ -114,7 +114,7 @@ async def test_ten_places_with_the_code_to_dial_for_each() -> None:
         assert answer.headers["Cache-Control"] == "public, max-age=0, s-maxage=1"
         assert "Set-Cookie" not in answer.headers
         assert '<a href="tel:*789%23">*789#</a>' in text
-        assert '<p>1. Franck Zadi: 14\u00a0808<br/><a href="tel:*789*12%23">*789*12#</a></p>' in text
+        assert '<p>1. Franck Zadi\u00a0: 14\u00a0808<br/><a href="tel:*789*12%23">*789*12#</a></p>' in text
         assert ("\u202f" in text, "<p>10. " in text, "<p>11. " in text) == (False, True, False)
         assert '<a href="/c/star">' in text
         assert '<a href="?page=2">Suivants</a>' in text
@@ -127,7 +127,7 @@ async def test_ten_places_with_the_code_to_dial_for_each() -> None:
         # What was counted since is on it.
         service.count("01", 50_000)
         boards.update(service.ranking("star"))
-        assert "<p>1. Aya Koné: 51\u00a0234<br/>" in await (await client.get("/c/star/b")).text()
+        assert "<p>1. Aya Koné\u00a0: 51\u00a0234<br/>" in await (await client.get("/c/star/b")).text()
         assert (await client.get("/c/unknown/b")).status == 404
         assert 'href="/c/star/b"' in await (await client.get("/c/star")).text()
 
