@@ -62,13 +62,14 @@ select md5(concat(c::text,
   (select string_agg(r::text, ';' order by r.number) from rounds r where r.contest_id = c.id)))
 from contests c where c.id = :contest
 """)
+# Orders are looked up one by one.
 _ENTRIES: Final = text("""
 select t.seq, t.kind, t.quantity, t.amount_minor, t.round, t.receipt, t.reason, t.adjusts, k.code,
   cast(floor(extract(epoch from t.counted_at) * 1000) as bigint) as ms, v.id as vote_id, v.voter_cipher
 from (select * from tally_entries where contest_id = :contest and seq >= :seq order by seq limit :limit) t
   join candidates k on k.id = t.candidate_id
-  left join order_keys o on o.receipt = t.receipt
-  left join votes v on v.id = o.vote_id and v.placed_at = o.placed_at
+  left join lateral (select * from order_keys where receipt = t.receipt limit 1) o on true
+  left join lateral (select * from votes where id = o.vote_id and placed_at = o.placed_at limit 1) v on true
 order by t.seq
 """)
 _LEAVES: Final = "index bigint, seq bigint, leaf text, salt bytea"
