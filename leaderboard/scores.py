@@ -226,6 +226,22 @@ Delay = Callable[[bool], None]
 """Takes whether rankings are delayed now."""
 
 
+async def feed_faults(feed: ScoreFeed, scores: ContestScores) -> list[str]:
+    """A sentence for each total that Redis has otherwise than PostgreSQL. What is being counted is no fault: another
+    version is not compared. Raises RedisError."""
+    held = await feed.read(scores.contest_id)
+    if held is None:
+        return ["Redis has no totals; `spotlight tally rebuild` puts them there"]
+    version, votes, _ = held
+    if version != scores.version:
+        return [] if version > scores.version else [f"Redis has the totals after entry {version} of {scores.version}"]
+    return [
+        f"Redis has {votes.get(code, 0)} votes for {code}, and PostgreSQL {scores.votes.get(code, 0)}"
+        for code in sorted({*votes, *scores.votes})
+        if votes.get(code, 0) != scores.votes.get(code, 0)
+    ]
+
+
 class ScoreListener:
     """Keeps one process's boards up to date: by Redis as changes are published, by PostgreSQL otherwise.
 

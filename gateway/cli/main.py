@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import sys
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
@@ -11,7 +13,7 @@ from gateway.cli.commands import AsJson, command, example, group, without_collec
 from gateway.cli.contest import contest_app
 from gateway.cli.demo import demo_app
 from gateway.cli.failures import FAILED, MISUSED, report_failures
-from gateway.cli.formats import print_json
+from gateway.cli.formats import Contest, print_json
 from gateway.cli.ledger import fees_app, ledger_app
 from gateway.cli.money import money_app
 from gateway.cli.running import running_settings
@@ -181,6 +183,49 @@ def audit_money(as_json: AsJson = False) -> None:
     if as_json:
         print_json(dict(found))
     raise typer.Exit(FAILED if any(rows for _, rows in found) else 0)
+
+
+def _print_findings(found: dict[str, list[str]], *, as_json: bool) -> None:
+    """Each sentence, and exit status 1 where there is one; 2 where there is no such contest."""
+    if not found:
+        print("error: there is no such contest", file=sys.stderr)
+        raise typer.Exit(MISUSED)
+    if as_json:
+        print_json(found)
+    else:
+        for contest, sentences in found.items():
+            print(f"{contest}: {'all is as it was counted' if not sentences else f'{len(sentences)} findings'}")
+            for sentence in sentences:
+                print(f"  {sentence}")
+    raise typer.Exit(FAILED if any(found.values()) else 0)
+
+
+def _leaves_checked(as_json: bool) -> Callable[[str, int, int], None]:
+    def progress(contest: str, done: int, whole: int) -> None:
+        if not as_json:
+            print(f"{contest}: {done} of {whole} leaves", file=sys.stderr, flush=True)
+
+    return progress
+
+
+@command(audit_app, "log", "spotlight audit log", "spotlight audit log --contest star --json")
+def audit_log(contest: Contest = None, as_json: AsJson = False) -> None:
+    """Compute the public logs anew from PostgreSQL: leaves, hashes, tiles, checkpoints, names. Exit status 1 where
+    anything differs."""
+    from gateway.runtime import operations
+
+    found = asyncio.run(operations.audit_logs(running_settings(), contest, _leaves_checked(as_json)))
+    _print_findings(found, as_json=as_json)
+
+
+@command(audit_app, "tally", "spotlight audit tally", "spotlight audit tally --contest star --json")
+def audit_tally(contest: Contest = None, as_json: AsJson = False) -> None:
+    """Compare the tally with its public log, with the totals, with the orders and with Redis. Exit status 1 where
+    anything differs."""
+    from gateway.runtime import operations
+
+    found = asyncio.run(operations.audit_tally(running_settings(), contest, _leaves_checked(as_json)))
+    _print_findings(found, as_json=as_json)
 
 
 @command(tally_app, "rebuild", "spotlight tally rebuild")

@@ -20,12 +20,15 @@ from gateway.storage import migrate as migrations
 from gateway.storage import purging
 from gateway.storage.engine import make_engine
 from gateway.values.money import CURRENCY_OF
+from leaderboard.log import audit as log_audit
+from leaderboard.scores import feed_faults
 from payments.ledger import audit as money_audit
 from payments.ledger import postings as book
 from payments.rollups.store import Rollups
 from payments.settlement.count import FEE_PLANS, plans_of
 
 T = TypeVar("T")
+Findings = dict[str, list[str]]
 _REACHED = text("""
 update candidate_totals t set reached_seq = e.last
 from (select candidate_id, round, max(seq) as last from tally_entries group by 1, 2) e
@@ -134,6 +137,22 @@ async def audit_money(
     checked."""
     async with Container(settings, name="spotlight audit", statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
         return await money_audit.audit_money(container.engine, progress)
+
+
+async def audit_logs(settings: Settings, slug: str | None, progress: Callable[[str, int, int], None]) -> Findings:
+    """What is wrong with the public log of each contest, or of the one with this slug: a sentence each."""
+    async with Container(settings, name="spotlight audit", statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+        return await log_audit.audit_logs(container.engine, container.vault, slug, progress)
+
+
+async def audit_tally(settings: Settings, slug: str | None, progress: Callable[[str, int, int], None]) -> Findings:
+    """The same, and what Redis has otherwise than PostgreSQL."""
+    async with Container(settings, name="spotlight audit", statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+        found = await log_audit.audit_logs(container.engine, container.vault, slug, progress)
+        for scores in await container.scores.scores():
+            if scores.slug in found:
+                found[scores.slug] += await feed_faults(container.feed, scores)
+        return found
 
 
 async def rebuild_rollups(settings: Settings, progress: Callable[[str, int, int], None]) -> int:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -21,6 +22,8 @@ from gateway.contests.directory import read_contest
 from gateway.orders.store import voter_place
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import SealBroken, Vault
+from leaderboard.log.acts import acts_of, written_rules
+from leaderboard.log.explained import unexplained
 from leaderboard.log.keys import LogKeys
 from leaderboard.log.leaf import SALT_BYTES, AdjustmentLeaf, RulesLeaf, VoteLeaf, receipt_hash, voter_hash
 from leaderboard.log.merkle import ReadSubtree, consistency_path, consistent, leaf_hash
@@ -49,7 +52,8 @@ _LOCK: Final = text(
 )
 _HEAD: Final = text("""
 select c.slug, c.currency, coalesce(l.size, 0) as size, coalesce(l.next_seq, 1) as next_seq,
-  coalesce(l.rules_version, 0) as rules_version, coalesce(l.signed_size, 0) as signed_size, l.signed_at, r.sha256
+  coalesce(l.rules_version, 0) as rules_version, coalesce(l.signed_size, 0) as signed_size, l.signed_at, r.sha256,
+  r.document
 from contests c left join log_heads l on l.contest_id = c.id
   left join log_rules r on r.contest_id = c.id and r.version = l.rules_version
 where c.id = :contest
@@ -175,10 +179,16 @@ class LogBuilder:
             return None
         self._rules[contest] = seen
         written = text_of(public_rules(held))
-        digest = digest_of(written)
-        if head.sha256 is not None and bytes(head.sha256).hex() == digest:
-            return None
-        version = head.rules_version + 1
+        digest, version = digest_of(written), head.rules_version + 1
+        if head.sha256 is not None:
+            if bytes(head.sha256).hex() == digest:
+                return None
+            published = orjson.loads(head.document)
+            acts, rules = await acts_of(connection, contest), await written_rules(connection, contest)
+            if faults := unexplained(published, orjson.loads(written), rules, acts):
+                # Published, it would look like a rule. The audit finds it until somebody puts it right.
+                _log.error("rules_changed_by_no_act", contest=head.slug, faults=faults)
+                return None
         await connection.execute(_KEEP_RULES, {"contest": contest, "version": version, "document": written})
         leaf = RulesLeaf(contest=head.slug, version=version, time=int(now.timestamp() * 1000), sha256=digest)
         return _Made(leaf.text)

@@ -25,6 +25,8 @@ COMMANDS = [
     "partitions",
     "purge",
     "audit money",
+    "audit log",
+    "audit tally",
     "tally rebuild",
     "config",
     "doctor",
@@ -142,6 +144,8 @@ def test_the_commands_of_an_operator(installed: CliRunner) -> None:
         ("tally rebuild", "star: 0 votes"),
         ("demo --orders 5", "5 orders are written"),
         ("audit money", "holds"),
+        ("audit log", "star: all is as it was counted"),
+        ("audit tally", "star: all is as it was counted"),
     ):
         done = installed.invoke(app, command.split())
         assert (done.exit_code, says in done.output) == (0, True), done.output

@@ -71,6 +71,7 @@ VOTER = Msisdn("+2250501020304", "CI")
 # payments, the time that a statement covers, and what persons decide about a group of differences or an import.
 WHOLE_BOOK = frozenset(
     {
+        "leaderboard.log.audit",
         "payments.ledger.audit",
         "payments.ledger.money_places",
         "payments.disbursement.refunds.voids",
