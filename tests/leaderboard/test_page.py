@@ -91,6 +91,9 @@ async def test_the_ranking_moves_by_itself(show: Show) -> None:
     assert await page.locator("tr[data-code='09'] .rank").text_content() == "–"
     bar = await page.locator("tr[data-code='01'] rect").evaluate("bar => bar.style.transform")
     assert bar.startswith("scaleX(0.0666")
+    for delayed, words in ((True, "Retard, 5 s au plus"), (False, "En direct")):
+        show.boards.delay(delayed)
+        await expect(page.locator("#state")).to_have_text(words)
 
 
 async def test_rows_glide_unless_motion_is_unwelcome(show: Show) -> None:

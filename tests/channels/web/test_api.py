@@ -386,7 +386,8 @@ async def test_candidates_are_listed(here: Here) -> None:
     body = await json_of(await here.client.get("/api/contests/star/candidates"))
     assert body["contest"] == "star"
     assert [c["code"] for c in body["candidates"]] == [f"{n:02d}" for n in range(1, 13)]
-    assert body["candidates"][0] == {"id": str(candidate_id(1)), "code": "01", "name": "Aya Koné", "category": ""}
+    known = {"id": str(candidate_id(1)), "code": "01", "name": "Aya Koné", "category": "", "formerNames": []}
+    assert body["candidates"][0] == known
 
 
 @pytest.mark.parametrize("path", ["/api/contests/nowhere", "/api/contests/nowhere/candidates", "/api/nothing"])
