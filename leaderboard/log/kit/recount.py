@@ -1,0 +1,1079 @@
+#!/usr/bin/env python3
+"""Recount a contest from its recount kit. Needs Python 3.9 or newer and nothing else.
+
+    python3 recount.py [DIR] [--checkpoint FILE] [--witness KEY] [--fr]
+
+DIR is the folder of the kit, by default the one of this file. With `cryptography` installed signatures are checked too.
+Exit status: 0 all is well, 1 something is wrong, 2 the kit cannot be read.
+
+Formats: docs/public-log.md of Spotlight; hashes of RFC 9162 section 2.1; notes, checkpoints, cosignatures and keys of
+https://c2sp.org (signed-note, tlog-checkpoint, tlog-cosignature).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from array import array
+from base64 import b64decode, b64encode
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from hashlib import sha256
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    SIGNATURES = False
+else:
+    SIGNATURES = True
+
+HASH = 32
+LARGEST = 2**53 - 1
+LISTED = 20
+DECIMALS = {"EUR": 2, "USD": 2, "GHS": 2}
+EMPTY_ROOT = sha256(b"").digest()
+LEAVES, CHECKPOINTS, HASHES, KEYS = "leaves.ndjson", "checkpoints.txt", "hashes", "keys.txt"
+NOTE, COSIGNATURE = 1, 4
+
+FIELDS = {
+    "rules": ("contest", "kind", "sha256", "time", "v", "version"),
+    "vote": (
+        *("amount", "candidate", "contest", "currency", "kind", "receipt", "round", "rules", "seq", "time", "v"),
+        *("voter", "votes"),
+    ),
+    "adjustment": (
+        *("adjusts", "amount", "candidate", "contest", "currency", "kind", "reason", "round", "rules", "seq", "time"),
+        *("v", "votes"),
+    ),
+}
+NUMBERS = {"v": (1, 1), "time": (0, LARGEST), "version": (1, LARGEST)}
+ENTRY = {**NUMBERS, "seq": (1, LARGEST), "round": (0, LARGEST), "rules": (1, LARGEST)}
+BOUNDS = {
+    "rules": NUMBERS,
+    "vote": {**ENTRY, "votes": (1, LARGEST), "amount": (1, LARGEST)},
+    "adjustment": {**ENTRY, "adjusts": (1, LARGEST), "votes": (-LARGEST, -1), "amount": (-LARGEST, -1)},
+}
+BOUNDS = {kind: {name: of[name] for name in FIELDS[kind] if name in of} for kind, of in BOUNDS.items()}
+TEXTS = {
+    kind: [name for name in names if name in ("contest", "candidate", "currency", "reason")]
+    for kind, names in FIELDS.items()
+}
+DIGEST = re.compile(r"[0-9a-f]{64}")
+WRITE = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+EN = {
+    "line": "{file}, line {line}: ",
+    "file": "{file}: ",
+    "unreadable": "This is no recount kit, or it cannot be read: {why}",
+    "no_checkpoint": "checkpoints.txt has no checkpoint that can be read.",
+    "more": "… and {count} more of this kind.",
+    "canonical": "this is not a leaf in its one spelling.",
+    "field": "the field “{name}” is not as it must be.",
+    "no_end": "the line has no end: the file was cut.",
+    "other_contest": "this is a leaf of “{found}”; the log is that of “{contest}”.",
+    "first": "the first leaf states the rules; this one does not.",
+    "version": "this is version {found} of the rules; version {due} was due.",
+    "rules_hash": "rules/{version}.json is not the document that this line states.",
+    "rules_missing": "rules/{version}.json, which this line states, is not there.",
+    "rules_document": "rules/{version}.json states no rules that can be read.",
+    "rules_extra": "no line of leaves.ndjson states this document.",
+    "seq": "its number is {found}; {due} was due.",
+    "names_rules": "it goes by version {found} of the rules; version {due} was in force.",
+    "candidate": "candidate {code} is not in the rules.",
+    "round": "round {round} is not in the rules.",
+    "currency": "the currency is {found}; by the rules it is {due}.",
+    "price": "{amount} is not the price of {votes} votes.",
+    "early": "it was counted before the contest opened.",
+    "adjusts_nothing": "it takes back entry {seq}, which is no earlier vote.",
+    "adjusts_twice": "it takes back entry {seq}, which was taken back before.",
+    "adjusts_part": "it does not take back entry {seq} as that was counted: candidate, round, votes and money.",
+    "changed": "this line is not the one that the log has there.",
+    "moved": "this line belongs on line {belongs}: a line before it is missing, doubled or moved.",
+    "hash": "this hash is not that of line {line} of leaves.ndjson.",
+    "hashes_size": "it has {found} bytes; {due} were due.",
+    "short": "the file ends here; by the checkpoint on line {at} of {of} the log has {size} lines.",
+    "beyond": "from here on no checkpoint states the lines.",
+    "root": (
+        "lines {first} to {last} of leaves.ndjson are not what this checkpoint states, or the checkpoint was changed."
+    ),
+    "root_alone": "this checkpoint is wrong: a later one states the same lines.",
+    "kept": (
+        "the log is not the one that this checkpoint stated: of its first {last} lines at least one is another now."
+    ),
+    "note": "this line is not what a checkpoint has here. The file was read up to it.",
+    "size": "the size {found} is not above that of the checkpoint before it.",
+    "origin": "the checkpoint is of the log “{found}”; this is the log “{due}”.",
+    "unsigned": "the checkpoint has no signature of the log by a key of keys.txt.",
+    "untimed": "the checkpoint has no time by a key of keys.txt.",
+    "not_listed": "keys.txt has no such key of “{name}”.",
+    "twice": "this key has signed before it.",
+    "order": "the log's own signatures come first, then its time.",
+    "signature": "the signature of “{name}” is wrong.",
+    "key": "this is no key, or its name or number is not its own.",
+    "witness": "the witness “{name}” signed none of the checkpoints.",
+    "no_signatures": (
+        "SIGNATURES WERE NOT CHECKED: this Python has no “cryptography”. Numbers, hashes and sums were. To check "
+        "signatures too: python3 -m pip install cryptography"
+    ),
+    "signatures": "Checked {count} signatures.",
+    "witnessed": "The witness “{name}” signed {count} of {all} checkpoints, the largest of {size} lines, at {time}.",
+    "strangers": "Signatures of these were not checked: {names}. Give their keys with --witness.",
+    "late": (
+        "{count} votes ({votes} in sum) were counted after the closing and its grace: paid in time, then held or "
+        "confirmed late. The first is on line {line} of leaves.ndjson."
+    ),
+    "log": "Log {origin}",
+    "head": "{size} lines, {checkpoints} checkpoints. Root of the newest: {root}",
+    "stated": "Stated at {time}.",
+    "words": "In four words: {words}",
+    "kept_well": "The log begins with the {size} lines that you kept a checkpoint of.",
+    "round_title": "Round {number}",
+    "before_rounds": "Before the first round",
+    "category": "Category {category}",
+    "columns": ("Place", "Code", "Candidate", "Votes", "Money"),
+    "gone": "out",
+    "total": "Total: {votes} votes, {money}. Orders counted: {orders}, taken back: {back}.",
+    "shared": "Equal votes share a place.",
+    "earliest": "Of equal votes who reached them first is ahead.",
+    "well": "ALL IS WELL: the lines are those that the checkpoints state, and they add up to the result above.",
+    "faults": "{count} THINGS ARE WRONG:",
+    "proves": (
+        "This shows that the published list is whole and unchanged since its checkpoints. That nobody was given "
+        "another list, you see by a checkpoint that you or a witness kept. It does not show that every payer is a "
+        "person, nor that the operators hold the money."
+    ),
+}
+FR = {
+    "line": "{file}, ligne {line} : ",
+    "file": "{file} : ",
+    "unreadable": "Ce n'est pas un dossier de recomptage, ou il est illisible : {why}",
+    "no_checkpoint": "checkpoints.txt ne contient aucun point de contrôle lisible.",
+    "more": "… et {count} autres du même genre.",
+    "canonical": "ce n'est pas une feuille dans son unique écriture.",
+    "field": "le champ « {name} » n'est pas comme il doit être.",
+    "no_end": "la ligne n'a pas de fin : le fichier a été coupé.",
+    "other_contest": "c'est une feuille de « {found} » ; le journal est celui de « {contest} ».",
+    "first": "la première feuille énonce les règles ; celle-ci ne le fait pas.",
+    "version": "c'est la version {found} des règles ; la version {due} était attendue.",
+    "rules_hash": "rules/{version}.json n'est pas le document que cette ligne énonce.",
+    "rules_missing": "rules/{version}.json, que cette ligne énonce, manque.",
+    "rules_document": "rules/{version}.json n'énonce pas de règles lisibles.",
+    "rules_extra": "aucune ligne de leaves.ndjson n'énonce ce document.",
+    "seq": "son numéro est {found} ; {due} était attendu.",
+    "names_rules": "elle suit la version {found} des règles ; la version {due} était en vigueur.",
+    "candidate": "le candidat {code} n'est pas dans les règles.",
+    "round": "le tour {round} n'est pas dans les règles.",
+    "currency": "la monnaie est {found} ; selon les règles, c'est {due}.",
+    "price": "{amount} n'est pas le prix de {votes} votes.",
+    "early": "elle a été comptée avant l'ouverture du concours.",
+    "adjusts_nothing": "elle retire l'entrée {seq}, qui n'est pas un vote antérieur.",
+    "adjusts_twice": "elle retire l'entrée {seq}, déjà retirée.",
+    "adjusts_part": (
+        "elle ne retire pas l'entrée {seq} telle qu'elle a été comptée : candidat, tour, votes et argent."
+    ),
+    "changed": "cette ligne n'est pas celle que le journal a à cet endroit.",
+    "moved": "cette ligne a sa place à la ligne {belongs} : avant elle, une ligne manque, est double ou déplacée.",
+    "hash": "cette empreinte n'est pas celle de la ligne {line} de leaves.ndjson.",
+    "hashes_size": "il a {found} octets ; {due} étaient attendus.",
+    "short": "le fichier finit ici ; selon le point de contrôle à la ligne {at} de {of}, le journal a {size} lignes.",
+    "beyond": "à partir d'ici, aucun point de contrôle n'énonce les lignes.",
+    "root": (
+        "les lignes {first} à {last} de leaves.ndjson ne sont pas celles que ce point de contrôle énonce, ou bien il a "
+        "été modifié."
+    ),
+    "root_alone": "ce point de contrôle est faux : un autre, plus récent, énonce les mêmes lignes.",
+    "kept": (
+        "le journal n'est pas celui que ce point de contrôle énonçait : de ses {last} premières lignes, l'une au moins "
+        "est autre aujourd'hui."
+    ),
+    "note": "cette ligne n'est pas ce qu'un point de contrôle a ici. Le fichier a été lu jusque-là.",
+    "size": "la taille {found} n'est pas supérieure à celle du point de contrôle précédent.",
+    "origin": "ce point de contrôle est du journal « {found} » ; celui-ci est « {due} ».",
+    "unsigned": "le point de contrôle n'a pas de signature du journal par une clé de keys.txt.",
+    "untimed": "le point de contrôle n'a pas d'heure par une clé de keys.txt.",
+    "not_listed": "keys.txt n'a pas cette clé de « {name} ».",
+    "twice": "cette clé a déjà signé plus haut.",
+    "order": "les signatures du journal viennent d'abord, puis son heure.",
+    "signature": "la signature de « {name} » est fausse.",
+    "key": "ce n'est pas une clé, ou son nom ou son numéro n'est pas le sien.",
+    "witness": "le témoin « {name} » n'a signé aucun des points de contrôle.",
+    "no_signatures": (
+        "LES SIGNATURES N'ONT PAS ÉTÉ VÉRIFIÉES : ce Python n'a pas « cryptography ». Numéros, empreintes et sommes "
+        "l'ont été. Pour vérifier aussi les signatures : python3 -m pip install cryptography"
+    ),
+    "signatures": "{count} signatures vérifiées.",
+    "witnessed": (
+        "Le témoin « {name} » a signé {count} points de contrôle sur {all}, le plus grand de {size} lignes, le {time}."
+    ),
+    "strangers": "Les signatures de ceux-ci n'ont pas été vérifiées : {names}. Donnez leurs clés avec --witness.",
+    "late": (
+        "{count} votes ({votes} au total) ont été comptés après la clôture et son délai : payés à temps, puis retenus "
+        "ou confirmés tard. Le premier est à la ligne {line} de leaves.ndjson."
+    ),
+    "log": "Journal {origin}",
+    "head": "{size} lignes, {checkpoints} points de contrôle. Racine du plus récent : {root}",
+    "stated": "Énoncé le {time}.",
+    "words": "En quatre mots : {words}",
+    "kept_well": "Le journal commence par les {size} lignes dont vous aviez gardé un point de contrôle.",
+    "round_title": "Tour {number}",
+    "before_rounds": "Avant le premier tour",
+    "category": "Catégorie {category}",
+    "columns": ("Place", "Code", "Candidat", "Votes", "Argent"),
+    "gone": "sorti",
+    "total": "Total : {votes} votes, {money}. Commandes comptées : {orders}, retirées : {back}.",
+    "shared": "À égalité de votes, la place est partagée.",
+    "earliest": "À égalité de votes, qui les a atteints le premier est devant.",
+    "well": "TOUT EST EN ORDRE : les lignes sont celles des points de contrôle, et leur somme est ci-dessus.",
+    "faults": "{count} CHOSES SONT FAUSSES :",
+    "proves": (
+        "Cela montre que la liste publiée est entière et inchangée depuis ses points de contrôle. Que personne n'en a "
+        "reçu une autre, un point de contrôle gardé par vous ou par un témoin le montre. Cela ne montre pas que chaque "
+        "payeur est une personne, ni que les opérateurs détiennent l'argent."
+    ),
+}
+
+
+class Unreadable(Exception):
+    """Why there is nothing to recount."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, by the key of its sentence. `line`: from 1, None for a whole file."""
+
+    file: str
+    line: int | None
+    key: str
+    values: dict[str, object]
+
+
+@dataclass
+class Report:
+    """What was found. `remarks`: worth knowing, and not wrong."""
+
+    faults: list[Fault] = field(default_factory=list)
+    remarks: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+    def fault(self, file: str, line: int | None, key: str, **values: object) -> None:
+        """Note what is wrong."""
+        self.faults.append(Fault(file, line, key, values))
+
+    def remark(self, key: str, **values: object) -> None:
+        """Note what is worth knowing."""
+        self.remarks.append((key, values))
+
+
+class Tree:
+    """A Merkle tree that grows (RFC 9162), as the hashes of its complete subtrees, the largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._subtrees: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        """Add the hash of a leaf."""
+        subtrees, size = self._subtrees, self.size
+        while size & 1:
+            leaf = sha256(b"\x01" + subtrees.pop() + leaf).digest()
+            size >>= 1
+        subtrees.append(leaf)
+        self.size += 1
+
+    @property
+    def root(self) -> bytes:
+        """The root as the tree is now."""
+        if not self._subtrees:
+            return EMPTY_ROOT
+        made = self._subtrees[-1]
+        for left in reversed(self._subtrees[:-1]):
+            made = sha256(b"\x01" + left + made).digest()
+        return made
+
+
+# Keys, notes and checkpoints
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that signs (`NOTE`) or states a time (`COSIGNATURE`). `ours`: from keys.txt, else a witness's."""
+
+    name: str
+    kind: int
+    public: bytes
+    ours: bool
+
+    @property
+    def number(self) -> bytes:
+        """How a signature names its key, beside the name."""
+        return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
+
+    def signed(self, text: str, made: bytes) -> bool:
+        """Whether this key made a signature over the text of a note."""
+        if self.kind == COSIGNATURE:
+            text = f"cosignature/v1\ntime {int.from_bytes(made[:8], 'big')}\n{text}"
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(made[-64:], text.encode())
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+Keys = dict[tuple[str, bytes], Key]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A signed statement. `line`: of its first line. `signatures`: name, number of the key, what it made."""
+
+    file: str
+    line: int
+    origin: str
+    size: int
+    root: bytes
+    signatures: tuple[tuple[str, bytes, bytes], ...]
+
+    @property
+    def text(self) -> str:
+        """What is signed."""
+        return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
+
+
+def decoded(text: str) -> bytes:
+    """What base64 spells. ValueError for any other spelling."""
+    made = b64decode(text, validate=True)
+    if b64encode(made).decode() != text:
+        raise ValueError
+    return made
+
+
+def read_key(line: str, *, ours: bool) -> Key:
+    """A key of one line. ValueError where it is none."""
+    name, number, rest = line.split("+", 2)
+    made = decoded(rest)
+    key = Key(name, made[0] if made else 0, made[1:], ours)
+    if key.kind not in (NOTE, COSIGNATURE) or len(key.public) != HASH or key.number.hex() != number or not name:
+        raise ValueError
+    return key
+
+
+def read_keys(folder: Path, witnesses: Iterable[str], report: Report) -> Keys:
+    """The keys of the kit, and those of witnesses."""
+    keys: Keys = {}
+    for line, text in enumerate(lines_of(folder / KEYS), 1):
+        try:
+            key = read_key(text, ours=True)
+        except ValueError:
+            report.fault(KEYS, line, "key")
+            continue
+        if (key.name, key.number) in keys:
+            report.fault(KEYS, line, "twice")
+        keys[key.name, key.number] = key
+    for text in witnesses:
+        try:
+            key = read_key(text, ours=False)
+        except ValueError:
+            report.fault("--witness", None, "key")
+            continue
+        keys.setdefault((key.name, key.number), key)
+    return keys
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a file of text. Bytes that are no UTF-8 are kept, and equal to nothing."""
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    return text[:-1].split("\n") if text.endswith("\n") else [*text.split("\n"), "\udcff"] if text else []
+
+
+class NoNote(Exception):
+    """The line at which a file of notes is not one."""
+
+
+def read_checkpoints(path: Path, report: Report) -> list[Checkpoint]:
+    """The notes of a file, with an empty line between two. What follows a line that fits nowhere is not read."""
+    lines, at, found = lines_of(path), 0, []
+    while at < len(lines):
+        try:
+            one, at = read_checkpoint(path.name, lines, at)
+        except NoNote as wrong:
+            report.fault(path.name, min(wrong.args[0] + 1, len(lines)), "note")
+            break
+        found.append(one)
+    return found
+
+
+def read_checkpoint(file: str, lines: list[str], at: int) -> tuple[Checkpoint, int]:
+    """The note that begins at a line, from 0, and where the next one does. NoNote."""
+
+    def line(number: int, pattern: str) -> str:
+        if number >= len(lines) or not re.fullmatch(pattern, lines[number]):
+            raise NoNote(number)
+        return lines[number]
+
+    def made(number: int, text: str) -> bytes:
+        try:
+            return decoded(text)
+        except ValueError:
+            raise NoNote(number) from None
+
+    origin = line(at, r"[^\s\udc80-\udcff]+")
+    size = int(line(at + 1, r"0|[1-9][0-9]{0,15}"))
+    root = made(at + 2, line(at + 2, r"[A-Za-z0-9+/]{43}="))
+    line(at + 3, "")
+    signatures: list[tuple[str, bytes, bytes]] = []
+    end = at + 4
+    while not signatures or (end < len(lines) and lines[end]):
+        name, _, encoded = line(end, r"— [^\s+\udc80-\udcff]+ [A-Za-z0-9+/=]+")[2:].partition(" ")
+        given = made(end, encoded)
+        signatures.append((name, given[:4], given[4:]))
+        end += 1
+    # An empty line stands between two notes, and none at the end.
+    if end == len(lines) - 1:
+        raise NoNote(end)
+    return Checkpoint(file, at + 1, origin, size, root, tuple(signatures)), end + 1
+
+
+class Signatures:
+    """Checks who signed checkpoints."""
+
+    def __init__(self, keys: Keys, report: Report) -> None:
+        self._keys = keys
+        self._report = report
+        self._names = {key.name for key in keys.values() if key.ours}
+        self._count = 0
+        self._strangers: set[str] = set()
+        self._witnessed: dict[Key, list[tuple[int, int]]] = {key: [] for key in keys.values() if not key.ours}
+
+    def check(self, checkpoint: Checkpoint) -> datetime | None:
+        """Check the lines of a checkpoint; when the log says that it was made."""
+        ranks, seen, time = [], set(), None
+        for line, (name, number, made) in enumerate(checkpoint.signatures, checkpoint.line + 4):
+            key = self._keys.get((name, number))
+            if (name, number) in seen:
+                self._report.fault(checkpoint.file, line, "twice")
+            seen.add((name, number))
+            if key is None:
+                self._stranger(checkpoint, line, name)
+                ranks.append(2)
+                continue
+            if not self._signed(key, checkpoint, made):
+                self._report.fault(checkpoint.file, line, "signature", name=name)
+                continue
+            ranks.append((0 if key.kind == NOTE else 1) if key.ours else 2)
+            seconds = int.from_bytes(made[:8], "big") if key.kind == COSIGNATURE else 0
+            if not key.ours:
+                self._witnessed[key].append((checkpoint.size, seconds))
+            elif key.kind == COSIGNATURE:
+                time = instant(seconds * 1000)
+        if ranks != sorted(ranks):
+            self._report.fault(checkpoint.file, checkpoint.line + 4, "order")
+        named = {name for name, number in seen if (name, number) in self._keys}
+        if checkpoint.origin not in named:
+            self._report.fault(checkpoint.file, checkpoint.line, "unsigned")
+        if not any(self._keys[one].kind == COSIGNATURE and self._keys[one].ours for one in seen if one in self._keys):
+            self._report.fault(checkpoint.file, checkpoint.line, "untimed")
+        return time
+
+    def _stranger(self, checkpoint: Checkpoint, line: int, name: str) -> None:
+        if name in self._names:
+            self._report.fault(checkpoint.file, line, "not_listed", name=name)
+        else:
+            self._strangers.add(name)
+
+    def _signed(self, key: Key, checkpoint: Checkpoint, made: bytes) -> bool:
+        if len(made) != (72 if key.kind == COSIGNATURE else 64):
+            return False
+        if not SIGNATURES:
+            return True
+        self._count += 1
+        return key.signed(checkpoint.text, made)
+
+    def conclude(self, checkpoints: int) -> None:
+        """Say who signed, once all are checked. `checkpoints`: how many there were."""
+        if SIGNATURES:
+            self._report.remark("signatures", count=self._count)
+        else:
+            self._report.remark("no_signatures")
+        for key, signed in self._witnessed.items():
+            if not signed:
+                self._report.fault(CHECKPOINTS, None, "witness", name=key.name)
+            elif SIGNATURES:
+                size, seconds = max(signed)
+                values = {"name": key.name, "count": len(signed), "all": checkpoints, "size": size}
+                self._report.remark("witnessed", **values, time=instant(seconds * 1000))
+        if self._strangers:
+            self._report.remark("strangers", names=", ".join(sorted(self._strangers)))
+
+
+# Leaves
+
+
+class Wrong(Exception):
+    """Why a line is no leaf: a key of its sentence, and the name of a field."""
+
+
+def read_leaf(line: bytes) -> dict[str, Any]:
+    """The leaf that a line without its end is. Raises Wrong."""
+    try:
+        text = line.decode()
+        leaf = json.loads(text)
+        if not isinstance(leaf, dict) or WRITE(leaf) != text:
+            raise Wrong("canonical", "")
+    except (ValueError, RecursionError):
+        raise Wrong("canonical", "") from None
+    kind = leaf.get("kind")
+    if not isinstance(kind, str) or tuple(leaf) != FIELDS.get(kind):
+        raise Wrong("canonical", "")
+    for name, (lowest, highest) in BOUNDS[kind].items():
+        value = leaf[name]
+        if type(value) is not int or not lowest <= value <= highest:
+            raise Wrong("field", name)
+    for name in TEXTS[kind]:
+        if type(leaf[name]) is not str or not leaf[name]:
+            raise Wrong("field", name)
+    for name in ("sha256", "receipt", "voter"):
+        value = leaf.get(name, leaf)
+        if value is leaf or (value is None and name == "voter"):
+            continue
+        if type(value) is not str or not DIGEST.fullmatch(value):
+            raise Wrong("field", name)
+    return leaf
+
+
+def instant(milliseconds: int) -> datetime:
+    """A moment in UTC; the last one that can be written for any later one."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return datetime.max.replace(tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round. Times in Unix milliseconds."""
+
+    number: int
+    opens: int
+    closes: int
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A version of the rules. `time`: when it was logged; times in Unix milliseconds. `candidates`: by code, with name,
+    category and status."""
+
+    time: int
+    name: str
+    price: int
+    currency: str
+    opens: int
+    until: int
+    earliest: bool
+    rounds: tuple[Round, ...]
+    candidates: dict[str, tuple[str, str, str]]
+
+    @classmethod
+    def read(cls, given: bytes, time: int) -> Rules:
+        """The rules of a document. ValueError, KeyError, TypeError or AttributeError where they are none."""
+        from_json = json.loads(given.decode())
+
+        def moment(text: str) -> int:
+            return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+        return cls(
+            time,
+            str(from_json["name"]),
+            int(from_json["price_minor"]),
+            str(from_json["currency"]),
+            moment(from_json["opens_at"]),
+            moment(from_json["closes_at"]) + int(from_json.get("late_seconds", 0)) * 1000,
+            from_json["tie_break"] == "earliest",
+            tuple(
+                Round(int(one["number"]), moment(one["opens_at"]), moment(one["closes_at"]), bool(one["fresh"]))
+                for one in from_json.get("rounds", ())
+            ),
+            {
+                str(one["code"]): (str(one["name"]), str(one.get("category", "")), str(one["status"]))
+                for one in from_json["candidates"]
+            },
+        )
+
+
+class Count:
+    """What the leaves say and add up to, leaf by leaf."""
+
+    def __init__(self, folder: Path, contest: str, report: Report) -> None:
+        self.known: list[Rules] = []
+        self.sold: Counter[tuple[int, str]] = Counter()
+        self.money: Counter[tuple[int, str]] = Counter()
+        self.reached: dict[tuple[int, str], int] = {}
+        self.orders = self.back = 0
+        self._folder = folder
+        self._contest = contest
+        self._report = report
+        self._last = self._version = 0
+        self._versions: set[int] = set()
+        self._late: list[tuple[int, int]] = []
+        self._adjusted: set[int] = set()
+        # An entry is its number, its place among `_places`, votes and money; as numbers, since there may be millions.
+        self._places: dict[tuple[int, str], int] = {}
+        self._entries = (array("q"), array("q"), array("q"), array("q"))
+
+    def add(self, line: int, text: bytes) -> None:
+        """Count a line, by its number from 1 and without its end."""
+        try:
+            leaf = read_leaf(text)
+        except Wrong as wrong:
+            key, name = wrong.args
+            self._report.fault(LEAVES, line, key, name=name)
+            return
+        if leaf["contest"] != self._contest:
+            self._report.fault(LEAVES, line, "other_contest", found=leaf["contest"], contest=self._contest)
+        if leaf["kind"] == "rules":
+            self._add_rules(line, leaf)
+            return
+        if line == 1:
+            self._report.fault(LEAVES, line, "first")
+        if leaf["seq"] != self._last + 1:
+            self._report.fault(LEAVES, line, "seq", found=leaf["seq"], due=self._last + 1)
+        self._last = leaf["seq"]
+        if leaf["rules"] != self._version:
+            self._report.fault(LEAVES, line, "names_rules", found=leaf["rules"], due=self._version)
+        if leaf["kind"] == "vote":
+            self._check_vote(line, leaf)
+        else:
+            self._check_adjustment(line, leaf)
+        self._keep(leaf)
+
+    def _add_rules(self, line: int, leaf: dict[str, Any]) -> None:
+        version = leaf["version"]
+        if version != self._version + 1:
+            self._report.fault(LEAVES, line, "version", found=version, due=self._version + 1)
+        self._version = version
+        self._versions.add(version)
+        try:
+            given = (self._folder / "rules" / f"{version}.json").read_bytes()
+        except OSError:
+            self._report.fault(LEAVES, line, "rules_missing", version=version)
+            return
+        if sha256(given).hexdigest() != leaf["sha256"]:
+            self._report.fault(LEAVES, line, "rules_hash", version=version)
+            return
+        try:
+            self.known.append(Rules.read(given, leaf["time"]))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._report.fault(LEAVES, line, "rules_document", version=version)
+
+    def _check_vote(self, line: int, leaf: dict[str, Any]) -> None:
+        """A vote goes by the rules under which it was ordered: those in force, or earlier ones."""
+        self.orders += 1
+        known = self.known
+        if not known or len(known) < self._version:  # what is wrong with the rules was said
+            return
+        newest = known[-1]
+        if leaf["candidate"] not in newest.candidates:
+            self._report.fault(LEAVES, line, "candidate", code=leaf["candidate"])
+        if leaf["currency"] != newest.currency:
+            self._report.fault(LEAVES, line, "currency", found=leaf["currency"], due=newest.currency)
+        if leaf["amount"] != leaf["votes"] * newest.price and all(
+            leaf["amount"] != leaf["votes"] * one.price for one in known
+        ):
+            self._report.fault(LEAVES, line, "price", amount=leaf["amount"], votes=leaf["votes"])
+        if leaf["round"] and all(leaf["round"] != has.number for one in known for has in one.rounds):
+            self._report.fault(LEAVES, line, "round", round=leaf["round"])
+        if leaf["time"] < newest.opens and all(leaf["time"] < one.opens for one in known):
+            self._report.fault(LEAVES, line, "early")
+        if leaf["time"] > newest.until and all(leaf["time"] > one.until for one in known):
+            self._late.append((line, leaf["votes"]))
+
+    def _check_adjustment(self, line: int, leaf: dict[str, Any]) -> None:
+        self.back += 1
+        adjusts = leaf["adjusts"]
+        entry = self._entry(adjusts)
+        if adjusts in self._adjusted:
+            self._report.fault(LEAVES, line, "adjusts_twice", seq=adjusts)
+        elif entry is None or entry[1] < 0:
+            self._report.fault(LEAVES, line, "adjusts_nothing", seq=adjusts)
+        elif entry != (self._places.get((leaf["round"], leaf["candidate"])), -leaf["votes"], -leaf["amount"]):
+            self._report.fault(LEAVES, line, "adjusts_part", seq=adjusts)
+        self._adjusted.add(adjusts)
+
+    def _entry(self, seq: int) -> tuple[int, int, int] | None:
+        seqs, places, votes, money = self._entries
+        at = seq - 1
+        if at >= len(seqs) or seqs[at] != seq:
+            try:
+                at = seqs.index(seq)
+            except ValueError:
+                return None
+        return places[at], votes[at], money[at]
+
+    def _keep(self, leaf: dict[str, Any]) -> None:
+        where = (leaf["round"], leaf["candidate"])
+        self.sold[where] += leaf["votes"]
+        self.money[where] += leaf["amount"]
+        self.reached[where] = leaf["seq"]
+        place = self._places.setdefault(where, len(self._places))
+        for kept, value in zip(self._entries, (leaf["seq"], place, leaf["votes"], leaf["amount"])):
+            kept.append(value)
+
+    @property
+    def newest(self) -> Rules:
+        """The last rules that could be read."""
+        return self.known[-1]
+
+    @property
+    def evicted(self) -> dict[str, int]:
+        """Since when candidates are out, by code, in Unix milliseconds: when it was logged."""
+        since: dict[str, int] = {}
+        for rules in self.known:
+            for code, (_, _, status) in rules.candidates.items():
+                if status == "evicted":
+                    since.setdefault(code, rules.time)
+                else:
+                    since.pop(code, None)
+        return since
+
+    def conclude(self) -> None:
+        """Say what is known once all leaves were read."""
+        if self._late:
+            line = self._late[0][0]
+            self._report.remark("late", count=len(self._late), votes=sum(n for _, n in self._late), line=line)
+        for path in sorted((self._folder / "rules").glob("*")):
+            if path.name not in {f"{version}.json" for version in self._versions}:
+                self._report.fault(f"rules/{path.name}", None, "rules_extra")
+
+
+class Listed:
+    """The hashes that the kit lists, beside those of its lines: they show which line is another one."""
+
+    def __init__(self, given: bytes) -> None:
+        self._given = given
+        self._places: dict[bytes, int] = {}
+        self._shift = 0
+        self.found: list[tuple[int, str, int]] = []
+
+    @property
+    def size(self) -> int:
+        """How many bytes they are."""
+        return len(self._given)
+
+    @property
+    def root(self) -> bytes:
+        """The root over them."""
+        tree = Tree()
+        for one in self.hashes:
+            tree.append(one)
+        return tree.root
+
+    @property
+    def hashes(self) -> Iterator[bytes]:
+        """All of them in order."""
+        return (self._given[at : at + HASH] for at in range(0, len(self._given), HASH))
+
+    def compare(self, at: int, made: bytes) -> None:
+        """Compare the hash of a line, from 0."""
+        if not self._shift and self._given[at * HASH : (at + 1) * HASH] == made:
+            return
+        if not self._places:
+            self._places = {one: place for place, one in enumerate(self.hashes)}
+        place = self._places.get(made)
+        if place is None:
+            self.found.append((at + 1, "changed", 0))
+        elif place - at != self._shift:
+            self._shift = place - at
+            if self._shift:
+                self.found.append((at + 1, "moved", place + 1))
+
+
+@dataclass
+class Read:
+    """What one pass over the leaves found. `roots`: by size of the tree, of the sizes that were asked for."""
+
+    size: int
+    roots: dict[int, bytes]
+    listed: Listed
+
+
+def read_leaves(folder: Path, sizes: set[int], count: Count, report: Report) -> Read:
+    """Read every line once."""
+    tree, listed = Tree(), Listed((folder / HASHES).read_bytes())
+    roots = {0: EMPTY_ROOT}
+    with (folder / LEAVES).open("rb") as file:
+        for line, text in enumerate(file, 1):
+            if text.endswith(b"\n"):
+                text = text[:-1]
+            else:
+                report.fault(LEAVES, line, "no_end")
+            made = sha256(b"\x00" + text).digest()
+            tree.append(made)
+            listed.compare(line - 1, made)
+            if line in sizes:
+                roots[line] = tree.root
+            count.add(line, text)
+    count.conclude()
+    return Read(tree.size, roots, listed)
+
+
+def compare(read: Read, checkpoints: list[Checkpoint], report: Report) -> None:
+    """Whether the lines are those that checkpoints state, and which are not."""
+    newest = max(checkpoints, key=lambda one: one.size)
+    good = max((one.size for one in checkpoints if read.roots.get(one.size) == one.root), default=0)
+    if read.listed.size != newest.size * HASH:
+        report.fault(HASHES, None, "hashes_size", found=read.listed.size, due=newest.size * HASH)
+    if good == newest.size:
+        for line, _, _ in read.listed.found[: newest.size]:
+            report.fault(HASHES, line, "hash")
+    else:
+        for line, key, belongs in read.listed.found:
+            report.fault(LEAVES, line, key, belongs=belongs)
+    if read.size > newest.size:
+        report.fault(LEAVES, newest.size + 1, "beyond")
+    if read.size < newest.size:
+        report.fault(LEAVES, max(read.size, 1), "short", at=newest.line + 1, of=newest.file, size=newest.size)
+    known = good < newest.size and read.listed.root == newest.root
+    for one in checkpoints:
+        if one.size > read.size or read.roots[one.size] == one.root:
+            continue
+        if one.size < good:
+            report.fault(one.file, one.line + 2, "root_alone")
+        elif not known:
+            report.fault(one.file, one.line + 2, "root", first=good + 1, last=one.size)
+            break
+
+
+def compare_kept(read: Read, origin: str, kept: list[Checkpoint], report: Report) -> None:
+    """Whether the log begins as the checkpoints state that somebody kept."""
+    for one in kept:
+        if one.origin != origin:
+            report.fault(one.file, one.line, "origin", found=one.origin, due=origin)
+        elif one.size > read.size:
+            report.fault(LEAVES, max(read.size, 1), "short", at=one.line + 1, of=one.file, size=one.size)
+        elif read.roots[one.size] != one.root:
+            report.fault(one.file, one.line + 2, "kept", last=one.size)
+        else:
+            report.remark("kept_well", size=one.size)
+
+
+# The result
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A candidate in a ranking. `place`: None for one who is out."""
+
+    place: int | None
+    code: str
+    name: str
+    category: str
+    votes: int
+    money: int
+
+
+def ranking(count: Count, number: int, *, last: bool, category: str | None = None) -> list[Standing]:
+    """The ranking of a round, with the votes that it carries on; 0 where there is none. `last`: whether it is the last
+    one: in the others who went out since keeps a place."""
+    rules = count.newest
+    fresh = [one.number for one in rules.rounds if one.fresh and one.number <= number]
+    counted_in = range(max(fresh, default=0), number + 1)
+    closes = next((one.closes for one in rules.rounds if one.number == number and not last), 0)
+    placed, gone = [], []
+    for code, (name, of, status) in rules.candidates.items():
+        if category not in (None, of):
+            continue
+        where = [(one, code) for one in counted_in]
+        votes, money = sum(count.sold[one] for one in where), sum(count.money[one] for one in where)
+        reached = max((count.reached.get(one, 0) for one in where), default=0) if votes and rules.earliest else 0
+        row = Standing(None, code, name, of, votes, money)
+        if status == "evicted" and (not closes or count.evicted[code] < closes):
+            gone.append(row)
+        elif votes or status in ("approved", "evicted"):
+            placed.append((-votes, reached, code, row))
+    placed.sort(key=lambda one: one[:3])
+    rows: list[Standing] = []
+    for position, (votes, reached, _, row) in enumerate(placed):
+        tied = position and placed[position - 1][:2] == (votes, reached)
+        rows.append(replace(row, place=rows[-1].place if tied else position + 1))
+    return rows + sorted(gone, key=lambda row: count.evicted[row.code], reverse=True)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a language writes what was found."""
+
+    phrases: dict[str, Any]
+    space: str
+
+    def number(self, value: int) -> str:
+        """A whole number."""
+        return f"{value:,}".replace(",", self.space)
+
+    def money(self, minor: int, currency: str) -> str:
+        """An amount in minor units."""
+        decimals = DECIMALS.get(currency, 0)
+        whole, part = divmod(abs(minor), 10**decimals)
+        sign, point = "-" if minor < 0 else "", "," if self.phrases is FR else "."
+        return f"{sign}{self.number(whole)}{f'{point}{part:0{decimals}d}' if decimals else ''} {currency}"
+
+    def say(self, key: str, **values: object) -> str:
+        """A sentence."""
+        shown = {
+            name: self.number(value)
+            if type(value) is int and name in ("count", "votes", "size", "orders", "back")
+            else f"{value:%Y-%m-%d %H:%M:%S} UTC"
+            if isinstance(value, datetime)
+            else value
+            for name, value in values.items()
+        }
+        return str(self.phrases[key].format(**shown))
+
+    def fault(self, fault: Fault) -> str:
+        """What is wrong, with file and line."""
+        where = self.say("file", file=fault.file)
+        if fault.line is not None:
+            where = self.say("line", file=fault.file, line=fault.line)
+        return where + self.say(fault.key, line=fault.line, **fault.values)
+
+    def faults(self, faults: list[Fault]) -> Iterator[str]:
+        """All that is wrong, some of each kind."""
+        kinds: dict[tuple[str, str], list[Fault]] = defaultdict(list)
+        for one in faults:
+            kinds[one.file, one.key].append(one)
+        for of_kind in kinds.values():
+            yield from map(self.fault, of_kind[:LISTED])
+            if len(of_kind) > LISTED:
+                yield self.say("more", count=len(of_kind) - LISTED)
+
+    def table(self, rows: list[Standing], currency: str) -> Iterator[str]:
+        """A ranking."""
+        cells = [self.phrases["columns"]]
+        for row in rows:
+            place = self.say("gone") if row.place is None else str(row.place)
+            cells.append((place, row.code, row.name, self.number(row.votes), self.money(row.money, currency)))
+        widths = [max(map(len, column)) for column in zip(*cells)]
+        for place, code, name, votes, money in cells:
+            left = f"{place:<{widths[0]}}  {code:<{widths[1]}}  {name:<{widths[2]}}"
+            yield f"  {left}  {votes:>{widths[3]}}  {money:>{widths[4]}}"
+
+    def result(self, count: Count) -> Iterator[str]:
+        """The result of a contest, round by round and category by category."""
+        rules = count.newest
+        yield from ("", rules.name)
+        numbers = sorted({number for number, _ in count.sold} or {0})
+        categories = sorted({category for _, category, _ in rules.candidates.values() if category})
+        for number in numbers:
+            if rules.rounds:
+                yield from ("", self.say("round_title", number=number) if number else self.say("before_rounds"))
+            for category in (None, *categories):
+                yield "" if category is None else "\n" + self.say("category", category=category)
+                yield from self.table(
+                    ranking(count, number, last=number == numbers[-1], category=category), rules.currency
+                )
+        sums = sum(count.sold.values()), self.money(sum(count.money.values()), rules.currency)
+        yield ""
+        yield self.say("total", votes=sums[0], money=sums[1], orders=count.orders, back=count.back)
+        yield self.say("earliest" if rules.earliest else "shared")
+
+    def report(self, found: Found) -> Iterator[str]:
+        """All that was found."""
+        newest = found.newest
+        yield self.say("log", origin=newest.origin)
+        root = b64encode(newest.root).decode()
+        yield self.say("head", size=newest.size, checkpoints=found.checkpoints, root=root)
+        if found.time:
+            yield self.say("stated", time=found.time)
+        if found.words:
+            yield self.say("words", words=" ".join(found.words))
+        if found.count.known:
+            yield from self.result(found.count)
+        yield ""
+        yield from (self.say(key, **values) for key, values in found.report.remarks)
+        faults = found.report.faults
+        yield from ("", self.say("faults", count=len(faults)) if faults else self.say("well"))
+        yield from self.faults(faults)
+        yield from ("", self.say("proves"))
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that was found. `time`: when the newest checkpoint was made, as the log says."""
+
+    report: Report
+    count: Count
+    newest: Checkpoint
+    checkpoints: int
+    time: datetime | None
+    words: list[str]
+
+
+def recount(folder: Path, kept: Path | None = None, witnesses: Iterable[str] = ()) -> Found:
+    """Recount a kit. `kept`: a file of checkpoints that somebody kept. Raises Unreadable, OSError."""
+    report = Report()
+    keys = read_keys(folder, witnesses, report)
+    checkpoints = read_checkpoints(folder / CHECKPOINTS, report)
+    if not checkpoints:
+        raise Unreadable("no_checkpoint")
+    kept_ones = read_checkpoints(kept, report) if kept else []
+    if kept and not kept_ones:
+        raise Unreadable("no_checkpoint")
+    signatures, newest, time = Signatures(keys, report), checkpoints[0], None
+    for before, one in zip([None, *checkpoints], checkpoints):
+        if before and one.size <= before.size:
+            report.fault(one.file, one.line + 1, "size", found=one.size)
+        if one.origin != checkpoints[0].origin:
+            report.fault(one.file, one.line, "origin", found=one.origin, due=checkpoints[0].origin)
+        made = signatures.check(one)
+        if one.size >= newest.size:
+            newest, time = one, made
+    for one in kept_ones:
+        signatures.check(one)
+    signatures.conclude(len(checkpoints))
+    contest = newest.origin.removesuffix("/log").rpartition("/")[2]
+    count = Count(folder, contest, report)
+    read = read_leaves(folder, {one.size for one in (*checkpoints, *kept_ones)}, count, report)
+    compare(read, checkpoints, report)
+    compare_kept(read, newest.origin, kept_ones, report)
+    return Found(report, count, newest, len(checkpoints), time, words_of(folder, newest.root))
+
+
+def words_of(folder: Path, root: bytes) -> list[str]:
+    """The four words of a root: 11 bits each, as numbers of lines in words.txt; none without that file."""
+    path = folder / "words.txt"
+    words = path.read_text("utf-8").split() if path.is_file() else []
+    bits = int.from_bytes(root, "big") >> HASH * 8 - 44
+    return [words[bits >> 11 * n & 2047] for n in (3, 2, 1, 0)] if len(words) == 2048 else []
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Recount, say what was found, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Recount a contest from its recount kit.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent, metavar="DIR")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="checkpoints that you kept earlier")
+    parser.add_argument("--witness", action="append", default=[], metavar="KEY", help="the key of a witness")
+    parser.add_argument("--fr", action="store_true", help="en français")
+    asked = parser.parse_args(arguments)
+    shown = Shown(FR, " ") if asked.fr else Shown(EN, ",")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        found = recount(asked.folder, asked.checkpoint, asked.witness)
+    except (OSError, Unreadable) as error:
+        why = shown.say(str(error)) if isinstance(error, Unreadable) else str(error)
+        print(shown.say("unreadable", why=why))
+        return 2
+    for line in shown.report(found):
+        # Names come from the kit: none of them may steer a terminal.
+        print("".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in line))
+    return 1 if found.report.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Recount kits made of the pure formats: files by name, whole and right."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.contests.rules import canonical
+from leaderboard.log.leaf import AdjustmentLeaf, Leaf, RulesLeaf, VoteLeaf
+from leaderboard.log.merkle import leaf_hash, root
+from leaderboard.log.notes import Checkpoint, KeyKind, Note, Signer
+
+SLUG = "miss"
+ORIGIN = f"vote.example/c/{SLUG}/log"
+OPENS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
+DAY = 86_400_000
+PRICE = 100
+
+
+def signer(name: str, kind: KeyKind, seed: int) -> Signer:
+    return Signer(name, kind, Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
+
+
+LOG = signer(ORIGIN, KeyKind.NOTE, 1)
+CLOCK = signer("vote.example/time", KeyKind.COSIGNATURE, 2)
+WITNESS = signer("paper.example/witness", KeyKind.COSIGNATURE, 3)
+
+RULES: dict[str, Any] = {
+    "format": "spotlight public rules 1",
+    "name": "Miss Étoile",
+    "contest": SLUG,
+    "country": "CI",
+    "currency": "XOF",
+    "price_minor": PRICE,
+    "quantity_max": 10_000,
+    "opens_at": "2026-09-21T14:13:20Z",
+    "closes_at": "2026-09-23T14:13:20Z",
+    "late_seconds": 600,
+    "tie_break": "earliest",
+    "formula": "votes",
+    "candidates": [
+        {"code": "07", "name": "Awa Koné", "category": "Nord", "status": "approved"},
+        {"code": "12", "name": "Aïcha Bamba", "category": "Sud", "status": "approved"},
+        {"code": "31", "name": "Fatou Diallo", "category": "Nord", "status": "approved"},
+    ],
+}
+
+
+def evicted(rules: dict[str, Any], code: str) -> dict[str, Any]:
+    people = [{**one, "status": "evicted"} if one["code"] == code else one for one in rules["candidates"]]
+    return {**rules, "candidates": people}
+
+
+@dataclass
+class Log:
+    """Leaves as they come, with the numbers that they must have."""
+
+    leaves: list[Leaf]
+    documents: list[bytes]
+    price: int = PRICE
+    seq: int = 0
+
+    @classmethod
+    def new(cls, rules: dict[str, Any] = RULES) -> "Log":
+        return cls([], []).rules(rules)
+
+    def rules(self, rules: dict[str, Any], time: int = OPENS - DAY) -> "Log":
+        self.documents.append(canonical(rules))
+        digest = sha256(self.documents[-1]).hexdigest()
+        self.leaves.append(RulesLeaf(contest=SLUG, version=len(self.documents), time=time, sha256=digest))
+        self.price = rules["price_minor"]
+        return self
+
+    def _common(self) -> dict[str, Any]:
+        self.seq += 1
+        time = OPENS + self.seq * 1000
+        return {"contest": SLUG, "seq": self.seq, "time": time, "currency": "XOF", "rules": len(self.documents)}
+
+    def vote(self, candidate: str, votes: int = 1, **other: Any) -> "Log":
+        common = {**self._common(), "candidate": candidate, "votes": votes, "amount": votes * self.price, "round": 0}
+        salted = sha256(b"%d" % self.seq).hexdigest()
+        self.leaves.append(
+            VoteLeaf(**{**common, "receipt": salted, "voter": salted if self.seq % 3 else None, **other})
+        )
+        return self
+
+    def take_back(self, seq: int, **other: Any) -> "Log":
+        [vote] = [one for one in self.leaves if isinstance(one, VoteLeaf) and one.seq == seq]
+        common = {**self._common(), "candidate": vote.candidate, "round": vote.round, "adjusts": seq}
+        sums = {"votes": -vote.votes, "amount": -vote.amount, "reason": "refund"}
+        self.leaves.append(AdjustmentLeaf(**{**common, **sums, **other}))
+        return self
+
+    @property
+    def texts(self) -> list[bytes]:
+        return [one.text for one in self.leaves]
+
+    def kit(self, sizes: Sequence[int] = ()) -> dict[str, bytes]:
+        return kit_of(self.texts, self.documents, sizes)
+
+
+def checkpoint(texts: Sequence[bytes], cosigners: Iterable[Signer] = (CLOCK,), log: Signer = LOG) -> str:
+    """The checkpoint of these leaves."""
+    text = Checkpoint(log.name, len(texts), root([leaf_hash(one) for one in texts])).text
+    seconds = OPENS // 1000 + 60 * len(texts)
+    return Note(text, (log.sign(text), *(one.sign(text, seconds) for one in cosigners))).written
+
+
+def kit_of(texts: Sequence[bytes], documents: Sequence[bytes], sizes: Sequence[int] = ()) -> dict[str, bytes]:
+    """A kit with checkpoints of these sizes and of all leaves."""
+    notes = [checkpoint(texts[:size]) for size in (*sizes, len(texts))]
+    return {
+        "leaves.ndjson": b"".join(one + b"\n" for one in texts),
+        "hashes": b"".join(map(leaf_hash, texts)),
+        "checkpoints.txt": "\n".join(notes).encode(),
+        "keys.txt": f"{LOG.key.text}\n{CLOCK.key.text}\n".encode(),
+        **{f"rules/{version}.json": one for version, one in enumerate(documents, 1)},
+    }
+
+
+def write(folder: Path, kit: dict[str, bytes]) -> Path:
+    for name, given in kit.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(given)
+    return folder
+
+
+def small() -> Log:
+    """A log of 24 leaves with what a contest may have."""
+    log = Log.new()
+    for n in range(9):
+        log.vote(("07", "12", "31")[n % 3], n + 1)
+    log.take_back(2)
+    log.rules(evicted({**RULES, "price_minor": 2 * PRICE}, "31"), OPENS + DAY)
+    log.vote("07", 5, amount=5 * PRICE)  # ordered at the price of before
+    for n in range(10):
+        log.vote(("07", "12")[n % 2])
+    log.take_back(11)
+    return log
