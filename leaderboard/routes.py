@@ -35,6 +35,8 @@ _ROUND_WANTED: Final = f"a whole number from 1 to {ROUNDS_MAX}"
 EXAMPLE_QUANTITY: Final = 5
 QUERY_LENGTH_MAX: Final = 60
 RETRY_AFTER_SECONDS: Final = "10"
+# Finished pages that a process holds, some 45 kB each; the one made longest ago goes first.
+PAGES_KEPT: Final = 500
 # Kept by readers only to be asked about again: what it shows may be a second old.
 PAGE_CACHE: Final = "no-cache"
 
@@ -220,6 +222,9 @@ class Leaderboard:
         if kept is None or kept[0] != made_from:
             part = view_model.part_of(board.ranking, contest, phase, number)
             made = self._made(request, contest, board.ranking, phase, part, language)
+            self._pages.pop((slug, language, number), None)
+            if len(self._pages) >= PAGES_KEPT:
+                del self._pages[next(iter(self._pages))]
             kept = self._pages[slug, language, number] = made_from, made
         return pages.answer(request, kept[1], cache=PAGE_CACHE)
 

@@ -87,6 +87,15 @@ async def test_links_keep_what_was_searched(many: Many) -> None:
     assert ('content="noindex"' in further, '<link rel="canonical" href="/c/star?page=2">' in further) == (False, True)
 
 
+async def test_more_pages_than_are_held_are_made_again(many: Many, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leaderboard.routes.PAGES_KEPT", 2)
+    for number in (1, 2, 3, 1, 3, 2):
+        many.sell("1001", 1)
+        shown = await many.read(f"?page={number}")
+        assert f'data-code="{FIRST + (number - 1) * 50}"' in shown
+        assert f"{many.service.ranking('star').total_votes:,}" in shown
+
+
 async def test_places_are_those_of_the_whole_board(many: Many) -> None:
     assert re.findall(r'class="rank">([^<]*)<', await many.read("?page=2"))[:12] == [str(51 + n) for n in range(10)] + [
         "–",
