@@ -38,14 +38,13 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
 
-def find_chromium(*, light: bool = False) -> str | None:
-    """Path of a Chromium: CHROMIUM, or the first of the usual names. `light`: rather the one without windows and
-    installed apps, which a page costs a third of the time."""
+def find_chromium() -> str | None:
+    """Path of a Chromium: CHROMIUM, or the first of the usual names, of which the one without windows and installed
+    apps takes a third of the time for a page."""
     named = os.environ.get("CHROMIUM")
     if named:
         return shutil.which(named)
-    names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
-    names = ["chromium-headless-shell", *names] if light else names
+    names = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
     return next((path for path in map(shutil.which, names) if path), None)
 
 
@@ -175,9 +174,9 @@ class Tabs:
                 await context.close()
 
 
-async def found_chromium(*, light: bool = False) -> AsyncIterator[Browser]:
+async def found_chromium() -> AsyncIterator[Browser]:
     """Chromium for all tests of a file; skipped where there is none, failed there when REQUIRE_BROWSER=1."""
-    path = find_chromium(light=light)
+    path = find_chromium()
     if path is None:
         if os.environ.get("REQUIRE_BROWSER") == "1":
             pytest.fail("REQUIRE_BROWSER=1 and no Chromium was found; install chromium or set CHROMIUM to its path")
@@ -190,19 +189,12 @@ async def found_chromium(*, light: bool = False) -> AsyncIterator[Browser]:
             await held.aclose()
 
 
-async def found_light_chromium() -> AsyncIterator[Browser]:
-    """As `found_chromium`, for files that look at pages alone: `chromium = light_chromium`."""
-    async for found in found_chromium(light=True):
-        yield found
-
-
 def tabs_of(chromium: Browser) -> Tabs:
     """Pages for all tests of a file."""
     return Tabs(chromium)
 
 
 chromium = pytest.fixture(scope="module", name="chromium")(found_chromium)
-light_chromium = pytest.fixture(scope="module", name="chromium")(found_light_chromium)
 all_tabs = pytest.fixture(scope="module", name="all_tabs")(tabs_of)
 
 

@@ -31,11 +31,10 @@ from gateway.contests.nominations import Nominee
 from payments.requests import Act
 from payments.rollups.store import Rollups
 from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket
-from tests.browser import SEEN, Tabs, light_chromium, violations
+from tests.browser import SEEN, Tabs, violations
 from tests.rigs.photos import halves, saved
 
 pytestmark = pytest.mark.browser
-chromium = light_chromium
 AWA, YAO, AUDITOR = "awa@house.test", "yao@house.test", "audit@house.test"
 BYTES_MAX = 60_000
 # What a browser says of a list that is asked for with an instant that is none.

@@ -128,7 +128,7 @@ async def test_somebody_invited_by_mail_signs_in_with_the_code_of_a_phone(countr
     await page.fill("#name", "Yao")
     await page.fill("#password", PASSWORD)
     await page.click("main form button")
-    await page.get_by_role("button", name="Installer").click()
+    await page.get_by_role("button", name="J'ai l'application").click()
     secret = (await page.locator("code.secret").inner_text()).replace(" ", "")
     await page.fill("#code", pyotp.TOTP(secret).now())
     await page.get_by_role("button", name="Confirmer").click()

@@ -14,13 +14,11 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Route, ViewportS
 from gateway.contests.contest import Candidate, Picture
 from gateway.http.pages import CONTENT_SECURITY_POLICY
 from leaderboard.feed import Boards, FeedSettings
-from tests.browser import light_chromium
 from tests.demo import candidate_id, demo_contest
 from tests.leaderboard.service import application
 from tests.rigs.voting_service import FakeVotingService
 
 pytestmark = pytest.mark.browser
-chromium = light_chromium
 
 PEOPLE = 80
 # Of the packed page.

@@ -13,12 +13,11 @@ from playwright.async_api import Page, expect
 
 from gateway.contests.contest import TieBreak
 from leaderboard.feed import Boards, FeedSettings
-from tests.browser import Tabs, light_chromium
+from tests.browser import Tabs
 from tests.leaderboard.service import application
 from tests.rigs.voting_service import FakeVotingService
 
 pytestmark = pytest.mark.browser
-chromium = light_chromium
 
 BYTES_MAX, REQUESTS_MAX = 14_000, 6
 
