@@ -47,9 +47,10 @@ def _sentence(error: Exception) -> tuple[str, int] | None:
     from gateway.contests.quotas import QuotaReached
     from gateway.runtime.embedded.engine import EngineError
     from gateway.runtime.settings import SettingsError
+    from leaderboard.witness.folder import FolderWrong
     from payments.ledger.book import MoneyRefused
 
-    if isinstance(error, SettingsError | NothingRuns | ContestFileError | MoneyRefused | QuotaReached):
+    if isinstance(error, SettingsError | NothingRuns | ContestFileError | MoneyRefused | QuotaReached | FolderWrong):
         return str(error), MISUSED
     if isinstance(error, EngineError | UpError):
         return str(error), FAILED

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from gateway.cli import witness
 from gateway.cli.admin import admin_app
 from gateway.cli.commands import AsJson, command, example, group, without_collector
 from gateway.cli.contest import contest_app
@@ -37,6 +38,7 @@ audit_app = group("Check the books.")
 tally_app = group("The count and what is shown of it.")
 rollups_app = group("Sums of votes, money and orders by time, which charts show.")
 sign_in.add_to(app)
+witness.add_to(app)
 app.add_typer(audit_app, name="audit")
 app.add_typer(tally_app, name="tally")
 app.add_typer(rollups_app, name="rollups")

@@ -103,8 +103,12 @@ def consistent(old: int, new: int, path: Sequence[bytes], old_root: bytes, new_r
     begins with the empty one."""
     if not 0 <= old <= new:
         return False
-    if old in (0, new):
-        return not path and old_root == (EMPTY_ROOT if old == 0 else new_root)
+    if old == 0 and old_root != EMPTY_ROOT:
+        return False
+    if old == new:
+        return not path and old_root == new_root
+    if old == 0:
+        return not path
     hashes = [old_root, *path] if old & (old - 1) == 0 else list(path)
     if not hashes:
         return False
