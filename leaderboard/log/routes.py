@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from gateway.contests.contest import Contest
-from gateway.http.pages import unknown
+from gateway.http.pages import not_found, render, unknown
 from gateway.http.static_files import accepts_gzip
 from leaderboard.log.store import PublicLogs
 from leaderboard.log.tiles import ENTRIES, read_path
@@ -14,6 +14,7 @@ from leaderboard.routes import PUBLISHED
 
 _GZIP: Final = 31
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
+_PAGE: Final = "public, max-age=0, s-maxage=5"
 _SHORTLY: Final = "public, max-age=5"
 _ANY_SITE: Final = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
 
@@ -23,6 +24,14 @@ class LogFiles:
 
     def __init__(self, logs: PublicLogs) -> None:
         self._logs = logs
+
+    async def page(self, request: web.Request) -> web.Response:
+        """What the log is, how far it has come, and how to check it. 404."""
+        contest = _contest(request)
+        if contest is None:
+            return not_found(request)
+        stand = await self._logs.stand(contest.id)
+        return render(request, "log.html", cache=_PAGE, default_language=contest.language, contest=contest, stand=stand)
 
     async def checkpoint(self, request: web.Request) -> web.Response:
         """The newest checkpoint. 404 before there is one."""
@@ -65,6 +74,7 @@ class LogFiles:
 def setup(app: web.Application, logs: PublicLogs) -> None:
     """Serve them. The application needs PUBLISHED."""
     handlers = LogFiles(logs)
+    app.router.add_get("/c/{slug}/log", handlers.page)
     app.router.add_get("/c/{slug}/log/checkpoint", handlers.checkpoint)
     app.router.add_get("/c/{slug}/log/vkey", handlers.keys)
     app.router.add_get("/c/{slug}/log/tile/{path:.+}", handlers.tile)

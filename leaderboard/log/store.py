@@ -1,18 +1,30 @@
 """What is published of logs. Nothing above the newest checkpoint is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from leaderboard.log.leaf import RulesLeaf, read_leaf
 from leaderboard.log.tiles import ENTRIES, WIDTH, Tile, write_bundle
 from leaderboard.log.tree import read_tiles
+from leaderboard.log.words import words_of
 
 _NEWEST = text("""
 select p.note, array(select g.line from log_cosignatures g where g.contest_id = p.contest_id and g.size = p.size
   order by g.made_at, g.name) as lines
 from log_checkpoints p where p.contest_id = :contest order by p.size desc limit 1
+""")
+_STAND = text("""
+select p.size, p.root, p.made_at, l.leaf from log_checkpoints p
+  join log_leaves l on l.contest_id = p.contest_id and l.index = p.size - 1
+where p.contest_id = :contest order by p.size desc limit 1
+""")
+_COSIGNED = text("""
+select name, made_at from log_cosignatures where contest_id = :contest and size = :size order by made_at, name
 """)
 _SIZE = text("select size from log_checkpoints where contest_id = :contest order by size desc limit 1")
 _BUNDLE = text("""
@@ -20,6 +32,19 @@ select leaf from log_leaves where contest_id = :contest and index >= :first and 
 """)
 _KEYS = text("select key from log_keys where contest_id = :contest order by since desc, key")
 _RULES = text("select document from log_rules where contest_id = :contest and version = :version")
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What the newest checkpoint states. `entries`: leaves that are entries of the tally, `versions`: those that are
+    versions of the rules; `words`: of the root; `cosigners`: names, with when each signed."""
+
+    size: int
+    entries: int
+    versions: int
+    words: tuple[str, ...]
+    signed_at: datetime
+    cosigners: tuple[tuple[str, datetime], ...]
 
 
 class PublicLogs:
@@ -33,6 +58,24 @@ class PublicLogs:
         async with self._engine.connect() as connection:
             row = (await connection.execute(_NEWEST, {"contest": contest})).one_or_none()
         return None if row is None else "".join((row.note, *(f"{line}\n" for line in row.lines)))
+
+    async def stand(self, contest: UUID) -> Stand | None:
+        """The newest checkpoint in words; None before the first one."""
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_STAND, {"contest": contest})).one_or_none()
+            if row is None:
+                return None
+            signed = (await connection.execute(_COSIGNED, {"contest": contest, "size": row.size})).all()
+        last = read_leaf(row.leaf.encode())
+        versions = last.version if isinstance(last, RulesLeaf) else last.rules
+        return Stand(
+            row.size,
+            row.size - versions,
+            versions,
+            words_of(bytes(row.root)),
+            row.made_at,
+            tuple((one.name, one.made_at) for one in signed),
+        )
 
     async def tile(self, contest: UUID, tile: Tile) -> bytes | None:
         """A tile or bundle; None where the newest checkpoint has it not."""

@@ -10,6 +10,8 @@ from gateway.contests.versions import RulesVersion, RulesVersions, lines_of
 from gateway.http.limits import StreamCap
 from leaderboard import routes
 from leaderboard.feed import Boards, FeedSettings
+from leaderboard.log import routes as log_routes
+from leaderboard.log.store import PublicLogs, Stand
 from tests.channels.web.service import application as voting
 from tests.rigs.voting_service import NOON, FakeVotingService
 
@@ -35,6 +37,18 @@ class KnownVersions(RulesVersions):
         return 1_250
 
 
+class KnownLogs(PublicLogs):
+    """The log of every contest in memory."""
+
+    def __init__(self) -> None:
+        """Without a database."""
+
+    async def stand(self, contest: UUID) -> Stand | None:
+        """A long one, that a witness cosigned too."""
+        signed = (("vote.example/time", NOON), ("witness.journal-des-jeunes.example/star", NOON))
+        return Stand(1_204_117, 1_204_114, 3, ("mobile", "coin", "dress", "clematis"), NOON, signed)
+
+
 def application(
     service: FakeVotingService, cap: StreamCap | None = None, boards: Boards | None = None
 ) -> web.Application:
@@ -44,4 +58,5 @@ def application(
     routes.setup(app, boards or Boards(FeedSettings(tick=0.05)), cap)
     rules.setup(app, KnownVersions(service))
     crawlers.setup(app)
+    log_routes.setup(app, KnownLogs())
     return app

@@ -40,6 +40,7 @@ PAGES = [
     "/votes/counted",
     "/verify",
     "/c/star/rules",
+    "/c/star/log",
     "/docs",
 ]
 

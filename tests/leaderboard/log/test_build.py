@@ -31,6 +31,7 @@ from leaderboard.log.leaf import (
 from leaderboard.log.notes import Checkpoint, Note, VerifierKey
 from leaderboard.log.store import PublicLogs
 from leaderboard.log.tiles import read_bundle, tiles_of
+from leaderboard.log.words import words_of
 from leaderboard.routes import PUBLISHED
 from payments.requests import Act
 from tests.rigs.money_rig import Killed, MoneyRig, opened
@@ -73,7 +74,9 @@ async def tampered(database: Any, statement: str) -> None:
 @pytest.fixture
 async def site(rig: MoneyRig) -> AsyncIterator[Client]:
     app = web.Application()
-    Pages().mount(app)
+    pages = Pages()
+    pages.mount(app)
+    pages.add("leaderboard")
     app[PUBLISHED] = SimpleNamespace(contest=rig.directory.by_slug)
     routes.setup(app, PublicLogs(rig.engine))
     async with TestClient(TestServer(app)) as client:
@@ -106,6 +109,8 @@ async def test_votes_become_a_log_that_others_verify(
     monkeypatch.setattr(build, "BATCH", 3)
     async with site.get("/c/star/log/checkpoint") as answer:
         assert (answer.status, answer.content_type) == (404, "application/problem+json")
+    async with site.get("/c/star/log", headers={"Accept-Language": "fr"}) as answer:
+        assert "La liste commence dans un instant." in await answer.text()
     assert await builder_of(rig).build() == 1  # the rules, before any vote
     assert await builder_of(rig).build() == 0
     first = (await fetched(site, "checkpoint")).decode()
@@ -154,6 +159,12 @@ async def test_votes_become_a_log_that_others_verify(
     assert (read[-1].adjusts, read[-1].votes, read[-1].rules) == (3, -3, 1)
     assert await rig.status(typed) == "settled"
 
+    async with site.get("/c/star/log", headers={"Accept-Language": "en"}) as answer:
+        page = await answer.text()
+    assert answer.status == 200
+    for shown in ("8 lines", " · ".join(words_of(checkpoint.root)), "taken back: 7.", "vote.test/time"):
+        assert shown in page
+
     # Rules that change are a leaf of their own, before the votes that follow.
     await rig.new_rules(quantity_max=50, version=rig.contest.version + 1)
     await rig.counted()
@@ -181,6 +192,8 @@ async def test_files_are_answered_as_readers_want_them(rig: MoneyRig, site: Clie
     ):
         async with site.get(f"/c/star/log/{path}") as answer:
             assert (answer.status, answer.content_type) == (404, "application/problem+json"), path
+    async with site.get("/c/nowhere/log") as answer:
+        assert answer.status == 404
     for path in ("checkpoint", "vkey", "tile/0/000.p/1", "rules/1.json"):
         async with site.get(f"/c/nowhere/log/{path}") as answer:
             assert answer.status == 404
