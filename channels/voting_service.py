@@ -13,12 +13,16 @@ from channels.messages.carrier import IncomingText
 from channels.messages.dialogue_steps import DialogueStep
 from channels.messages.inbox import Talk
 from channels.messages.unfinished import Reached
+from channels.receipts import CheckedReceipt
 from gateway.contests.contest import Contest
 from gateway.orders.routing import Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.values.msisdn import Msisdn
+from gateway.values.time_zones import FALLBACK
+from leaderboard.log.inclusion import Inclusion
 from leaderboard.routes import Published
 from payments.collection.order_views import OrderView, ReceiptView, VoteLine
+from payments.lifecycle import PublicStatus
 from payments.rescue.rules import Claim, Rescue
 
 
@@ -60,8 +64,13 @@ class VotingService(Published, Protocol):
         """A number's latest orders in a contest, as voter or as payer. DatabaseUnavailable."""
         ...
 
-    async def receipt(self, code: str) -> ReceiptView | None:
-        """The counted vote behind a receipt code whose check character holds. DatabaseUnavailable."""
+    async def receipt(self, code: str) -> ReceiptView | PublicStatus | None:
+        """The counted vote behind a receipt code whose check character holds; what became of an order that is not
+        counted. DatabaseUnavailable."""
+        ...
+
+    async def inclusion(self, receipt: str) -> Inclusion | None:
+        """What shows that a counted vote is in its contest's log; None until it is. DatabaseUnavailable."""
         ...
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
@@ -107,6 +116,17 @@ class VotingService(Published, Protocol):
     ) -> None:
         """Durable when it returns. Unknown ids and words are stored too. DatabaseUnavailable."""
         ...
+
+
+async def checked_receipt(service: VotingService, code: str) -> CheckedReceipt | PublicStatus | None:
+    """The counted vote behind a receipt code, and whether its log has it; what became of an order that is not counted.
+    DatabaseUnavailable."""
+    found = await service.receipt(code)
+    if not isinstance(found, ReceiptView):
+        return found
+    contest = service.contest(found.contest_slug)
+    logged = await service.inclusion(code) is not None
+    return CheckedReceipt(found, logged, FALLBACK if contest is None else contest.time_zone)
 
 
 VOTING_SERVICE: web.AppKey[VotingService] = web.AppKey("voting_service", VotingService)

@@ -53,7 +53,7 @@ PRICE_QUESTIONS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 )
 CHECKS: Final[dict[str, str | None]] = {
     "CHECK": None,
-    **dict.fromkeys(("VERIFIER", "VERIFIEZ", "VERIFIE", "RECU"), "fr"),
+    **dict.fromkeys(("VERIF", "VERIFIER", "VERIFIEZ", "VERIFIE", "PREUVE", "RECU"), "fr"),
     **dict.fromkeys(("VERIFY", "RECEIPT"), "en"),
 }
 # What people write between CHECK and the receipt.

@@ -18,6 +18,7 @@ import phonenumbers
 from channels import gsm
 from channels.lint.findings import Finding, ScreenSeen, error, warning
 from channels.lint.texts import OTHERWISE, RECEIPT
+from channels.receipts import CheckedReceipt
 from channels.ussd.menu.helping import ranking_shown, receipt_shown, rescue_shown, ticket_shown, votes_shown
 from channels.ussd.menu.machine import advance, offered, start
 from channels.ussd.menu.ordering import check
@@ -263,6 +264,9 @@ def _filled(wants: Wants, session: Session, view: MenuView) -> Iterator[Turn]:
                 RECEIPT, contest.slug, contest.name, code, name, contest.quantity_max, amount, 9_999_999, view.now
             )
             yield receipt_shown(session, view, None)
-            yield receipt_shown(session, view, proof)
             back = TakenBack(9_999_999, view.now, OTHERWISE)
-            yield receipt_shown(session, view, replace(proof, taken_back=back))
+            for vote in (proof, replace(proof, taken_back=back)):
+                for logged in (True, False):
+                    yield receipt_shown(session, view, CheckedReceipt(vote, logged, contest.time_zone))
+            for status in PublicStatus:
+                yield receipt_shown(session._replace(typed=RECEIPT), view, status)

@@ -20,6 +20,7 @@ from channels.buying import (
 )
 from channels.grammar import REFUSED_AS, Ask, Check, Doubt, Vote
 from channels.phrases import say
+from channels.receipts import CheckedReceipt
 from channels.sms.texts import NAME_SEPTETS, TEXT_SEPTETS
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.receipt import RECEIPT_LENGTH
@@ -28,7 +29,7 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.values.msisdn import Msisdn
 from gateway.values.time_zones import digits
 from leaderboard.ranking import Ranking
-from payments.collection.order_views import ReceiptView, VoteLine
+from payments.collection.order_views import VoteLine
 from payments.lifecycle import PublicStatus
 from payments.rescue.rules import DISPUTABLE, Rescue
 
@@ -283,20 +284,24 @@ def top(ranking: Ranking, language: str) -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
-def checked(check: Check, found: ReceiptView | None, language: str) -> str:
+def checked(check: Check, found: CheckedReceipt | PublicStatus | None, language: str) -> str:
     """Whether a receipt is genuine and its vote still counts. A mistyped one is not answered as an unknown one."""
+    if isinstance(found, PublicStatus):
+        became = say(language, f"ussd.status_{found.value}")
+        return say(language, "receipt.uncounted", receipt=check.receipt, status=became)
     if found is not None:
+        vote = found.vote
         facts: dict[str, object] = {
-            "receipt": found.receipt,
-            "votes": votes_in_words(language, found.quantity),
-            "code": found.candidate_code,
-            "number": found.tally_number,
+            "receipt": vote.receipt,
+            "votes": votes_in_words(language, vote.quantity),
+            "code": vote.candidate_code,
+            "number": vote.tally_number,
         }
-        if back := found.taken_back:
+        if back := vote.taken_back:
             why, facts["back"] = why_taken_back(language, back.reason), back.number
             return fitted(lambda cut: say(language, "sms.check_taken_back", **facts, why=cut(why)))
-        facts["amount"] = found.amount.spoken()
-        return fitted(lambda cut: say(language, "sms.check_good", **facts, name=cut(found.candidate_name)))
+        facts |= {"amount": vote.amount.spoken(), "at": found.at, "log": found.log(language)}
+        return fitted(lambda cut: say(language, "sms.check_good", **facts, name=cut(vote.candidate_name)))
     typed = check.typed[:TYPED_MAX]
     if check.receipt:
         return say(language, "sms.check_bad", receipt=check.receipt)

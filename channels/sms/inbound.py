@@ -28,7 +28,7 @@ from channels.messages.carrier import IncomingText
 from channels.messages.inbox import InboundText, Inbox, Question, Talk, written
 from channels.phrases import DEFAULT_LANGUAGE, languages_for, say
 from channels.sms import answers
-from channels.voting_service import VotingService
+from channels.voting_service import VotingService, checked_receipt
 from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.storage.engine import DatabaseUnavailable
@@ -281,7 +281,7 @@ async def _words(command: Command, sender: Msisdn, case: _Case) -> Reply:
             return await _say(command.word, command.contest, language, sender, case)
         case Check():
             language = command.language or case.language
-            found = await case.service.receipt(command.receipt) if command.receipt else None
+            found = await checked_receipt(case.service, command.receipt) if command.receipt else None
             return Reply("check", language, (answers.checked(command, found, language),))
         case Ask():
             return _ask(command, case)

@@ -8,6 +8,7 @@ from typing import Final
 
 from channels.buying import opening, rule_terms, why_taken_back
 from channels.phrases import language_name
+from channels.receipts import CheckedReceipt
 from channels.telegram.buttons import (
     Button,
     ChooseCount,
@@ -28,7 +29,8 @@ from gateway.orders.rules import Refusal, check_window, price_of
 from gateway.values.msisdn import Msisdn
 from gateway.values.time_zones import digits
 from leaderboard.ranking import Ranking
-from payments.collection.order_views import ReceiptView, VoteLine
+from payments.collection.order_views import VoteLine
+from payments.lifecycle import PublicStatus
 from payments.rescue.rules import DISPUTABLE, Rescue
 
 PEOPLE_A_PAGE: Final = 8
@@ -206,8 +208,12 @@ def my_votes(language: str, lines: Sequence[VoteLine]) -> View:
     return View("\n".join(shown))
 
 
-def receipt(language: str, proof: ReceiptView, zone: str) -> View:
-    """What a receipt proves. `zone`: in which its contest tells the time."""
+def receipt(language: str, code: str, found: CheckedReceipt | PublicStatus) -> View:
+    """What a receipt proves, or what became of an order that is not counted."""
+    if isinstance(found, PublicStatus):
+        status = say(language, f"mine.status_{found.value}")
+        return View(say(language, "receipt.uncounted", receipt=code, status=status))
+    proof, log = found.vote, say(language, "receipt.logged" if found.logged else "receipt.not_logged")
     back = proof.taken_back
     facts = facts_of(language, proof) | {
         "receipt": proof.receipt,
@@ -216,9 +222,9 @@ def receipt(language: str, proof: ReceiptView, zone: str) -> View:
         "number": str(proof.tally_number),
     }
     if back is None:
-        return View(say(language, "receipt.good", **facts, at=digits(proof.counted_at, zone)))
+        return View(say(language, "receipt.good", **facts, at=found.at, log=log))
     why = cut(why_taken_back(language, back.reason), _WHY_UNITS)
-    return View(say(language, "receipt.taken_back", **facts, at=digits(back.at, zone), back=back.number, why=why))
+    return View(say(language, "receipt.taken_back", **facts, at=digits(back.at, found.zone), back=back.number, why=why))
 
 
 def rules(language: str, contest: Contest) -> View:

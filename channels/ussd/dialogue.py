@@ -44,7 +44,7 @@ from channels.ussd.menu.machine import offered
 from channels.ussd.menu.screen import fitted, refused
 from channels.ussd.menu.session import SEPTETS_MAX, Buy, MenuView, Node, Session, Turn, Wants
 from channels.ussd.playing import Played, continued, replayed
-from channels.voting_service import VotingService
+from channels.voting_service import VotingService, checked_receipt
 from gateway.contests.contest import Contest
 from gateway.http.logs import bind_vote
 from gateway.orders.rules import Channel, Refusal, VoteRequest
@@ -328,7 +328,7 @@ async def _asked(wants: Wants, session: Session, view: MenuView, service: Voting
             # A number always gets one.
             return ticket_shown(session, view, await service.open_ticket(_claim(view), session.language) or "")
         case Wants.RECEIPT:
-            return receipt_shown(session, view, await service.receipt(session.typed))
+            return receipt_shown(session, view, await checked_receipt(service, session.typed))
 
 
 def _claim(view: MenuView) -> OfNumber:

@@ -9,6 +9,9 @@ from pydantic import AliasPath, AwareDatetime, BeforeValidator, Field, model_val
 from gateway.contests.contest import Contest
 from gateway.http.endpoint import ApiModel, InputModel
 from gateway.orders.wallet import PaymentMethod
+from leaderboard.log.inclusion import Inclusion
+from leaderboard.log.notes import to_base64
+from payments.collection.order_views import ReceiptView
 from payments.lifecycle import PublicStatus
 
 
@@ -141,6 +144,27 @@ class TakenBackEntry(ApiModel):
     reason: str = Field(description="As published in the tally.")
 
 
+class LogProof(ApiModel):
+    """What shows that a vote is in the log of its contest, see RFC 9162 section 2.1.3."""
+
+    index: int = Field(description="Of the leaf, from 0.")
+    tree_size: int = Field(description="Leaves that the checkpoint states.")
+    leaf: str = Field(description="In base64; its hash is SHA-256 of a zero byte and it.")
+    proof: list[str] = Field(description="Hashes in base64, from the leaf's sibling to the root's child.")
+    checkpoint: str = Field(description="Signed note of the log, with its cosignatures.")
+
+    @classmethod
+    def of(cls, found: Inclusion) -> Self:
+        """That of a vote."""
+        return cls(
+            index=found.index,
+            tree_size=found.size,
+            leaf=to_base64(found.leaf),
+            proof=[to_base64(one) for one in found.path],
+            checkpoint=found.checkpoint,
+        )
+
+
 class Verified(ApiModel):
     """A counted vote, proved by its receipt. It names no person."""
 
@@ -156,6 +180,21 @@ class Verified(ApiModel):
     taken_back: TakenBackEntry | None = Field(
         None, description="Absent while the vote counts; else the entry that took it out of the tally."
     )
+    log: LogProof | None = Field(None, description="Null until a checkpoint of the contest's log has the vote.")
+    salt: str | None = Field(
+        None,
+        description="16 bytes in hexadecimal. SHA-256 of them and the receipt, or the voter's number such as "
+        "+2250501020304, is what the leaf says of either. Show it to nobody who should not know.",
+    )
+
+    @classmethod
+    def of(cls, receipt: ReceiptView, inclusion: Inclusion | None) -> Self:
+        """That of a receipt."""
+        read = cls.model_validate(receipt)
+        if inclusion is None:
+            return read
+        salt = None if inclusion.salt is None else inclusion.salt.hex()
+        return read.model_copy(update={"log": LogProof.of(inclusion), "salt": salt})
 
 
 def card_of(contest: Contest, now: datetime) -> ContestCard:

@@ -1,4 +1,4 @@
-"""Pages for voters: a candidate with the form, an order in progress, and the proof of a vote.
+"""Pages for voters: a candidate with the form, and an order in progress.
 
 They work without script. With it, the price follows the number of votes, the wallet the number that
 is typed, and an order's page follows the order.
@@ -6,16 +6,14 @@ is typed, and an order's page follows the order.
 
 from dataclasses import replace
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from markupsafe import Markup
-from pydantic import Field
 
-from channels.buying import QUANTITY_DIGITS_MAX, is_mistyped, refusal_words, why_taken_back
+from channels.buying import QUANTITY_DIGITS_MAX, is_mistyped, refusal_words
 from channels.phrases import neighbours
 from channels.voting_service import VOTING_SERVICE
-from channels.web import own_orders, share
-from channels.web.models import Verified
-from channels.web.views import NO_REFERRER, form_values, language_in, message, no_candidate, shared, show_order
+from channels.web import own_orders, receipts, share
+from channels.web.views import form_values, message, no_candidate, shared, show_order
 from channels.web.vote_requests import (
     FORM_TYPE,
     Form,
@@ -35,25 +33,17 @@ from gateway.contests.photos import photo_of
 from gateway.contests.sharing import page_path
 from gateway.contests.videos import Delivery
 from gateway.http.callers import DEVICES, PUBLIC_URL
-from gateway.http.endpoint import InputModel, described, read_body
+from gateway.http.endpoint import read_body
 from gateway.http.limits import LIMITS
 from gateway.http.logs import bind_vote
 from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
-from gateway.orders.receipt import read_receipt
 from gateway.orders.routing import Rails
 from gateway.orders.rules import Refusal, check_window, least_votes
-from gateway.values.time_zones import FALLBACK
 from leaderboard.routes import CONTEST_PARTS
 from payments.collection.order_views import OrderView
 
 DELIVERY: web.AppKey[Delivery | None] = web.AppKey("delivery")
-
-
-class ReceiptPath(InputModel):
-    """The receipt that is checked."""
-
-    receipt: str = Field(description="As on the receipt; spaces, dashes and case do not matter.")
 
 
 def contest_form(contest: Contest, language: str, pages: Pages, rails: Rails) -> Markup:
@@ -139,44 +129,6 @@ async def order_page(request: web.Request) -> web.Response:
     return show_order(request, order)
 
 
-@described(path=ReceiptPath, returns={200: Verified}, problems=(404, 429, 503), tag="receipts")
-async def check_receipt(request: web.Request) -> web.Response:
-    """Check a receipt.
-
-    The counted vote behind it: a page for people, JSON when `Accept` asks for it alone.
-    """
-    accepted = request.headers.get(hdrs.ACCEPT, "")
-    as_json = "application/json" in accepted and "text/html" not in accepted
-    try:
-        await request.app[LIMITS].receipt_check(request)
-    except Problem as fault:
-        if as_json:
-            raise
-        return message(request, fault.status, "too_many", None, fault.headers)
-    code = read_receipt(request.match_info["receipt"])
-    if code is None:
-        return _no_receipt(request, "malformed_receipt", as_json)
-    found = await request.app[VOTING_SERVICE].receipt(code)
-    if found is None:
-        return _no_receipt(request, "unknown_receipt", as_json)
-    if as_json:
-        body = Verified.model_validate(found).model_dump_json(by_alias=True).encode()
-        headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: hdrs.ACCEPT}
-        return web.Response(body=body, content_type="application/json", headers=headers)
-    contest = request.app[VOTING_SERVICE].contest(found.contest_slug)
-    response = render(
-        request,
-        "receipt.html",
-        default_language=language_in(contest),
-        contest=contest,
-        zone=FALLBACK if contest is None else contest.time_zone,
-        proof=found,
-        why=why_taken_back,
-    )
-    response.headers["Referrer-Policy"] = NO_REFERRER
-    return response
-
-
 def _show_candidate(
     request: web.Request,
     contest: Contest,
@@ -226,15 +178,6 @@ def _ready(form: Form) -> Form:
     return form if form.nonce else replace(form, nonce=fresh_nonce())
 
 
-def _no_receipt(request: web.Request, kind: str, as_json: bool) -> web.Response:
-    if not as_json:
-        return message(request, 404, kind)
-    pages = request.app[PAGES]
-    language = pages.language_of(request)
-    title, detail = (pages.say(language, f"voter.{kind}_{part}") for part in ("title", "text"))
-    return Problem(404, title, detail, kind=f"/problems/{kind}", headers={hdrs.CONTENT_LANGUAGE: language}).response()
-
-
 def setup(app: web.Application, pages: Pages, delivery: Delivery | None = None, brands: Brands | None = None) -> None:
     """Serve the voters' pages. The application needs VOTING_SERVICE, LIMITS and mounted `pages`. `delivery`: where
     videos are shown from; None: none is shown. `brands`: has the logos for pictures of pages."""
@@ -248,5 +191,5 @@ def setup(app: web.Application, pages: Pages, delivery: Delivery | None = None, 
     app.router.add_get("/c/{slug}/{code:[0-9]{2,6}}", candidate_page)
     app.router.add_post("/c/{slug}/{code:[0-9]{2,6}}", place_order)
     app.router.add_get("/votes/{vote_id}", order_page)
-    app.router.add_get("/verify/{receipt}", check_receipt)
+    receipts.setup(app)
     share.setup(app, brands)

@@ -44,6 +44,7 @@ from gateway.storage.shared_rate import SharedRate
 from gateway.storage.spool import Spool
 from gateway.storage.upkeep import Daily, make_partitions
 from leaderboard.log.build import LogBuilder
+from leaderboard.log.inclusion import Inclusions
 from leaderboard.log.keys import LogKeys
 from leaderboard.scores import Rankings, heal_scores
 from payments.accounts.health import AccountHealth
@@ -152,6 +153,7 @@ class ProcessContainer(Container):
             accounts=self.watch,
             orders=Orders(self.auto, self.vault, self.settings.prompt_limits, self.settings.fraud),
             views=OrderViews(self.engine, self.vault),
+            inclusions=Inclusions(self.engine),
             rescuer=self.rescuer,
             inbox=self.inbox,
             outbox=self.outbox,

@@ -18,6 +18,8 @@ from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.orders.store import Orders
 from gateway.storage.doorbell import Doorbell, Work
 from gateway.storage.engine import DatabaseUnavailable
+from leaderboard.log.inclusion import Inclusion, Inclusions
+from leaderboard.log.tree import TreeBroken
 from leaderboard.scores import Rankings
 from payments.accounts.calls import Accounts
 from payments.collection.order_views import OrderViews
@@ -33,6 +35,7 @@ class LiveVotingService:
     accounts: Accounts
     orders: Orders
     views: OrderViews
+    inclusions: Inclusions
     rescuer: Rescuer
     inbox: Inbox
     outbox: Outbox
@@ -74,6 +77,13 @@ class LiveVotingService:
         return await place_order(
             vote_request, orders=self.orders, doorbell=self.doorbell, rails=self.rails, clock=self.now
         )
+
+    async def inclusion(self, receipt: str) -> Inclusion | None:
+        """What shows that a counted vote is in its contest's log."""
+        try:
+            return await self.inclusions.of(receipt)
+        except (SQLAlchemyError, OSError, TreeBroken) as error:
+            raise DatabaseUnavailable(type(error).__name__) from error
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
         """What became of the latest payments that this is about, asked of their operators now."""

@@ -144,6 +144,11 @@ from tally_entries t join contests c on c.id = t.contest_id join candidates k on
 where t.receipt = :receipt and t.kind = 'vote'
 """)
 
+_UNCOUNTED: Final = text("""
+select p.status from order_keys o join payments p on p.vote_id = o.vote_id and p.placed_at = o.placed_at
+where o.receipt = :receipt
+""")
+
 
 class OrderViews:
     """Reads for people. Every method raises DatabaseUnavailable when PostgreSQL does not answer."""
@@ -204,11 +209,15 @@ class OrderViews:
         receipt = row.receipt if State.SETTLED in states else None
         return read_as(VoteLine, row, status=public_status(states), receipt=receipt)
 
-    async def receipt(self, code: str) -> ReceiptView | None:
-        """The counted vote behind a receipt code, and the entry that took it back, if one did."""
+    async def receipt(self, code: str) -> ReceiptView | PublicStatus | None:
+        """The counted vote behind a receipt code, and the entry that took it back, if one did; what became of the
+        order where it is not counted."""
         rows = await self._rows(_RECEIPT, receipt=code)
         if not rows:
-            return None
+            states = [State(row.status) for row in await self._rows(_UNCOUNTED, receipt=code)]
+            status = public_status(states) if states else None
+            # Counted since the first statement.
+            return PublicStatus.PENDING if status is PublicStatus.COMPLETED else status
         row = rows[0]
         taken_back = TakenBack(row.back_seq, row.back_at, row.back_reason or "") if row.back_seq else None
         return read_as(ReceiptView, row, amount=Money(row.amount_minor, row.currency), taken_back=taken_back)

@@ -16,7 +16,7 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn, mask
 from leaderboard.scores import Rankings, Scores
-from payments.collection.order_views import OrderView
+from payments.collection.order_views import OrderView, ReceiptView
 from payments.lifecycle import PublicStatus
 from payments.rescue.rules import OfNumber, Outcome
 from tests.rigs.live_service import live_service
@@ -156,7 +156,8 @@ async def test_a_counted_vote_has_a_receipt_and_moves_the_ranking(world: World) 
     assert view is not None
     assert view.receipt is not None
     receipt = await world.service.receipt(view.receipt)
-    assert receipt is not None
+    assert isinstance(receipt, ReceiptView)
+    assert await world.service.inclusion(view.receipt) is None, "no log has it yet"
     assert (receipt.receipt, receipt.contest_slug, receipt.contest_name) == (view.receipt, "star", star(world).name)
     assert (receipt.candidate_code, receipt.quantity, receipt.amount) == ("07", 5, order.amount)
     assert (receipt.tally_number, receipt.taken_back) == (1, None)

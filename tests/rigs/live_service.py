@@ -7,6 +7,7 @@ from channels.messages.languages import Languages
 from channels.messages.unfinished import UnfinishedDialogues
 from gateway.runtime.connections import utc_now
 from gateway.runtime.voting_service import LiveVotingService
+from leaderboard.log.inclusion import Inclusions
 from leaderboard.scores import Rankings
 from payments.accounts.calls import Unlimited
 from payments.rescue.attempts import Attempts
@@ -25,6 +26,7 @@ def live_service(rig: Rig, rankings: Rankings) -> LiveVotingService:
         accounts=FixedAccounts(RAILS),
         orders=rig.orders,
         views=rig.views,
+        inclusions=Inclusions(rig.engine),
         rescuer=Rescuer(attempts, rig.payments, rig.providers, Unlimited(), rig.doorbell),
         inbox=rig.inbox,
         outbox=rig.outbox,

@@ -17,6 +17,7 @@ from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest, check_vote_r
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn, mask
+from leaderboard.log.inclusion import Inclusion
 from leaderboard.ranking import Ranking, ranking_of
 from payments.collection.order_views import OrderView, ReceiptView, VoteLine
 from payments.lifecycle import PublicStatus
@@ -58,7 +59,8 @@ class FakeVotingService:
         self.links: dict[UUID, str] = {}
         self.link_questions: list[int] = []
         self.lines: tuple[VoteLine, ...] = ()
-        self.receipts = {view.receipt: view for view in receipts}
+        self.receipts: dict[str, ReceiptView | PublicStatus] = {view.receipt: view for view in receipts}
+        self.inclusions: dict[str, Inclusion] = {}
         self.found = Rescue(Outcome.NOTHING)
         self.ticket: str | None = "15"
         self.claims: list[Claim] = []
@@ -194,9 +196,13 @@ class FakeVotingService:
                     one.candidate_code, one.candidate_name, one.quantity, one.status, one.receipt, one.placed_at
                 )
 
-    async def receipt(self, code: str) -> ReceiptView | None:
+    async def receipt(self, code: str) -> ReceiptView | PublicStatus | None:
         self._answer()
         return self.receipts.get(code)
+
+    async def inclusion(self, receipt: str) -> Inclusion | None:
+        self._answer()
+        return self.inclusions.get(receipt)
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
         self._answer()

@@ -17,11 +17,11 @@ from channels.telegram.live import LiveRankings
 from channels.telegram.reading import contests_having, read_link
 from channels.telegram.texts import plain
 from channels.telegram.views import View
+from channels.voting_service import checked_receipt
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.photos import address_of
 from gateway.orders.receipt import read_receipt
 from gateway.orders.rules import check_candidate
-from gateway.values.time_zones import FALLBACK
 from payments.rescue.rules import OfChat
 
 MINE_LINES: Final = 10
@@ -193,12 +193,10 @@ async def show_receipt(conversation: Conversation, typed: str) -> None:
         await conversation.notice("receipt.how")
     elif (code := read_receipt(typed[:40])) is None:
         await conversation.notice("receipt.malformed")
-    elif (proof := await conversation.service.receipt(code)) is None:
+    elif (found := await checked_receipt(conversation.service, code)) is None:
         await conversation.notice("receipt.unknown")
     else:
-        contest = conversation.service.contest(proof.contest_slug)
-        zone = FALLBACK if contest is None else contest.time_zone
-        await conversation.send(views.receipt(conversation.language, proof, zone))
+        await conversation.send(views.receipt(conversation.language, code, found))
 
 
 async def show_rules(conversation: Conversation) -> None:

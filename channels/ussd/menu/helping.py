@@ -13,6 +13,7 @@ from typing import Final
 from channels import gsm
 from channels.buying import rule_terms, votes_in_words, why_taken_back
 from channels.phrases import language_name, languages_for, say
+from channels.receipts import CheckedReceipt
 from channels.ussd.menu.lists import home, ranking
 from channels.ussd.menu.screen import around_name, fitted, last_line, shown, turned, with_foot, wrong
 from channels.ussd.menu.session import SEPTETS_MAX, MenuView, Node, Session, Turn, Wants
@@ -20,7 +21,7 @@ from gateway.contests.contest import Contest
 from gateway.orders.receipt import RECEIPT_LENGTH, read_receipt
 from gateway.values.time_zones import digits
 from leaderboard.ranking import Ranked, Ranking
-from payments.collection.order_views import ReceiptView, VoteLine
+from payments.collection.order_views import VoteLine
 from payments.lifecycle import PublicStatus
 from payments.rescue.rules import DISPUTABLE, Rescue
 
@@ -199,32 +200,42 @@ def at_receipt(session: Session, text: str, view: MenuView) -> Turn:
     return receipt(session._replace(typed=code), view)
 
 
-def receipt_shown(session: Session, view: MenuView, found: ReceiptView | None) -> Turn:
+def receipt_shown(session: Session, view: MenuView, found: CheckedReceipt | PublicStatus | None) -> Turn:
     """What the typed receipt proves, or that there is none."""
     asked = session._replace(typed="")
-    if found is None:
-        notice = say(session.language, "ussd.receipt_unknown")
+    if not isinstance(found, CheckedReceipt):
+        notice = _no_receipt(session, found)
         return Turn(_receipt_question(session.language, notice, view.limit), asked)
     return Turn(_receipt(found, session.language, view.limit), asked)
 
 
-def _receipt(found: ReceiptView, language: str, limit: int) -> str:
+def _no_receipt(session: Session, became: PublicStatus | None) -> str:
+    language = session.language
+    if became is None:
+        return say(language, "ussd.receipt_unknown")
+    status = say(language, f"ussd.status_{became.value}")
+    return say(language, "receipt.uncounted", receipt=session.typed, status=status)
+
+
+def _receipt(found: CheckedReceipt, language: str, limit: int) -> str:
+    vote = found.vote
     facts = {
-        "receipt": found.receipt,
-        "votes": votes_in_words(language, found.quantity),
-        "code": found.candidate_code,
-        "number": found.tally_number,
+        "receipt": vote.receipt,
+        "votes": votes_in_words(language, vote.quantity),
+        "code": vote.candidate_code,
+        "number": vote.tally_number,
     }
-    foot, back = say(language, "ussd.back"), found.taken_back
+    foot, back = say(language, "ussd.back"), vote.taken_back
 
     def make(shortened: str) -> str:
         if back is not None:
             text = say(language, "ussd.receipt_taken_back", **facts, back=back.number, why=shortened)
         else:
-            text = say(language, "ussd.receipt", **facts, name=shortened, amount=found.amount.spoken())
+            more = {"amount": vote.amount.spoken(), "at": found.at, "log": found.log(language)}
+            text = say(language, "ussd.receipt", **facts, **more, name=shortened)
         return f"{text}\n{foot}"
 
-    return around_name(make, found.candidate_name if back is None else why_taken_back(language, back.reason), "", limit)
+    return around_name(make, vote.candidate_name if back is None else why_taken_back(language, back.reason), "", limit)
 
 
 def rules(session: Session, view: MenuView, notice: str = "") -> Turn:

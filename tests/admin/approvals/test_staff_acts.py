@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.storage.doorbell import Work
+from payments.collection.order_views import ReceiptView
 from payments.requests import Act, ActRefused, RequestStatus, Why
 from payments.rescue.rules import read_ticket, ticket_number
 from tests.admin.approvals.rig import log_of
@@ -43,7 +44,7 @@ async def test_counted_votes_go_back_by_a_public_adjustment(rig: MoneyRig) -> No
     assert await rig.status(order) == "refund_due"
     assert await rig.votes_for("07") == 3
     proof = await rig.views.receipt(await rig.one("select receipt from votes where id = :v", v=order.vote_id))
-    assert proof is not None
+    assert isinstance(proof, ReceiptView)
     assert proof.taken_back is not None
     assert (proof.tally_number, proof.taken_back.number, proof.taken_back.reason) == (2, 3, "refund")
     entry = (await rig.rows("select * from tally_entries where kind = 'adjustment'"))[0]

@@ -162,6 +162,7 @@ ALONE: Final = {
     "say no en": ["no"],
     f"check {RECEIPT}": [
         *(f"CHECK {RECEIPT}", f"check {RECEIPT.lower()}", f"STAR CHECK {RECEIPT}", f"verifier recu {RECEIPT}"),
+        *(f"VERIF {RECEIPT}", f"verif. {RECEIPT}", f"PREUVE {RECEIPT}"),
         *(f"CHECK {RECEIPT[:5]}-{RECEIPT[5:]}", f"Vérifier {RECEIPT[:5]} {RECEIPT[5:]}", RECEIPT, f"reçu {RECEIPT}"),
         *(f"check {RECEIPT.replace('0', 'O')}", f"CHECK {RECEIPT} svp", f"check {RECEIPT} star", f"check:{RECEIPT}"),
     ],

@@ -239,7 +239,10 @@ async def test_check_tells_a_receipt() -> None:
     text = written(await send(service, f"CHECK {RECEIPT}"))
     assert RECEIPT in text
     assert "5 votes pour 07 Awa Ouattara" in text
+    assert "pas encore au registre" in text
     assert "inconnu" in written(await send(service, "CHECK 0000000000", carrier_id="m2"))
+    service.receipts[RECEIPT] = PublicStatus.HELD
+    assert "en vérification" in written(await send(service, f"PREUVE {RECEIPT}", carrier_id="m3"))
 
 
 @pytest.mark.parametrize(

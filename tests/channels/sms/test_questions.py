@@ -9,6 +9,7 @@ from channels import gsm
 from channels.buying import why_taken_back
 from channels.grammar import Check
 from channels.messages.inbox import Question, Talk
+from channels.receipts import CheckedReceipt
 from channels.sms import answers
 from channels.sms.inbound import REPLIES_PER_HOUR, Reply
 from gateway.orders.rules import Refusal
@@ -294,6 +295,13 @@ def test_a_receipt_of_a_vote_that_was_taken_back_says_so_in_one_part(language: s
     proof = ReceiptView("7K2M9QXW4T", "star", "Star", "07", "Awa", 1000, Money(100_000, "XOF"), 9_999_999, NOON)
     for why in ("voided window", "une raison qui est longue " * 9):
         taken_back = replace(proof, taken_back=TakenBack(9_999_998, NOON, why))
-        text = answers.checked(Check("7K2M9QXW4T", "7K2M9QXW4T"), taken_back, language)
+        text = answers.checked(Check("7K2M9QXW4T"), CheckedReceipt(taken_back, True, "Africa/Abidjan"), language)
         assert gsm.parts(text) == 1
+        logged, later = (
+            answers.checked(Check("7K2M9QXW4T"), CheckedReceipt(proof, is_in, "Africa/Douala"), language)
+            for is_in in (True, False)
+        )
+        assert gsm.parts(logged) == gsm.parts(later) == 1
+        assert logged != later
+        assert "01/06/2026 13:00 GMT+1" in logged
         assert ("9999999" in text, "9999998" in text, why_taken_back(language, why)[:8] in text) == (True, True, True)

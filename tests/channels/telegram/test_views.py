@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from channels.receipts import CheckedReceipt
 from channels.telegram import order_views, views
 from channels.telegram.reading import Offer, offer
 from channels.telegram.texts import CAPTION_UNITS_MAX, TEXT_UNITS_MAX, catalogue, cut, say, spoken_in, units
@@ -251,13 +252,18 @@ def test_texts_are_cut_by_the_units_that_telegram_counts(text: str, room: int, k
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_receipt_of_a_vote_that_was_taken_back_names_both_entries(language: str) -> None:
     proof = ReceiptView("7K2M9QXW4T", "star", "Star", "07", "Awa", 5, CONTEST.price.times(5), 12, NOON)
-    shown = views.receipt(
-        language, replace(proof, taken_back=TakenBack(57, NOON, "voided <window>" * 100)), "Africa/Abidjan"
-    )
+    back = replace(proof, taken_back=TakenBack(57, NOON, "voided <window>" * 100))
+    shown = views.receipt(language, proof.receipt, CheckedReceipt(back, True, "Africa/Abidjan"))
     assert ("12" in shown.text, "57" in shown.text) == (True, True)
     assert "voided &lt;window&gt;" in shown.text
     assert units(shown.text) < 1024
-    assert "57" not in views.receipt(language, proof, "Africa/Abidjan").text
+    texts = [
+        views.receipt(language, proof.receipt, CheckedReceipt(proof, logged, "Africa/Abidjan")).text
+        for logged in (True, False)
+    ]
+    assert texts[0] != texts[1]
+    assert "57" not in "".join(texts)
+    assert all("7K2M9QXW4T" in views.receipt(language, proof.receipt, status).text for status in PublicStatus)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

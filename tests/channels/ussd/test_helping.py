@@ -6,6 +6,7 @@ import pytest
 
 from channels import gsm
 from channels.buying import why_taken_back
+from channels.receipts import CheckedReceipt
 from channels.ussd.menu.helping import ranking_shown, receipt_shown, rescue_shown, ticket_shown
 from channels.ussd.menu.session import MenuView, Session, Wants
 from gateway.contests.contest import Candidate
@@ -35,8 +36,12 @@ def test_a_receipt_is_typed_as_people_type() -> None:
     assert call.turn.wants is Wants.RECEIPT
     assert call.turn.session is not None
     assert call.turn.session.typed == RECEIPT
-    shown = receipt_shown(call.turn.session, call.view, PROOF)
-    assert f"Recu {RECEIPT}: 5 votes pour 07 Awa Ouattara, 500 FCFA, n. 1234" in shown.screen
+    shown = receipt_shown(call.turn.session, call.view, CheckedReceipt(PROOF, False, "Africa/Abidjan"))
+    assert f"Recu {RECEIPT}: 5 votes pour 07 Awa Ouattara, 500 FCFA, le 01/06/2026 12:00 GMT, n. 1234" in shown.screen
+    assert "pas encore au registre public." in shown.screen
+    assert "Recu inconnu" not in shown.screen
+    for status, words in ((PublicStatus.HELD, "en vérification"), (PublicStatus.REFUNDED, "remboursé")):
+        assert f"{RECEIPT}: vote non compté ({words})" in receipt_shown(call.turn.session, call.view, status).screen
     assert "Recu inconnu" in receipt_shown(call.turn.session, call.view, None).screen
 
 
@@ -44,7 +49,9 @@ def test_a_receipt_is_typed_as_people_type() -> None:
 def test_a_vote_that_was_taken_back_is_shown_with_the_reason(language: str) -> None:
     for why, quantity in (("voided window", 5), ("une raison longue " * 20, 1000)):
         proof = replace(PROOF, quantity=quantity, tally_number=9_999_999, taken_back=TakenBack(9_999_999, NOON, why))
-        screen = receipt_shown(Session(language=language), in_view(), proof).screen
+        screen = receipt_shown(
+            Session(language=language), in_view(), CheckedReceipt(proof, True, "Africa/Douala")
+        ).screen
         assert gsm.fits(screen, 160)
         assert screen.count("9999999") == 2
         assert why_taken_back(language, why)[:12] in screen

@@ -175,6 +175,7 @@ async def test_the_vote_api_is_described() -> None:
         "/api/votes/{voteId}",
         "/api/votes/{voteId}/events",
         "/verify/{receipt}",
+        "/verify/{receipt}.tlog-proof",
         "/api/contests",
         "/api/contests/{slug}",
         "/api/contests/{slug}/candidates",

@@ -42,6 +42,7 @@ from gateway.storage.engine import APP_ROLE, TENANT_ROLE
 from gateway.storage.purging import Kept, purge
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
+from leaderboard.log.inclusion import Inclusions
 from leaderboard.scores import Scores
 from payments.collection.provisional_store import ProvisionalPayments
 from payments.disbursement.disputes.reversals import Reversals
@@ -233,6 +234,8 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
     await rig.views.changed_orders({order.vote_id: ""})
     await rig.views.votes_of(VOTER, rig.contest.id, 5)
     await rig.views.receipt(receipt)
+    await rig.views.receipt("0000000000")
+    await Inclusions(rig.engine).of(receipt)
     rescues = Attempts(rig.engine, rig.vault)
     for claim in (OfNumber(VOTER, (rig.contest.id,)), OfChat(7, VOTER), OfOrder(order.vote_id)):
         await rescues.latest(claim)

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from channels.messages.rules import Routes
 from gateway.orders.rules import Channel, PlacedOrder, Refusal
+from payments.collection.order_views import ReceiptView
 from payments.provider import Failed, NotFound, NotSent, PayerReason, Rejected, StillOpen, Unavailable, Unknown
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
@@ -56,7 +57,7 @@ async def test_paid_vote_is_counted_once_and_receipted(rig: Rig) -> None:
     assert (view.status, view.quantity) == ("COMPLETED", 5)
     assert view.receipt is not None
     receipt = await rig.views.receipt(view.receipt)
-    assert receipt is not None
+    assert isinstance(receipt, ReceiptView)
     assert (receipt.tally_number, receipt.quantity) == (1, 5)
     assert rig.shown == [(rig.contest.id, (("07", 5),))]
 

@@ -1,0 +1,65 @@
+"""What shows that a counted vote is in its contest's log: its leaf, the proof, and the newest checkpoint."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from leaderboard.log.merkle import ReadSubtree, inclusion_path
+from leaderboard.log.proof_file import ProofFile
+from leaderboard.log.tree import read_subtrees
+
+_LOGGED: Final = text("""
+select l.contest_id, l.index as leaf_index, l.leaf, s.salt, p.size, p.note,
+  array(select g.line from log_cosignatures g where g.contest_id = p.contest_id and g.size = p.size
+    order by g.made_at, g.name) as lines
+from tally_entries t
+  join log_leaves l on l.contest_id = t.contest_id and l.seq = t.seq
+  left join log_salts s on s.contest_id = l.contest_id and s.index = l.index
+  join lateral (select * from log_checkpoints c where c.contest_id = l.contest_id order by c.size desc limit 1) p
+    on p.size > l.index
+where t.receipt = :receipt and t.kind = 'vote'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """`index`: of the leaf, from 0. `size`: of the tree that the checkpoint states. `path`: from the leaf's sibling to
+    the root's child. `checkpoint`: with its cosignatures. `salt`: opens the leaf's receipt and voter, for the holder
+    of the receipt alone; None once it is deleted."""
+
+    index: int
+    size: int
+    leaf: bytes
+    path: tuple[bytes, ...]
+    checkpoint: str
+    salt: bytes | None
+
+    @property
+    def file(self) -> str:
+        """The proof as a file. It has no salt: it may be handed on."""
+        return ProofFile(self.index, self.path, self.checkpoint, self.leaf).written
+
+
+class Inclusions:
+    """Reads them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def of(self, receipt: str) -> Inclusion | None:
+        """That of the vote with a receipt; None until a checkpoint has it. TreeBroken where tiles are missing."""
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_LOGGED, {"receipt": receipt})).one_or_none()
+            if row is None:
+                return None
+            index, size = int(row.leaf_index), int(row.size)
+
+            def prove(read: ReadSubtree) -> tuple[bytes, ...]:
+                return inclusion_path(index, size, read)
+
+            path = prove(await read_subtrees(connection, row.contest_id, size, prove))
+        checkpoint = "".join((row.note, *(f"{line}\n" for line in row.lines)))
+        salt = None if row.salt is None else bytes(row.salt)
+        return Inclusion(index, size, row.leaf.encode(), path, checkpoint, salt)
