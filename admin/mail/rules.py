@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from gateway.http.phrases import moment_of
 
 
 class MailKind(StrEnum):
@@ -59,6 +62,8 @@ _IN_WORDS: Final[Mapping[str, str]] = {
 EVERY_OTHER: Final = "every_other"
 # Facts that are written with a decimal point.
 _DECIMAL: Final = frozenset({"percent"})
+# Facts that are moments, in ISO 8601.
+_MOMENTS: Final = frozenset({"at", "since", "until"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +76,20 @@ class Written:
 
 def write(phrases: Mapping[str, str], kind: str, facts: Mapping[str, str]) -> Written:
     """The mail of this kind in the language of these phrases. Raises KeyError for what has no phrase."""
-    named = {name: _worded(phrases, name, fact) for name, fact in facts.items()}
+    named = in_words(phrases, facts)
     subject, text = (phrases[f"mail_{kind}.{part}"].format(**named) for part in ("subject", "text"))
     foot = phrases["mail.foot_nominee" if kind.startswith("nomination_") else "mail.foot"]
     return Written(subject, f"{text.strip()}\n\n{foot.strip()}\n")
 
 
+def in_words(phrases: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, str]:
+    """What a mail says of these facts, in the language of these phrases. Raises KeyError for a code without a name."""
+    return {name: _worded(phrases, name, fact) for name, fact in facts.items()}
+
+
 def _worded(phrases: Mapping[str, str], name: str, fact: str) -> str:
+    if name in _MOMENTS:
+        return moment_of(phrases, datetime.fromisoformat(fact))
     if name in _IN_WORDS:
         return phrases[f"{_IN_WORDS[name]}.{fact}"]
     return fact.replace(".", phrases["admin_fees.comma"]) if name in _DECIMAL else fact

@@ -121,5 +121,5 @@ def params_place(mail: UUID) -> str:
 
 
 def instant(at: datetime) -> str:
-    """A moment as mails write it in every language."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    """A moment among the facts of a mail, which writes it in its language."""
+    return at.astimezone(UTC).isoformat(timespec="minutes")

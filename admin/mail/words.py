@@ -3,18 +3,19 @@
 from functools import cache
 
 from admin.mail import rules
-from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load
+from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
 
 
 @cache
 def _phrases() -> Catalogue:
-    return load("admin.phrases")
+    return merge(load("gateway.http.page_phrases"), load("admin.phrases"))
 
 
 def say(language: str, section: str, key: str, **facts: str) -> str:
     """A phrase in this language, or in the default one where we do not speak it. Raises KeyError."""
     known = _phrases()
-    return known.get(language, known[DEFAULT_LANGUAGE])[f"{section}.{key}"].format(**facts)
+    phrases = known.get(language, known[DEFAULT_LANGUAGE])
+    return phrases[f"{section}.{key}"].format(**rules.in_words(phrases, facts))
 
 
 def named_in(language: str, section: str, key: str) -> str:

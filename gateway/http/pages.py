@@ -24,12 +24,12 @@ from yarl import URL
 
 from gateway.http.amount import Amount
 from gateway.http.callers import PUBLIC_URL, is_https
-from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, load, merge
+from gateway.http.phrases import DEFAULT_LANGUAGE, Catalogue, day_of, load, merge, moment_of
 from gateway.http.problems import Problem
 from gateway.http.static_files import StaticFiles, accepts_gzip
 from gateway.http.tables import labelled
 from gateway.values.money import SHORT_UNITS, Money
-from gateway.values.time_zones import FALLBACK, local, offset
+from gateway.values.time_zones import FALLBACK
 
 _PICTURES: Final = "img-src 'self' data: https://res.cloudinary.com"
 _VIDEOS: Final = "media-src 'self' https://res.cloudinary.com"
@@ -221,16 +221,11 @@ class Pages:
 
     def day(self, day: date, *, year: bool = True, language: str) -> str:
         """A date, in words; with its year or without."""
-        first = self.say(language, "page.first_of_month")
-        month = self.say(language, f"month.{day.month}")
-        words = {"day": first if day.day == 1 else day.day, "month": month}
-        return self.say(language, "page.day", **words, year=day.year) if year else "{day} {month}".format(**words)
+        return day_of(self._phrases[language], day, year=year)
 
     def moment(self, instant: datetime, zone: str = FALLBACK, *, language: str) -> str:
         """A date and a minute, in words, as the clocks of a zone show them, with their distance from Greenwich."""
-        at = local(instant, zone)
-        day = self.day(at, language=language)
-        return self.say(language, "page.moment", day=day, time=f"{at:%H:%M}", zone=offset(instant, zone))
+        return moment_of(self._phrases[language], instant, zone)
 
     def language_of(self, request: web.Request, default: str = DEFAULT_LANGUAGE) -> str:
         """`?lang=`, the cookie, Accept-Language, then `default`: the first that we speak, or whose

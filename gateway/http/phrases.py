@@ -10,8 +10,11 @@ import string
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from importlib import resources
 from typing import Any, Final
+
+from gateway.values.time_zones import FALLBACK, local, offset
 
 DEFAULT_LANGUAGE: Final = "fr"
 
@@ -133,3 +136,17 @@ def merge(ours: Catalogue, more: Catalogue) -> Catalogue:
     if twice := set(ours[DEFAULT_LANGUAGE]) & set(more[DEFAULT_LANGUAGE]):
         raise PhraseError(f"two packages have {sorted(twice)}")
     return {language: phrases | more[language] for language, phrases in ours.items()}
+
+
+def day_of(phrases: Mapping[str, str], day: date, *, year: bool = True) -> str:
+    """A date in words, with its year or without. `phrases`: those of pages, in one language."""
+    first = phrases["page.first_of_month"] if day.day == 1 else day.day
+    month = phrases[f"month.{day.month}"]
+    return phrases["page.day"].format(day=first, month=month, year=day.year) if year else f"{first} {month}"
+
+
+def moment_of(phrases: Mapping[str, str], instant: datetime, zone: str = FALLBACK) -> str:
+    """A date and a minute in words, as the clocks of a zone show them, with their distance from Greenwich."""
+    at = local(instant, zone)
+    day, away = day_of(phrases, at), offset(instant, zone)
+    return phrases["page.moment"].format(day=day, time=f"{at:%H:%M}", zone=away)

@@ -31,20 +31,20 @@ FACTS = {
         "hours": "72",
     },
     MailKind.RESET: {"link": LINK, "minutes": "30"},
-    MailKind.LOCKED: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1"},
-    MailKind.NEW_DEVICE: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox {link}"},
-    MailKind.TOKEN_REUSED: {"at": "2026-11-21 20:00 UTC", "remote": "192.0.2.1", "agent": "Firefox"},
-    MailKind.PASSWORD_CHANGED: {"at": "2026-11-21 20:00 UTC"},
+    MailKind.LOCKED: {"at": "2026-11-21T20:00+00:00", "remote": "192.0.2.1"},
+    MailKind.NEW_DEVICE: {"at": "2026-11-21T20:00+00:00", "remote": "192.0.2.1", "agent": "Firefox {link}"},
+    MailKind.TOKEN_REUSED: {"at": "2026-11-21T20:00+00:00", "remote": "192.0.2.1", "agent": "Firefox"},
+    MailKind.PASSWORD_CHANGED: {"at": "2026-11-21T20:00+00:00"},
     MailKind.FACTOR_RESET_STOPPED: {
         "asked_by": "yao@house.test",
         "owner": "moussa@house.test",
         "by": "ali@house.test",
-        "at": "2026-11-22 20:00 UTC",
+        "at": "2026-11-22T20:00+00:00",
     },
     MailKind.FACTOR_RESET: {
         "asked_by": "yao@house.test",
         "agreed_by": "sita@platform.test",
-        "at": "2026-11-22 20:00 UTC",
+        "at": "2026-11-22T20:00+00:00",
         "link": LINK,
     },
     MailKind.FIRST_OWNER: {"organiser": "etoiles", "owner": "awa@etoiles.test", "inviter": "sita@platform.test"},
@@ -52,29 +52,29 @@ FACTS = {
         "organiser": "Etoiles",
         "state": "frozen",
         "reason": "papers {are} missing",
-        "at": "2026-11-21 20:00 UTC",
+        "at": "2026-11-21T20:00+00:00",
         "by": "sita@platform.test",
     },
     MailKind.ALERT: {
         "contest": "Étoiles",
         "alert": "held",
         "many": "12",
-        "since": "2026-11-21 20:00 UTC",
-        "until": "2026-11-21 20:05 UTC",
+        "since": "2026-11-21T20:00+00:00",
+        "until": "2026-11-21T20:05+00:00",
         "link": LINK,
     },
     MailKind.PLATFORM_ALERT: {
         "about": "MTN MoMo (CM)",
         "alert": "wallet_closed",
         "many": "2",
-        "since": "2026-11-21 20:00 UTC",
-        "until": "2026-11-21 20:05 UTC",
+        "since": "2026-11-21T20:00+00:00",
+        "until": "2026-11-21T20:05+00:00",
         "link": LINK,
     },
     MailKind.ALERTS_STOPPED: {
         "organiser": "Etoiles",
         "channel": "webhook",
-        "at": "2026-11-21 20:00 UTC",
+        "at": "2026-11-21T20:00+00:00",
         "link": LINK,
     },
     MailKind.FEES: {
@@ -83,10 +83,10 @@ FACTS = {
         "percent": "7.50",
         "fixed": "25 FCFA",
         "minimum": "0 FCFA",
-        "at": "2026-11-21 20:00 UTC",
+        "at": "2026-11-21T20:00+00:00",
         "by": "sita@platform.test",
     },
-    MailKind.FACTOR_CHANGED: {"at": "2026-11-21 20:00 UTC", "what": "app_set"},
+    MailKind.FACTOR_CHANGED: {"at": "2026-11-21T20:00+00:00", "what": "app_set"},
     MailKind.NOMINATION_LINK: {"name": "Léa", "contest": "Étoiles", "link": LINK},
     MailKind.NOMINATION_APPROVED: {"name": "Léa", "contest": "Étoiles", "link": LINK, "code": "13"},
     MailKind.NOMINATION_REJECTED: {"name": "Léa", "contest": "Étoiles", "link": LINK, "reason": "Too young"},
@@ -167,9 +167,13 @@ def test_every_mail_has_words_in_both_languages(kind: MailKind, language: str) -
     assert "_" not in written.subject + written.text.replace(LINK, "")
     for name, fact in FACTS[kind].items():
         assert (
-            name in ("role", "what", "state", "method", "percent", "alert", "channel")
+            name in ("role", "what", "state", "method", "percent", "alert", "channel", "at", "since", "until")
             or fact in written.subject + written.text
         )
+    if "at" in FACTS[kind]:
+        day, clock = FACTS[kind]["at"][8:10], FACTS[kind]["at"][11:16]
+        expected = {"fr": f"{day} novembre 2026 à {clock} GMT", "en": f"{day} November 2026, {clock} GMT"}
+        assert expected[language] in (written.subject + written.text).replace("\u00a0", " ")
 
 
 def test_every_change_of_a_factor_has_words() -> None:
