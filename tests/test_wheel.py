@@ -17,3 +17,4 @@ def test_the_wheel_holds_the_five_packages_and_no_simulated_country(tmp_path: Pa
     packages = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert packages == {"gateway", "channels", "payments", "leaderboard", "admin"}
     assert "gateway/storage/migrations/versions/m0001_first_schema.sql" in names
+    assert {f"leaderboard/log/kit/{name}" for name in ("recount.py", "README.txt")} <= set(names)

@@ -21,6 +21,7 @@ import channels.web.crawlers
 import channels.web.nominations
 import channels.web.pages
 import channels.web.rules
+import leaderboard.log.kit.routes
 import leaderboard.log.routes
 import leaderboard.overlay.routes
 import leaderboard.routes
@@ -55,6 +56,7 @@ from gateway.runtime.process import GatewayContainer, freeze_garbage
 from gateway.runtime.settings import Settings, SettingsError, load_settings
 from gateway.storage.upkeep import MONTHS_AHEAD_MIN, read_months_ahead
 from leaderboard.feed import Boards
+from leaderboard.log.kit.pack import Kits
 from leaderboard.log.store import PublicLogs
 from leaderboard.overlay.live import OnAir
 from leaderboard.overlay.store import Overlays
@@ -111,6 +113,7 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     # First, because aiohttp tries addresses of the same beginning in the order they were added.
     leaderboard.routes.setup(app, boards, cap, container.telegram.address if container.telegram else str)
     leaderboard.log.routes.setup(app, PublicLogs(container.engine))
+    leaderboard.log.kit.routes.setup(app, Kits(container.engine))
     links = container.vault.subkey("overlay links")
     leaderboard.overlay.routes.setup(app, OnAir(Overlays(container.engine), container.voting_service, links))
     channels.web.api.setup(app, limits, cap=cap)

@@ -123,32 +123,32 @@ EN = {
         "SIGNATURES WERE NOT CHECKED: this Python has no “cryptography”. Numbers, hashes and sums were. To check "
         "signatures too: python3 -m pip install cryptography"
     ),
-    "signatures": "Checked {count} signatures.",
+    "signatures": "Signatures checked: {count}.",
     "witnessed": "The witness “{name}” signed {count} of {all} checkpoints, the largest of {size} lines, at {time}.",
     "strangers": "Signatures of these were not checked: {names}. Give their keys with --witness.",
     "late": (
-        "{count} votes ({votes} in sum) were counted after the closing and its grace: paid in time, then held or "
+        "Counted after the closing and its grace: {count} orders, votes: {votes}. They were paid in time, then held or "
         "confirmed late. The first is on line {line} of leaves.ndjson."
     ),
     "log": "Log {origin}",
-    "head": "{size} lines, {checkpoints} checkpoints. Root of the newest: {root}",
+    "head": "Lines: {size}. Checkpoints: {checkpoints}. Root of the newest: {root}",
     "stated": "Stated at {time}.",
     "words": "In four words: {words}",
-    "kept_well": "The log begins with the {size} lines that you kept a checkpoint of.",
+    "kept_well": "The log begins with what the checkpoint that you kept states. Its size: {size}.",
     "round_title": "Round {number}",
     "before_rounds": "Before the first round",
     "category": "Category {category}",
     "columns": ("Place", "Code", "Candidate", "Votes", "Money"),
     "gone": "out",
-    "total": "Total: {votes} votes, {money}. Orders counted: {orders}, taken back: {back}.",
+    "total": "Votes in all: {votes}. Money: {money}. Orders counted: {orders}, taken back: {back}.",
     "shared": "Equal votes share a place.",
     "earliest": "Of equal votes who reached them first is ahead.",
     "well": "ALL IS WELL: the lines are those that the checkpoints state, and they add up to the result above.",
-    "faults": "{count} THINGS ARE WRONG:",
+    "faults": "FAULTS: {count}",
     "proves": (
-        "This shows that the published list is whole and unchanged since its checkpoints. That nobody was given "
-        "another list, you see by a checkpoint that you or a witness kept. It does not show that every payer is a "
-        "person, nor that the operators hold the money."
+        "This shows that the published list is whole and unchanged since its checkpoints. To see that all readers were "
+        "given the same list, compare with a checkpoint that you or a witness kept. It does not show that every payer "
+        "is a person, nor that the operators hold the money."
     ),
 }
 FR = {
@@ -156,7 +156,7 @@ FR = {
     "file": "{file} : ",
     "unreadable": "Ce n'est pas un dossier de recomptage, ou il est illisible : {why}",
     "no_checkpoint": "checkpoints.txt ne contient aucun point de contrôle lisible.",
-    "more": "… et {count} autres du même genre.",
+    "more": "… et encore {count} du même genre.",
     "canonical": "ce n'est pas une feuille dans son unique écriture.",
     "field": "le champ « {name} » n'est pas comme il doit être.",
     "no_end": "la ligne n'a pas de fin : le fichier a été coupé.",
@@ -209,34 +209,34 @@ FR = {
         "LES SIGNATURES N'ONT PAS ÉTÉ VÉRIFIÉES : ce Python n'a pas « cryptography ». Numéros, empreintes et sommes "
         "l'ont été. Pour vérifier aussi les signatures : python3 -m pip install cryptography"
     ),
-    "signatures": "{count} signatures vérifiées.",
+    "signatures": "Signatures vérifiées : {count}.",
     "witnessed": (
         "Le témoin « {name} » a signé {count} points de contrôle sur {all}, le plus grand de {size} lignes, le {time}."
     ),
     "strangers": "Les signatures de ceux-ci n'ont pas été vérifiées : {names}. Donnez leurs clés avec --witness.",
     "late": (
-        "{count} votes ({votes} au total) ont été comptés après la clôture et son délai : payés à temps, puis retenus "
-        "ou confirmés tard. Le premier est à la ligne {line} de leaves.ndjson."
+        "Comptées après la clôture et son délai : {count} commandes, votes : {votes}. Elles ont été payées à temps, "
+        "puis retenues ou confirmées tard. La première est à la ligne {line} de leaves.ndjson."
     ),
     "log": "Journal {origin}",
-    "head": "{size} lignes, {checkpoints} points de contrôle. Racine du plus récent : {root}",
+    "head": "Lignes : {size}. Points de contrôle : {checkpoints}. Racine du plus récent : {root}",
     "stated": "Énoncé le {time}.",
     "words": "En quatre mots : {words}",
-    "kept_well": "Le journal commence par les {size} lignes dont vous aviez gardé un point de contrôle.",
+    "kept_well": "Le journal commence par ce qu'énonce le point de contrôle que vous aviez gardé. Sa taille : {size}.",
     "round_title": "Tour {number}",
     "before_rounds": "Avant le premier tour",
     "category": "Catégorie {category}",
     "columns": ("Place", "Code", "Candidat", "Votes", "Argent"),
     "gone": "sorti",
-    "total": "Total : {votes} votes, {money}. Commandes comptées : {orders}, retirées : {back}.",
+    "total": "Votes en tout : {votes}. Argent : {money}. Commandes comptées : {orders}, retirées : {back}.",
     "shared": "À égalité de votes, la place est partagée.",
     "earliest": "À égalité de votes, qui les a atteints le premier est devant.",
     "well": "TOUT EST EN ORDRE : les lignes sont celles des points de contrôle, et leur somme est ci-dessus.",
-    "faults": "{count} CHOSES SONT FAUSSES :",
+    "faults": "FAUTES : {count}",
     "proves": (
-        "Cela montre que la liste publiée est entière et inchangée depuis ses points de contrôle. Que personne n'en a "
-        "reçu une autre, un point de contrôle gardé par vous ou par un témoin le montre. Cela ne montre pas que chaque "
-        "payeur est une personne, ni que les opérateurs détiennent l'argent."
+        "Cela montre que la liste publiée est entière et inchangée depuis ses points de contrôle. Pour voir que tous "
+        "les lecteurs ont reçu la même liste, comparez avec un point de contrôle gardé par vous ou par un témoin. Cela "
+        "ne montre pas que chaque payeur est une personne, ni que les opérateurs détiennent l'argent."
     ),
 }
 
