@@ -314,9 +314,10 @@ async def _let_in(request: web.Request, right: Right | None, unfinished: bool) -
         as_of = chosen_moment(request, zone)
     except (ValueError, OverflowError):
         return say(request, 400, "bad_instant", me)
-    me = replace(me, zone=zone, as_of=as_of, rights=me.rights & READING if as_of else me.rights)
+    rights = me.rights
+    me = replace(me, zone=zone, as_of=as_of, rights=rights & READING if as_of else rights)
     if right is not None and right not in me.rights:
-        return say(request, 403, "not_allowed", me)
+        return say(request, 403, "not_then" if right in rights else "not_allowed", me)
     if _is_stopped(request, right, me):
         return say(request, 403, "refused_frozen", me)
     return me

@@ -106,7 +106,7 @@ async def test_a_page_shows_the_moment_that_was_chosen_until_the_present_is_chos
     assert "refund_payment" not in past
     assert "État au" in past
     assert 'href="/admin/people"' not in past
-    await shown("/admin/people", 403)
+    assert "Seulement au présent" in await shown("/admin/people", 403)
     # Who looks at the past and sends a form of another tab is refused.
     token = past.split('name="form" value="')[1].split('"')[0]
     sent = {"act": "refund_payment", "subject": str(order.payment_reference), "reason": REASON, "form": token}
