@@ -202,9 +202,9 @@ def _print_findings(found: dict[str, list[str]], *, as_json: bool) -> None:
     raise typer.Exit(FAILED if any(found.values()) else 0)
 
 
-def _leaves_checked(as_json: bool) -> Callable[[str, int, int], None]:
+def _leaves_done(*, quiet: bool) -> Callable[[str, int, int], None]:
     def progress(contest: str, done: int, whole: int) -> None:
-        if not as_json:
+        if not quiet:
             print(f"{contest}: {done} of {whole} leaves", file=sys.stderr, flush=True)
 
     return progress
@@ -216,7 +216,7 @@ def audit_log(contest: Contest = None, as_json: AsJson = False) -> None:
     anything differs."""
     from gateway.runtime import operations
 
-    found = asyncio.run(operations.audit_logs(running_settings(), contest, _leaves_checked(as_json)))
+    found = asyncio.run(operations.audit_logs(running_settings(), contest, _leaves_done(quiet=as_json)))
     _print_findings(found, as_json=as_json)
 
 
@@ -226,17 +226,23 @@ def audit_tally(contest: Contest = None, as_json: AsJson = False) -> None:
     anything differs."""
     from gateway.runtime import operations
 
-    found = asyncio.run(operations.audit_tally(running_settings(), contest, _leaves_checked(as_json)))
+    found = asyncio.run(operations.audit_tally(running_settings(), contest, _leaves_done(quiet=as_json)))
     _print_findings(found, as_json=as_json)
 
 
 @command(tally_app, "rebuild", "spotlight tally rebuild")
 def rebuild_tally() -> None:
-    """Refill Redis from the totals in PostgreSQL, after Redis lost its data."""
+    """Restore what is derived: Redis from the totals in PostgreSQL, and the tiles of the public logs from their leaves.
+
+    Safe to stop and to repeat. A log whose leaves are not those that were signed stays as it is.
+    """
     from gateway.runtime import operations
 
-    for contest, votes in asyncio.run(operations.rebuild_tally(running_settings())).items():
+    settings = running_settings()
+    for contest, votes in asyncio.run(operations.rebuild_tally(settings)).items():
         print(f"{contest}: {votes} votes")
+    for contest, leaves in asyncio.run(operations.rebuild_logs(settings, _leaves_done(quiet=False))).items():
+        print(f"{contest}: {leaves} leaves of the log")
 
 
 @command(rollups_app, "rebuild", "spotlight rollups rebuild")

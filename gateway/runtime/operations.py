@@ -21,6 +21,7 @@ from gateway.storage import purging
 from gateway.storage.engine import make_engine
 from gateway.values.money import CURRENCY_OF
 from leaderboard.log import audit as log_audit
+from leaderboard.log import rebuild as log_rebuild
 from leaderboard.scores import feed_faults
 from payments.ledger import audit as money_audit
 from payments.ledger import postings as book
@@ -160,6 +161,16 @@ async def rebuild_rollups(settings: Settings, progress: Callable[[str, int, int]
     `Rollups.rebuild`."""
     async with Container(settings, name="spotlight rollups", pool_size=1) as container:
         return await Rollups(container.engine).rebuild(progress)
+
+
+async def rebuild_logs(settings: Settings, progress: Callable[[str, int, int], None]) -> dict[str, int]:
+    """Make the tiles of every public log again from its leaves; contest → leaves. SettingsError where the leaves are
+    not those that were signed. `progress`: see `leaderboard.log.rebuild`."""
+    async with Container(settings, name="spotlight rebuild", statement_timeout_ms=REPORT_TIMEOUT_MS) as container:
+        try:
+            return await log_rebuild.rebuild_logs(container.engine, progress)
+        except log_rebuild.LeavesBroken as error:
+            raise SettingsError(str(error)) from None
 
 
 async def rebuild_tally(settings: Settings) -> dict[str, int]:

@@ -37,7 +37,8 @@ BATCH: Final = 1_024
 SIGN_SECONDS: Final = 5
 # How often the rules of a contest without new votes are compared with those that were published.
 RULES_SECONDS: Final = 60
-_LOCK_SPACE: Final = 0x5910
+# One writer a log.
+LOCK_SPACE: Final = 0x5910
 _log = structlog.get_logger(__name__)
 
 # Heads alone: one row a contest.
@@ -47,7 +48,7 @@ where c.state <> 'draft' and (l.contest_id is null or h.next_seq > l.next_seq or
   or c.state = 'published' and l.checked_at < now() - make_interval(secs => :again))
 order by c.id
 """).bindparams(again=RULES_SECONDS)
-_LOCK: Final = text(
+LOCK: Final = text(
     "select pg_try_advisory_xact_lock(:space, hashtext(cast(cast(:contest as uuid) as text))) as locked, now() as now"
 )
 _HEAD: Final = text("""
@@ -150,7 +151,7 @@ class LogBuilder:
     async def _turn(self, contest: UUID) -> int:
         """One transaction: a batch of leaves, and a checkpoint where one is due."""
         async with self._engine.begin() as connection:
-            turn = (await connection.execute(_LOCK, {"space": _LOCK_SPACE, "contest": contest})).one()
+            turn = (await connection.execute(LOCK, {"space": LOCK_SPACE, "contest": contest})).one()
             if not turn.locked:
                 return 0
             head = (await connection.execute(_HEAD, {"contest": contest})).one()

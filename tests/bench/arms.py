@@ -14,6 +14,7 @@ import psutil
 from sandbox.crowd.plan import Group
 from tests.bench.callbacks import p4, p8
 from tests.bench.load import closed_loop, open_loop, request
+from tests.bench.logs import p20
 from tests.bench.measure import Arm, Inexact, Result, interleave, medians, ratio
 from tests.bench.prompts import p13, p14, p18
 from tests.bench.world import World
@@ -295,4 +296,5 @@ GOALS = {
     "P14": p14,
     "P18": p18,
     "P19": p19,
+    "P20": p20,
 }

@@ -73,6 +73,7 @@ VOTER = Msisdn("+2250501020304", "CI")
 WHOLE_BOOK = frozenset(
     {
         "leaderboard.log.audit",
+        "leaderboard.log.rebuild",
         "payments.ledger.audit",
         "payments.ledger.money_places",
         "payments.disbursement.refunds.voids",

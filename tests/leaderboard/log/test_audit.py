@@ -11,6 +11,7 @@ from gateway.contests.changes import Change, Plan
 from gateway.contests.store import write_plan
 from leaderboard.log.audit import audit_logs
 from leaderboard.log.explained import renamed_without_act, unexplained
+from leaderboard.log.rebuild import LeavesBroken, rebuild_logs
 from payments.requests import Act
 from tests.leaderboard.log.test_build import builder_of, tampered
 from tests.rigs.money_rig import MoneyRig, opened
@@ -210,6 +211,19 @@ async def put_back(owner: "asyncpg.Connection[Any]", kept: dict[str, str]) -> No
     for table, rows in kept.items():
         await owner.execute(f"delete from {table}")
         await owner.execute(f"insert into {table} select * from json_populate_recordset(null::{table}, $1)", rows)
+
+
+async def test_what_is_derived_is_made_again(rig: MoneyRig, database: Any) -> None:
+    await tampered(database, "update log_heads set size = 2, signed_size = 1, next_seq = 9; delete from log_tiles")
+    assert "the log has 6 leaves, and its head says 2" in await found(rig)
+    seen: list[tuple[str, int, int]] = []
+    assert await rebuild_logs(rig.engine, lambda *done: seen.append(done)) == {"star": 6}
+    assert (seen[-1], await found(rig)) == (("star", 6, 6), [])
+    await rig.counted(key="another")
+    assert await builder_of(rig).build() == 1
+    await tampered(database, """update log_leaves set leaf = replace(leaf, '"votes":2', '"votes":9') where seq = 2""")
+    with pytest.raises(LeavesBroken, match="not those that were signed"):
+        await rebuild_logs(rig.engine, lambda *_: None)
 
 
 async def test_a_vote_that_was_added_has_no_order(rig: MoneyRig, database: Any) -> None:
