@@ -47,6 +47,7 @@ from leaderboard.log.build import LogBuilder
 from leaderboard.log.inclusion import Inclusions
 from leaderboard.log.keys import LogKeys
 from leaderboard.scores import Rankings, heal_scores
+from leaderboard.witness.ask import Cosigning
 from payments.accounts.health import AccountHealth
 from payments.accounts.watch import AccountWatch
 from payments.collection.admit_callbacks import CallbackAdmission
@@ -301,6 +302,12 @@ class WorkerContainer(ProcessContainer):
         return self._closed_later(Sweep("log", build))
 
     @cached_property
+    def witness_sweep(self) -> "Sweep":
+        """Asking the witnesses, none of whom holds up another step."""
+        cosigning = self._closed_later(Cosigning(self.engine, self.settings.witnesses))
+        return self._closed_later(Sweep("witnesses", cosigning.ask))
+
+    @cached_property
     def alert_sweep(self) -> "Sweep":
         """Summing up what alerts are about."""
         return self._closed_later(Sweep("alerts", self.alerting.sum_up))
@@ -331,6 +338,7 @@ class WorkerContainer(ProcessContainer):
             "reversals": (60.0, reversals),
             "rollups": (1.0, self.rollups.start),
             "log": (1.0, self.log_sweep.start),
+            **({"witnesses": (1.0, self.witness_sweep.start)} if self.settings.witnesses else {}),
             "alerts": (2.0, self.alert_sweep.start),
             "photos": (3600.0, self.photo_sweep.start),
             "videos": (86_400.0, self.video_sweep.start),

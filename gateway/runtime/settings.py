@@ -30,6 +30,7 @@ from gateway.runtime.discovery import codes
 from gateway.storage.purging import Kept
 from gateway.storage.vault import read_keys
 from gateway.values.network import Network, read_networks
+from leaderboard.witness.rules import WitnessAddress, read_witnesses
 
 NO_PROXIES: Final = "none"
 
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(alias="SPOTLIGHT_SECRET_KEY")
     vault_keys: SecretStr = Field(SecretStr(""), alias="SPOTLIGHT_VAULT_KEYS")
     log_key: SecretStr = Field(SecretStr(""), alias="SPOTLIGHT_LOG_KEY")
+    witness_list: str = Field("", alias="SPOTLIGHT_WITNESSES")
     public_url: str = Field("", alias="SPOTLIGHT_PUBLIC_URL")
     env: Environment = Field(Environment.PRODUCTION, alias="SPOTLIGHT_ENV")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", alias="SPOTLIGHT_LOG_LEVEL")
@@ -139,6 +141,11 @@ class Settings(BaseSettings):
         return keys
 
     @property
+    def witnesses(self) -> tuple[WitnessAddress, ...]:
+        """Who is asked to cosign the checkpoints of the public logs. Raises ValueError."""
+        return read_witnesses(self.witness_list)
+
+    @property
     def mail_server(self) -> MailServer | None:
         """Where mails are handed over, if there is one. Raises ValueError."""
         url = self.smtp_url.get_secret_value()
@@ -187,6 +194,7 @@ def _faults(settings: Settings) -> Iterator[str]:
         ("SPOTLIGHT_SHARED_NETWORKS", "crowds"),
         ("SPOTLIGHT_VAULT_KEYS", "keys"),
         ("SPOTLIGHT_LOG_KEY", "log_keys"),
+        ("SPOTLIGHT_WITNESSES", "witnesses"),
         ("SPOTLIGHT_SMTP_URL", "mail_server"),
     ):
         try:

@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 from leaderboard.log.merkle import EMPTY_ROOT, HASH_BYTES, consistent
-from leaderboard.log.notes import Checkpoint, KeyKind, Note, NoteWrong, VerifierKey, from_base64, to_base64
+from leaderboard.log.notes import Checkpoint, KeyKind, Note, NoteWrong, Signature, VerifierKey, from_base64, to_base64
 
 MOST_HASHES: Final = 63
 SIZE_TYPE: Final = "text/x.tlog.size"
-_OLD: Final = re.compile(r"old (0|[1-9][0-9]{0,18})")
+_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+_OLD: Final = re.compile(rf"old ({_SIZE.pattern})")
 
 Logs = Mapping[str, tuple[VerifierKey, ...]]
 """The keys that are trusted for each log, by its origin."""
@@ -112,3 +114,44 @@ def read_logs(lines: Iterable[str]) -> Logs:
         if key.kind is KeyKind.NOTE and key not in found.get(key.name, ()):
             found[key.name] = (*found.get(key.name, ()), key)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessAddress:
+    """A witness that somebody runs. `url`: what `/add-checkpoint` follows."""
+
+    key: VerifierKey
+    url: str
+
+
+def read_witnesses(given: str) -> tuple[WitnessAddress, ...]:
+    """Witnesses as they are set: `key address`, separated by commas. Raises ValueError."""
+    found = []
+    for part in filter(None, (part.strip() for part in given.split(","))):
+        written, _, url = part.partition(" ")
+        key = VerifierKey.read(written)
+        if key.kind is not KeyKind.COSIGNATURE:
+            raise ValueError(f"{key.name} is not the key of a witness: its cosignatures state no time")
+        if urlsplit(url.strip()).scheme not in ("http", "https"):
+            raise ValueError(f"{key.name}: after the key comes a space and the address, https://…")
+        found.append(WitnessAddress(key, url.strip().rstrip("/")))
+    if len({one.key.name for one in found}) < len(found):
+        raise ValueError("a witness is there twice")
+    return tuple(found)
+
+
+def cosignature_in(answer: str, key: VerifierKey, checkpoint: str) -> Signature | None:
+    """The line of an answer that this key made over a checkpoint's text; None where there is none, or a wrong one."""
+    for written in answer.splitlines():
+        try:
+            line = Signature.read(written)
+            if (line.name, line.key_id) == (key.name, key.key_id) and key.verify(checkpoint, line.made):
+                return line
+        except NoteWrong:
+            continue
+    return None
+
+
+def size_in(answer: str) -> int | None:
+    """The size that a witness answers it has; None where it is none."""
+    return int(answer) if _SIZE.fullmatch(answer.strip()) else None

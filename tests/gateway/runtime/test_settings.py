@@ -242,6 +242,11 @@ def test_where_files_of_staff_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(build_files(load_settings()), BucketFiles)
 
 
+def test_witnesses_are_set_by_key_and_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPOTLIGHT_WITNESSES", "https://witness.news.example")
+    assert faults() == ["SPOTLIGHT_WITNESSES: not a verifier key: 'https://witness.news.example'"]
+
+
 def test_the_logs_are_signed_with_keys_that_nobody_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
     strong = "9a7c1e5b3d8f02468ace13579bdf0246"
     for given, fault in {

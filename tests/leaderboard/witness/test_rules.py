@@ -6,7 +6,16 @@ import pytest
 
 from leaderboard.log.merkle import EMPTY_ROOT
 from leaderboard.log.notes import Checkpoint, KeyKind, Note, NoteWrong, Signature
-from leaderboard.witness.rules import Refused, Submission, read_logs, refusal
+from leaderboard.witness.rules import (
+    Refused,
+    Submission,
+    WitnessAddress,
+    cosignature_in,
+    read_logs,
+    read_witnesses,
+    refusal,
+    size_in,
+)
 from tests.leaderboard.witness.logs import ORIGIN, Log, key_of
 
 LOG = Log()
@@ -128,3 +137,42 @@ def test_a_list_of_logs_is_what_logs_publish_as_their_keys() -> None:
     assert read_logs([]) == {}
     with pytest.raises(NoteWrong):
         read_logs([log.text, "vote.example"])
+
+
+COSIGNER = key_of(9, KeyKind.COSIGNATURE, "news.example/witness")
+SECOND = key_of(8, KeyKind.COSIGNATURE, "radio.example/witness")
+
+
+def test_witnesses_are_set_by_key_and_address() -> None:
+    news, radio = COSIGNER.key.text, SECOND.key.text
+    given = f"{news} https://witness.news.example/, {radio}  http://127.0.0.1:8082,"
+    assert read_witnesses(given) == (
+        WitnessAddress(COSIGNER.key, "https://witness.news.example"),
+        WitnessAddress(SECOND.key, "http://127.0.0.1:8082"),
+    )
+    assert read_witnesses("") == ()
+    for wrong, why in (
+        ("https://witness.news.example", "not a verifier key"),
+        (news, "after the key comes"),
+        (f"{news} witness.news.example", "after the key comes"),
+        (f"{news} ftp://witness.news.example", "after the key comes"),
+        (f"{LOG.keys[0].key.text} https://vote.example", "state no time"),
+        (f"{news} https://one.example, {news} https://two.example", "twice"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            read_witnesses(wrong)
+
+
+def test_of_an_answer_only_the_witness_s_own_line_counts() -> None:
+    text = LOG.note(12).text
+    line = COSIGNER.sign(text, 1_790_000_000).line
+    other = SECOND.sign(text, 1_790_000_000).line
+    for answer in (f"{line}\n", f"{other}\n{line}\n", f"nonsense\n{line}", f"{line}\n{line}\n"):
+        found = cosignature_in(answer, COSIGNER.key, text)
+        assert found
+        assert found.line == line
+    wrong = COSIGNER.sign(LOG.note(13).text, 1_790_000_000).line
+    for answer in ("", "\n", "200 OK", f"{other}\n", f"{wrong}\n", line[:-9], LOG.note(12).written):
+        assert cosignature_in(answer, COSIGNER.key, text) is None
+    sizes = {"12\n": 12, "0": 0, "": None, "-1": None, "012": None, "1e3": None, "9" * 5_000: None, "١": None}
+    assert {answer: size_in(answer) for answer in sizes} == sizes
