@@ -19,8 +19,8 @@ from admin.candidates import api as candidates_api
 from admin.candidates import corrections
 from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
+from admin.contests import announcement, brand, studio
 from admin.contests import api as contests_api
-from admin.contests import brand, studio
 from admin.contests import file as contest_file
 from admin.contests import pages as contests_pages
 from admin.contests import photos as candidate_photos
@@ -148,6 +148,7 @@ def setup(
         contest_rounds,
         contest_rules,
         studio,
+        announcement,
         fraud_review,
         fraud_neighbours,
         alert_pages,

@@ -20,6 +20,7 @@ from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.values.msisdn import Msisdn
 from gateway.values.time_zones import FALLBACK
 from leaderboard.log.inclusion import Inclusion
+from leaderboard.ranking import Ranking
 from leaderboard.routes import Published
 from payments.collection.order_views import OrderView, ReceiptView, VoteLine
 from payments.lifecycle import PublicStatus
@@ -32,6 +33,10 @@ class VotingService(Published, Protocol):
     @property
     def rails(self) -> Rails:
         """The ways in which money is taken, and the accounts whose circuit is open now."""
+        ...
+
+    def counted(self, slug: str) -> Ranking:
+        """The ranking for staff, with its figures also while they are hidden from the public. KeyError."""
         ...
 
     def contest_by_id(self, contest_id: UUID) -> Contest | None:

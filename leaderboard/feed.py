@@ -174,8 +174,10 @@ class Board:
                 self._restated = ranking.version
             self.ranking = ranking
             self._forget()
+            if ranking.hidden:
+                self._sales.clear()
         for code, quantity in sales:
-            if quantity > 0:
+            if quantity > 0 and self.ranking.hidden is None:
                 self._sales[code] += quantity
         return self.ranking is not self._sent or bool(self._sales)
 
@@ -217,7 +219,9 @@ class Board:
         held = self._wholes.get(shown)
         if held is None:
             payload = view_model.ranking(self.ranking, shown, delayed=self.delayed)
-            held = self._wholes[shown] = frame("leaderboard:initial", self.ranking.version, payload)
+            # Who received a board without figures has no version of it, and gets the next one whole.
+            version = 0 if self.ranking.hidden else self.ranking.version
+            held = self._wholes[shown] = frame("leaderboard:initial", version, payload)
         return held
 
     def skip(self) -> None:

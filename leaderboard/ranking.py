@@ -6,8 +6,9 @@ from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 
+from gateway.contests.blackout import Blackout
 from gateway.contests.contest import Contest
-from gateway.contests.rounds import shown_in
+from gateway.contests.rounds import last_begun, shown_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Evicted:
 class Ranking:
     """The ranking of a contest after its `version`-th tally entry. `total_votes`: with those of `evicted`, who are in
     the order of their eviction, the latest first. `round`: the number of the round that it shows, 0 where there is
-    none; `round_name`: its name."""
+    none; `round_name`: its name. `hidden`: while a blackout hides its figures; they are all 0 then, and its entries in
+    the order of their codes."""
 
     contest: str
     version: int
@@ -55,6 +57,7 @@ class Ranking:
     evicted: tuple[Evicted, ...] = ()
     round: int = 0
     round_name: str = ""
+    hidden: Blackout | None = None
 
     @cached_property
     def by_code(self) -> Mapping[str, Ranked]:
@@ -112,3 +115,28 @@ def ranking_of(
         round=shown.number if shown else 0,
         round_name=shown.name if shown else "",
     )
+
+
+def is_hidden(contest: Contest, number: int | None, now: datetime) -> bool:
+    """Whether the figures of a round (None: of the ranking as it is) are hidden at this instant: of every round since
+    the one that was shown when the blackout began. Earlier ones were public in their final state."""
+    blackout = contest.blackout
+    if blackout is None or not blackout.hides_at(now):
+        return False
+    first = last_begun(contest.rounds, blackout.begins_at)
+    return number is None or first is None or number >= first.number
+
+
+def public_ranking(
+    contest: Contest,
+    version: int,
+    votes: Mapping[str, int],
+    reached: Mapping[str, int] = MappingProxyType({}),
+    number: int | None = None,
+    *,
+    now: datetime,
+) -> Ranking:
+    """`ranking_of` as the public may read it at this instant."""
+    if is_hidden(contest, number, now):
+        return replace(ranking_of(contest, version, {}, number=number), hidden=contest.blackout)
+    return ranking_of(contest, version, votes, reached, number)

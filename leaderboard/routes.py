@@ -145,7 +145,7 @@ class Leaderboard:
 
         Any site may ask. It is at most a second old; `version` counts the tally entries of the contest. Where a contest
         has rounds it is that of the last one that has begun; earlier ones stay readable. 404 for a round that has not
-        begun.
+        begun. While the ranking is hidden, `hidden` says since when, and there are no figures.
         """
         try:
             board, limit = self._existing(request), LIMIT_DEFAULT
@@ -255,6 +255,7 @@ class Leaderboard:
             "over": next(one.closes_at for one in contest.rounds if one.number == number),
             "rounds": view_model.rounds_of(contest),
             "percent": view_model.percent,
+            "now": request.app[PUBLISHED].now(),
         }
         seen: dict[str, str | int] = {"round": ranking.round, "q": part.query, "page": part.page}
         address = URL.build(query={name: value for name, value in seen.items() if value})
@@ -288,6 +289,7 @@ class Leaderboard:
             rounds=view_model.rounds_of(contest),
             whole=f"/c/{slug}" + (f"?round={ranking.round}" if ranking.round != board.ranking.round else ""),
             evicted=ranking.evicted,
+            now=published.now(),
             faces=faces,
             percent=view_model.percent,
         )

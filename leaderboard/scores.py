@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
-from leaderboard.ranking import Ranking, ranking_of
+from leaderboard.ranking import Ranking, is_hidden, public_ranking, ranking_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,16 @@ class Scores:
 
 
 class Rankings:
-    """Rankings of the contests in `directory`, as `take` or `refresh` brought them last."""
+    """Rankings of the contests in `directory`, as `take` or `refresh` brought them last, and as the public may read
+    them. `clock`: UTC."""
 
-    def __init__(self, directory: ContestDirectory) -> None:
+    def __init__(self, directory: ContestDirectory, clock: Callable[[], datetime]) -> None:
         self.directory = directory
+        self._clock = clock
         self._latest: dict[str, Ranking] = {}
         self._scores: dict[str, ContestScores] = {}
-        self._made_from: dict[str, tuple[Contest, ContestScores]] = {}
-        self._final: dict[tuple[str, int], tuple[Contest, ContestScores, Ranking]] = {}
+        self._made_from: dict[str, tuple[Contest, ContestScores, bool]] = {}
+        self._final: dict[tuple[str, int], tuple[Contest, ContestScores, bool, Ranking]] = {}
 
     def ranking(self, slug: str) -> Ranking:
         """The ranking as last published; before the first publication, no candidate has a vote. KeyError."""
@@ -118,7 +121,14 @@ class Rankings:
         contest = self.directory.by_slug(slug)
         if contest is None:
             raise KeyError(slug)
-        return ranking_of(contest, 0, {})
+        return public_ranking(contest, 0, {}, now=self._clock())
+
+    def counted(self, slug: str) -> Ranking:
+        """The ranking with its figures, for staff alone while the public does not see them. KeyError."""
+        found, contest, scores = self.ranking(slug), self.directory.by_slug(slug), self._scores.get(slug)
+        if found.hidden is None or contest is None or scores is None:
+            return found
+        return ranking_of(contest, scores.version, scores.votes, scores.reached)
 
     def ranking_in(self, slug: str, number: int) -> Ranking | None:
         """The ranking of a round that has begun; None where there is none such."""
@@ -126,24 +136,30 @@ class Rankings:
         shown = None if contest is None else contest.round_shown
         if contest is None or scores is None or shown is None or not 1 <= number <= shown.number:
             return None
-        held = self._final.get((slug, number))
-        if held is None or held[0] is not contest or held[1] is not scores:
-            found = ranking_of(contest, scores.version, scores.votes, scores.reached, number)
-            held = self._final[slug, number] = contest, scores, found
-        return held[2]
+        now = self._clock()
+        hidden, held = is_hidden(contest, number, now), self._final.get((slug, number))
+        if held is None or held[0] is not contest or held[1] is not scores or held[2] is not hidden:
+            found = public_ranking(contest, scores.version, scores.votes, scores.reached, number, now=now)
+            held = self._final[slug, number] = contest, scores, hidden, found
+        return held[3]
 
     def take(self, scores: ContestScores) -> Ranking | None:
-        """Keep newer totals; None when they change nothing."""
+        """Keep newer totals; None when they change nothing, and while figures are hidden."""
         contest = self.directory.by_slug(scores.slug)
-        made_from = self._made_from.get(scores.slug)
-        if contest is None or (made_from is not None and made_from[0] is contest and made_from[1] is scores):
+        if contest is None:
             return None
-        existing = self._latest.get(scores.slug)
-        if existing is not None and scores.version < existing.version:
+        now = self._clock()
+        hidden, made_from = is_hidden(contest, None, now), self._made_from.get(scores.slug)
+        if made_from is not None and made_from[0] is contest and made_from[1] is scores and made_from[2] is hidden:
+            return None
+        existing, held = self._latest.get(scores.slug), self._scores.get(scores.slug)
+        if held is not None and scores.version < held.version:
             return None
         self._scores[scores.slug] = scores
-        self._made_from[scores.slug] = contest, scores
-        found = ranking_of(contest, scores.version, scores.votes, scores.reached)
+        self._made_from[scores.slug] = contest, scores, hidden
+        # While it is hidden, its version does not say how many votes come in.
+        version = existing.version if hidden and existing is not None and existing.hidden else scores.version
+        found = public_ranking(contest, version, scores.votes, scores.reached, now=now)
         if found == existing:
             return None
         self._latest[scores.slug] = found
@@ -318,13 +334,13 @@ class ScoreListener:
             await self._show_one(scores, counted)
 
     async def _look(self) -> None:
-        """Show what is newer in PostgreSQL; the rest once more, because candidates may have changed."""
+        """Show what is known once more, because candidates or the hour may have changed it, then what is newer in
+        PostgreSQL."""
+        for scores in tuple(self._latest.values()):
+            await self._show(scores, ())
         versions = await self._store.versions()
         # What Redis has named is about to be read.
         behind = [id_ for id_, version in versions.items() if self._version(id_) < version and id_ not in self._counted]
-        for contest_id, scores in tuple(self._latest.items()):
-            if contest_id not in behind:
-                await self._show(scores, ())
         if behind:
             await self._show_stored(behind)
 

@@ -155,6 +155,7 @@ def small_page(pages: Pages, contest: Contest, board: Board, stand: Stand, langu
             "name": shortened(contest.name, of_contest),
             "round_name": shortened(ranking.round_name, of_candidate),
             "total": ranking.total_votes,
+            "hidden": ranking.hidden,
             "stand": stand,
             "delayed": board.delayed,
             "dial_code": contest.dial_code if on_sale else "",

@@ -42,9 +42,17 @@ class RoundOf(TypedDict):
     name: str
 
 
+class HiddenBody(TypedDict):
+    """Since when (UTC) the figures are hidden, until the result is announced; `announcement`: when that is planned."""
+
+    since: str
+    announcement: NotRequired[str]
+
+
 class RankingBody(TypedDict):
     """The whole board. `version` is the number of tally entries of the contest; `evicted` is there once somebody is,
-    `round` where the contest has rounds, `delayed` (true) while the board may be up to five seconds old."""
+    `round` where the contest has rounds, `delayed` (true) while the board may be up to five seconds old, `hidden` while
+    no figures are shown: then there are no entries, and `totalVotes` is 0."""
 
     contest: str
     version: int
@@ -53,6 +61,7 @@ class RankingBody(TypedDict):
     evicted: NotRequired[list[EvictedEntry]]
     round: NotRequired[RoundOf]
     delayed: NotRequired[bool]
+    hidden: NotRequired[HiddenBody]
 
 
 class Update(TypedDict):
@@ -80,15 +89,21 @@ class Successes(TypedDict):
 
 def ranking(ranking: Ranking, limit: int, *, delayed: bool = False) -> RankingBody:
     """The first `limit` places."""
+    hidden = ranking.hidden
     body: RankingBody = {
         "contest": ranking.contest,
         "version": ranking.version,
         "totalVotes": ranking.total_votes,
         "entries": [
-            {"rank": e.rank, "code": e.code, "name": e.name, "votes": e.votes} for e in ranking.entries[:limit]
+            {"rank": e.rank, "code": e.code, "name": e.name, "votes": e.votes}
+            for e in (() if hidden else ranking.entries[:limit])
         ],
     }
-    if ranking.evicted:
+    if hidden:
+        body["hidden"] = {"since": hidden.begins_at.isoformat()}
+        if hidden.announcement_at:
+            body["hidden"]["announcement"] = hidden.announcement_at.isoformat()
+    elif ranking.evicted:
         body["evicted"] = [
             {"code": e.code, "name": e.name, "votes": e.votes, "evictedAt": e.evicted_at.isoformat()}
             for e in ranking.evicted
@@ -102,9 +117,11 @@ def ranking(ranking: Ranking, limit: int, *, delayed: bool = False) -> RankingBo
 
 def update(before: Ranking, after: Ranking) -> Update | None:
     """What a reader of `before` needs to know `after`; None when the whole board is needed:
-    a candidate joined, left or changed names, votes of somebody who was evicted changed, or another round began."""
+    a candidate joined, left or changed names, votes of somebody who was evicted changed, another round began, or
+    figures are hidden."""
     known = {e.code: e for e in before.entries}
     same = (before.evicted, before.round, before.round_name) == (after.evicted, after.round, after.round_name)
+    same = same and not before.hidden and not after.hidden
     if len(known) != len(after.entries) or not same:
         return None
     changed: list[tuple[str, int]] = []

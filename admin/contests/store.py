@@ -1,18 +1,20 @@
 """Contests as their staff keep them: read, write, publish, close, archive."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from channels.phrases import languages
+from gateway.contests.blackout import Blackout, ended
+from gateway.contests.blackout import planned as hidden_from
 from gateway.contests.brand_store import copy_brand
 from gateway.contests.changes import ChangeRefused, Plan
 from gateway.contests.contest import CandidateStatus, Contest, ContestState, Phase, phase_of
@@ -34,6 +36,7 @@ from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidates, contests, organisers
 from gateway.values.organiser import Deed, allows
 from gateway.values.scope import Scope
+from gateway.values.time_zones import local
 from payments.requests import ActRefused, Why
 
 
@@ -227,6 +230,37 @@ class StaffContests:
         await self._changed()
         return held.contest if made is None else made.contest
 
+    async def hide(
+        self, slug: str, begins_at: datetime | None, announcement_at: datetime | None, scope: Scope, person: str
+    ) -> Contest:
+        """Hide the ranking from a moment, None: from now, until its result is announced. Raises ActRefused,
+        BlackoutRefused."""
+
+        def change(contest: Contest, now: datetime) -> Blackout:
+            if not contest.listed:
+                raise ActRefused(Why.IMPOSSIBLE, "only the ranking of a published contest is hidden")
+            return hidden_from(contest.blackout, begins_at, announcement_at, now)
+
+        return await self._black_out(slug, change, scope, person)
+
+    async def announce(self, slug: str, scope: Scope, person: str) -> Contest:
+        """Show the ranking again, or leave it visible where it is hidden later. Raises ActRefused, BlackoutRefused."""
+        return await self._black_out(slug, lambda contest, now: ended(contest.blackout, now), scope, person)
+
+    async def _black_out(
+        self, slug: str, change: Callable[[Contest, datetime], Blackout | None], scope: Scope, person: str
+    ) -> Contest:
+        async with scoped(self._engine, scope) as connection:
+            await lock_contests(connection)
+            contest = (await _held(connection, slug, scope)).contest
+            blackout = change(contest, await _now(connection))
+            await connection.execute(update(contests).where(contests.c.id == contest.id).values(_columns(blackout)))
+            act = "show" if blackout is None else "announce" if blackout.announced_at else "hide"
+            detail = {"changes": _moments(contest, blackout)} if act == "hide" else {}
+            await note(connection, actor=person, act=f"contest.{act}", subject=slug, detail=detail, contest=contest.id)
+        await self._changed()
+        return replace(contest, blackout=blackout, _by_code={})
+
     async def discard(self, slug: str, scope: Scope, person: str) -> None:
         """Delete a draft with all that only it has. Photos that no row names are swept later. Raises ActRefused."""
         async with scoped(self._engine, scope) as connection:
@@ -264,6 +298,32 @@ def _refusals() -> Iterator[None]:
         raise Fixed(Why.IMPOSSIBLE, str(fixed)) from None
     except ChangeRefused as refused:
         raise ActRefused(Why.IMPOSSIBLE, str(refused)) from None
+
+
+def _columns(blackout: Blackout | None) -> Mapping[str, datetime | None]:
+    if blackout is None:
+        return dict.fromkeys(("hidden_from", "announcement_at", "announced_at"))
+    return {
+        "hidden_from": blackout.begins_at,
+        "announcement_at": blackout.announcement_at,
+        "announced_at": blackout.announced_at,
+    }
+
+
+def _moments(contest: Contest, blackout: Blackout | None) -> list[Mapping[str, str]]:
+    """What was planned and what is, as the log has it, by the contest's clocks."""
+
+    def said(moment: datetime | None) -> str:
+        return f"{local(moment, contest.time_zone):%Y-%m-%d %H:%M}" if moment else "–"
+
+    held = contest.blackout
+    before = _columns(held if held is not None and held.announced_at is None else None)
+    after = _columns(blackout)
+    return [
+        {"what": what, "before": said(before[what]), "after": said(after[what])}
+        for what in ("hidden_from", "announcement_at")
+        if before[what] != after[what]
+    ]
 
 
 async def _now(connection: AsyncConnection) -> datetime:

@@ -153,7 +153,7 @@ def _leading(contests: Sequence[Contest], votes: Mapping[UUID, tuple[int, int]])
 async def _leaders(request: web.Request, scope: Scope, contest: Contest, at: datetime, ever: int) -> list[Leader]:
     lately = await request.app[FIGURES].totals(scope, [contest.id], at - _MOVEMENT, at, ["candidate"])
     gained = {code: sums.votes for code, sums in lately["candidate"].items()}
-    entries = request.app[VOTING_SERVICE].ranking(contest.slug).entries
+    entries = request.app[VOTING_SERVICE].counted(contest.slug).entries
     places = moved({entry.code: entry.votes for entry in entries}, gained, ever)
     return [
         Leader(one.rank, one.code, one.name, one.votes, gained.get(one.code, 0), places[one.code])

@@ -274,7 +274,9 @@ def ticket(number: str, contest: Contest, language: str) -> str:
 
 
 def top(ranking: Ranking, language: str) -> tuple[str, ...]:
-    """The first five, in one part."""
+    """The first five, in one part; while they are hidden, that they are."""
+    if ranking.hidden:
+        return (gsm.fold(say(language, "sms.hidden")),)
     entries = ranking.entries[:TOP_LINES]
     text = fitted(
         lambda cut: "\n".join(

@@ -135,16 +135,17 @@ def card(
     """One candidate with the numbers of votes to choose from. `link`: where friends find this card; `photo`: the
     address of the candidate's."""
     place = ranking.by_code.get(candidate.code)
-    text = say(
-        language,
-        "card.text",
-        code=candidate.code,
-        name=name(candidate.name),
-        contest=contest.name,
-        votes=votes(language, place.votes if place else 0),
-        rank=place.rank if place else "-",
-        price=contest.price.spoken(),
-    )
+    facts: dict[str, object] = {
+        "code": candidate.code,
+        "name": name(candidate.name),
+        "contest": contest.name,
+        "price": contest.price.spoken(),
+    }
+    if ranking.hidden:
+        text = say(language, "card.hidden", **facts)
+    else:
+        counted = votes(language, place.votes if place else 0)
+        text = say(language, "card.text", **facts, votes=counted, rank=place.rank if place else "-")
     if link:
         text = f"{text}\n\n{say(language, 'card.share', link=link)}"
     word = tag(contest)
@@ -177,12 +178,10 @@ def offered_packs(contest: Contest) -> tuple[int, ...]:
 def ranking(language: str, contest: Contest, counted: Ranking, *, live: bool, private: bool = True) -> View:
     """The ranking. `live`: it keeps itself up to date; `private`: its readers can vote here."""
     lines = [say(language, "board.title", contest=contest.name), ""]
-    for entry in counted.entries[:RANKING_LINES]:
-        total = f"{entry.votes:,}".replace(",", " ")
-        lines.append(say(language, "board.line", rank=entry.rank, code=entry.code, name=name(entry.name), votes=total))
-    if (hidden := len(counted.entries) - RANKING_LINES) > 0:
-        lines.append(say(language, "board.more", count=hidden))
-    lines += ["", say(language, "board.total", votes=votes(language, counted.total_votes))]
+    if counted.hidden:
+        lines.append(say(language, "board.hidden"))
+    else:
+        lines += _places(language, counted)
     lines.append(say(language, "board.live" if live else "board.paused"))
     word = tag(contest)
     refresh = tap(language, "refresh", OpenRanking(contest=word, here=True))
@@ -190,6 +189,16 @@ def ranking(language: str, contest: Contest, counted: Ranking, *, live: bool, pr
         return View("\n".join(lines), ((refresh,),))
     vote = tap(language, "vote", OpenPeople(contest=word, page=0))
     return View("\n".join(lines), ((refresh, vote),))
+
+
+def _places(language: str, counted: Ranking) -> list[str]:
+    lines = []
+    for entry in counted.entries[:RANKING_LINES]:
+        total = f"{entry.votes:,}".replace(",", " ")
+        lines.append(say(language, "board.line", rank=entry.rank, code=entry.code, name=name(entry.name), votes=total))
+    if (hidden := len(counted.entries) - RANKING_LINES) > 0:
+        lines.append(say(language, "board.more", count=hidden))
+    return [*lines, "", say(language, "board.total", votes=votes(language, counted.total_votes))]
 
 
 def my_votes(language: str, lines: Sequence[VoteLine]) -> View:

@@ -179,7 +179,7 @@ async def _private(
     parts = [await made(request, found, language) for made in request.app[NOMINATION_PARTS]] if open_ else []
     photo = shown(candidate.photo, candidate.photo_url)
     wanted = None if asked is None else shown(asked.photo, None)
-    place = service.ranking(contest.slug).by_code.get(candidate.code)
+    ranking = service.ranking(contest.slug)
     response = render(
         request,
         "nomination.html",
@@ -191,7 +191,8 @@ async def _private(
         contest=contest,
         candidate=candidate,
         votes=found.votes,
-        place=place,
+        place=ranking.by_code.get(candidate.code),
+        hidden=ranking.hidden,
         photo=photo,
         asked=asked,
         wanted=wanted,

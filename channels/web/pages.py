@@ -163,6 +163,7 @@ def _show_candidate(
         film=film,
         place=place,
         evicted=evicted,
+        hidden=ranking.hidden,
         closed=None if window is None else refusal_words(language, window, contest),
         earlier=earlier,
         check=check,

@@ -30,6 +30,7 @@ _NOT_COMPARED: Final = frozenset(
         "slug",
         "suspended",
         "reopens_at",
+        "blackout",
     }
 )
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 from uuid import UUID
 
+from gateway.contests.blackout import Blackout
 from gateway.contests.brand import NO_BRAND, NO_COLOURS, Brand, Colours
 from gateway.contests.rounds import Round, last_begun, next_round, open_round
 from gateway.contests.videos import Video
@@ -161,7 +162,7 @@ class Contest:
     ever. `colours`: its own; `brand`: how its pages look, by itself and its organiser. `suspended`: its organiser is
     frozen, and no votes are sold.
     `rounds`: in which alone votes are sold, by their numbers; empty where the contest is one. `reopens_at`: when the
-    next of them begins, as of this snapshot; None where none is to come.
+    next of them begins, as of this snapshot; None where none is to come. `blackout`: the last one that was asked for.
     """
 
     id: UUID
@@ -199,6 +200,7 @@ class Contest:
     candidates: tuple[Candidate, ...] = ()
     rounds: tuple[Round, ...] = ()
     reopens_at: datetime | None = None
+    blackout: Blackout | None = None
     _by_code: dict[str, Candidate] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -267,6 +269,10 @@ class Contest:
         """The round whose ranking is shown, as of this snapshot: the last one that has begun."""
         begun = (one for one in self.rounds if self.reopens_at is None or one.opens_at < self.reopens_at)
         return max(begun, key=lambda one: one.number, default=None)
+
+    def hidden_at(self, now: datetime) -> bool:
+        """Whether its figures are hidden from the public at this instant."""
+        return self.blackout is not None and self.blackout.hides_at(now)
 
     def nominated_at(self, now: datetime) -> bool:
         """Whether people may propose themselves at this instant."""

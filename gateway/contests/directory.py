@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.contests.blackout import Blackout
 from gateway.contests.brand import NO_BRAND, Brand, Colours
 from gateway.contests.brand_store import read_brands
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, ContestState, Picture, Renamed, TieBreak
@@ -48,7 +49,18 @@ group by contest_id
 _Beside = tuple[dict[UUID, Video], dict[UUID, list[Renamed]]]
 # Columns of a contest's row that are no fields of `Contest`, or have another form there.
 NOT_IN_A_CONTEST: Final = frozenset(
-    {"price_minor", "currency", "packs", "categories", "created_at", "fraud_limits", "organiser_state"}
+    {
+        "price_minor",
+        "currency",
+        "packs",
+        "categories",
+        "created_at",
+        "fraud_limits",
+        "organiser_state",
+        "hidden_from",
+        "announcement_at",
+        "announced_at",
+    }
 )
 _log = structlog.get_logger(__name__)
 
@@ -276,4 +288,5 @@ def _contest(row: Row[Any], ranking: Sequence[Candidate], brands: Mapping[UUID, 
     words = {"state": ContestState(row.state), "tie_break": TieBreak(row.tie_break)}
     lists = {"packs": tuple(row.packs), "categories": tuple(row.categories)}
     suspended = not allows(OrganiserState(row.organiser_state), Deed.SELL)
-    return Contest(**values | own | words | lists, suspended=suspended)
+    hidden = None if row.hidden_from is None else Blackout(row.hidden_from, row.announcement_at, row.announced_at)
+    return Contest(**values | own | words | lists, suspended=suspended, blackout=hidden)

@@ -148,7 +148,7 @@ class ProcessContainer(Container):
         self.telegram = self._telegram()
         address = self.telegram.address if self.telegram else str
         self.senders = Senders(WebhookSender(local=self.settings.local_webhooks), self.telegram, address)
-        self.rankings = Rankings(ContestDirectory(self.engine))
+        self.rankings = Rankings(ContestDirectory(self.engine), utc_now)
         self.voting_service = LiveVotingService(
             rankings=self.rankings,
             accounts=self.watch,

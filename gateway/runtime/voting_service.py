@@ -54,6 +54,7 @@ class LiveVotingService:
         self.contests_by_short_code = directory.by_short_code
         self.ranking = self.rankings.ranking
         self.ranking_in = self.rankings.ranking_in
+        self.counted = self.rankings.counted
         self.now = self.clock
         self.order = views.order
         self.changed_orders = views.changed_orders

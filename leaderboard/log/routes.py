@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 
 from gateway.contests.contest import Contest
 from gateway.http.pages import not_found, render, unknown
+from gateway.http.problems import Problem
 from gateway.http.static_files import accepts_gzip
 from leaderboard.log.store import PublicLogs
 from leaderboard.log.tiles import ENTRIES, read_path
@@ -46,8 +47,11 @@ class LogFiles:
         return _text("".join(f"{key}\n" for key in keys)) if keys else _missing(request)
 
     async def tile(self, request: web.Request) -> web.Response:
-        """A tile or a bundle of entries. 404 where the log has it not, or not yet."""
+        """A tile or a bundle of entries. 404 where the log has it not, or not yet: while figures are hidden, hashes are
+        served, and no entries from which votes could be counted."""
         contest, tile = _contest(request), read_path(f"tile/{request.match_info['path']}")
+        if contest and tile and tile.level == ENTRIES and contest.hidden_at(request.app[PUBLISHED].now()):
+            return _hidden()
         found = None if contest is None or tile is None else await self._logs.tile(contest.id, tile)
         if found is None or tile is None:
             return _missing(request)
@@ -87,6 +91,13 @@ def _contest(request: web.Request) -> Contest | None:
 
 def _missing(request: web.Request) -> web.Response:
     answer = unknown(request, "log").response()
+    answer.headers.update(_ANY_SITE)
+    return answer
+
+
+def _hidden() -> web.Response:
+    why = "Entries are served again once the result is announced; checkpoint and hashes are served meanwhile."
+    answer = Problem(404, "Entries are hidden", why, kind="/problems/log_hidden").response()
     answer.headers.update(_ANY_SITE)
     return answer
 

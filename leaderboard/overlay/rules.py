@@ -40,12 +40,13 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What overlays may show of a ranking. `tables`: by category, of all together by the empty text; `version`,
-    `round`: see `Ranking`."""
+    `round`: see `Ranking`; `hidden`: the public does not see them."""
 
     version: int
     round: int
     round_name: str
     tables: Mapping[str, Table]
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def figures_of(ranking: Ranking, contest: Contest) -> Figures:
             if len(above) < PLACES_MAX:
                 above.append(replace(entry, rank=_place(entry, above)))
         tables |= {category: Table(totals[category], tuple(first[category])) for category in contest.categories}
-    return Figures(ranking.version, ranking.round, ranking.round_name, tables)
+    return Figures(ranking.version, ranking.round, ranking.round_name, tables, ranking.hidden is not None)
 
 
 def _place(entry: Ranked, above: Sequence[Ranked]) -> int:
@@ -211,7 +212,7 @@ def picture_of(
 ) -> Picture:
     """What is drawn. `say`: phrases of the contest's language; `photos`: addresses by code. Where figures are not on
     air none are in it."""
-    dark = overlay.blackout_since is not None
+    dark = overlay.blackout_since is not None or figures.hidden or contest.hidden_at(now)
     of_figures = overlay.view in (View.LOWER_THIRD, View.BOARD)
     with_figures = of_figures and not dark
     category = overlay.category if overlay.category in figures.tables else ""

@@ -19,6 +19,7 @@ let seen = -1;
 let polls = 0;
 let later = 0;
 let delayed;
+const dark = board?.dataset.hidden !== undefined;
 
 // While rankings are delayed, what else would be live is behind.
 function say(word) {
@@ -93,6 +94,8 @@ function renew(wait) {
 
 function whole(news) {
   delay(news);
+  if (dark !== Boolean(news.hidden)) renew(0);
+  if (dark || news.hidden) return;
   const entries = news.entries.slice(0, places);
   if (entries.length === rows.size) many?.swap(rows, entries);
   if (entries.some((entry) => !rows.has(entry.code)) || entries.length !== rows.size) {

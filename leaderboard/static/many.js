@@ -30,6 +30,8 @@ export function miss(rows, votes, ask) {
   }, 2000);
 }
 
+const hidden = (page) => Boolean(page.querySelector("[data-hidden]"));
+
 // A further page, or what was searched for, is drawn by the server now and then.
 export function refresh(say, pause) {
   say("polled");
@@ -37,7 +39,8 @@ export function refresh(say, pause) {
     try {
       const answer = await fetch(location.href);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      for (const place of ["#total", ".ranking tbody"]) document.querySelector(place).replaceWith(fresh.querySelector(place));
+      if (hidden(fresh) !== hidden(document)) location.reload();
+      else if (!hidden(fresh)) for (const place of ["#total", ".ranking tbody"]) document.querySelector(place).replaceWith(fresh.querySelector(place));
       say("polled");
     } catch (offline) {
       console.info(offline);

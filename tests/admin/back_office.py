@@ -61,6 +61,7 @@ from gateway.http.webhooks import WebhookSender
 from gateway.orders.fraud import FraudLimits
 from gateway.orders.rules import PlacedOrder
 from gateway.runtime.accounts import build_accounts
+from gateway.runtime.connections import utc_now
 from gateway.runtime.container import Container
 from gateway.runtime.deployment import Environment
 from gateway.runtime.settings import Settings
@@ -205,7 +206,7 @@ async def open_office(
     rig = MoneyRig(app_url)
     await Rig.open(rig)  # its people are hired by the tests
     app = web.Application(middlewares=[middleware.around_request], client_max_size=64 * 1024)
-    app[VOTING_SERVICE] = live_service(rig, Rankings(rig.directory))
+    app[VOTING_SERVICE] = live_service(rig, Rankings(rig.directory, utc_now))
     pages = Pages()
     pages.mount(app)
     held: list[Office] = []

@@ -13,6 +13,7 @@ from gateway.contests.contest import Contest
 from gateway.orders.receipt import make_receipt
 from gateway.orders.rules import Channel, PlacedOrder, Refusal, VoteRequest
 from gateway.orders.wallet import PaymentMethod
+from gateway.runtime.connections import utc_now
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn, mask
 from leaderboard.scores import Rankings, Scores
@@ -45,9 +46,9 @@ class LiveWorld:
 
     def __init__(self, rig: Rig, away: Rig) -> None:
         self._rig = rig
-        self._rankings = Rankings(rig.directory)
+        self._rankings = Rankings(rig.directory, utc_now)
         self.service = live_service(rig, self._rankings)
-        self.away = live_service(away, Rankings(rig.directory))
+        self.away = live_service(away, Rankings(rig.directory, utc_now))
 
     async def settle(self, vote_id: UUID) -> None:
         await self._rig.collect()

@@ -18,7 +18,7 @@ from gateway.orders.wallet import PaymentMethod
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.msisdn import Msisdn, mask
 from leaderboard.log.inclusion import Inclusion
-from leaderboard.ranking import Ranking, ranking_of
+from leaderboard.ranking import Ranking, public_ranking
 from payments.collection.order_views import OrderView, ReceiptView, VoteLine
 from payments.lifecycle import PublicStatus
 from payments.rescue.rules import Claim, Outcome, Rescue
@@ -135,14 +135,17 @@ class FakeVotingService:
         if contest is None:
             raise KeyError(slug)
         reached = self.last_entries if contest.tie_break is TieBreak.EARLIEST else {}
-        return ranking_of(contest, self.version, self.scores, reached)
+        return public_ranking(contest, self.version, self.scores, reached, now=self.instant)
+
+    def counted(self, slug: str) -> Ranking:
+        return self.ranking(slug)
 
     def ranking_in(self, slug: str, number: int) -> Ranking | None:
         contest = self.contest(slug)
         shown = None if contest is None else contest.round_shown
         if contest is None or shown is None or not 1 <= number <= shown.number:
             return None
-        return ranking_of(contest, self.version, self.scores, number=number)
+        return public_ranking(contest, self.version, self.scores, number=number, now=self.instant)
 
     def now(self) -> datetime:
         return self.instant

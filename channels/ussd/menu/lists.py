@@ -125,9 +125,13 @@ def _people(people: Sequence[Candidate], page: int, language: str, head: str, li
 
 
 def ranking(session: Session, view: MenuView, notice: str = "", favourite: Ranked | None = None) -> Turn:
-    """A page of the ranking. `favourite`: whom this number voted for most, in a line below unless the page
-    shows them anyway."""
+    """A page of the ranking; while it is hidden, of the candidates. `favourite`: whom this number voted for most, in a
+    line below unless the page shows them anyway."""
     language, entries = session.language, view.ranking.entries
+    if view.ranking.hidden:
+        head = notice or say(language, "ussd.hidden")
+        screen = _people(view.contest.eligible, session.page, language, head, view.limit)
+        return shown(screen, session.at(Node.RANKING), notice)
     listed = entries[(session.page - 1) * LIST_SIZE : session.page * LIST_SIZE]
     last = last_line(language, more=session.page < pages_of(len(entries)))
 

@@ -59,6 +59,7 @@ contests = table(
     small_integers("refund_days", null=True),
     timestamps("nominations_close_at", null=True),
     documents("fraud_limits", default="'{}'"),
+    timestamps("hidden_from", "announcement_at", "announced_at", null=True),
     UniqueConstraint("slug"),
     checks(
         "closes_at > opens_at",
@@ -70,6 +71,8 @@ contests = table(
         "price_minor > 0",
         "quantity_max > 0",
         "refund_days >= 0",
+        "announcement_at > hidden_from",
+        "announced_at >= hidden_from",
     ),
     one_of("state", "draft", "published", "archived"),
     one_of("tie_break", "shared", "earliest"),

@@ -13,6 +13,7 @@ from channels.messages.carrier import IncomingText
 from channels.sms import inbound
 from channels.sms.inbound import REPLIES_PER_HOUR, answer_texts
 from channels.sms.texts import render
+from gateway.runtime.connections import utc_now
 from gateway.runtime.voting_service import LiveVotingService
 from leaderboard.scores import Rankings, Scores
 from tests.rigs.live_service import live_service
@@ -68,7 +69,7 @@ class Desk:
 @pytest.fixture
 async def desk(database: Any) -> AsyncIterator[Desk]:
     rig = await Rig(database.app_url).open()
-    rankings = Rankings(rig.directory)
+    rankings = Rankings(rig.directory, utc_now)
     service = live_service(rig, rankings)
     yield Desk(rig, rankings, service)
     await rig.close()

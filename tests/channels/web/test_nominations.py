@@ -29,6 +29,7 @@ from gateway.contests.resize_apart import Resizer
 from gateway.http import middleware
 from gateway.http.limits import LIMITS, NOMINATIONS_AN_HOUR, RateLimits
 from gateway.http.pages import Pages
+from gateway.runtime.connections import utc_now
 from gateway.storage.engine import scoped
 from gateway.storage.pictures import FolderPictures
 from leaderboard.scores import Rankings
@@ -92,7 +93,7 @@ async def taking(rig: Rig) -> None:
 
 async def application(rig: Rig, limits: RateLimits, folder: Path) -> web.Application:
     app = web.Application(middlewares=[middleware.around_request], client_max_size=64 * 1024)
-    app[VOTING_SERVICE] = live_service(rig, Rankings(rig.directory))
+    app[VOTING_SERVICE] = live_service(rig, Rankings(rig.directory, utc_now))
     app[LIMITS] = limits
     app.on_cleanup.append(limits.close)
     pages = Pages()

@@ -17,6 +17,7 @@ from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey, VkeySet
 
 from gateway.http.pages import Pages
+from gateway.runtime.connections import utc_now
 from leaderboard.log import build, routes
 from leaderboard.log.build import LogBuilder
 from leaderboard.log.keys import LogKeys
@@ -77,7 +78,7 @@ async def site(rig: MoneyRig) -> AsyncIterator[Client]:
     pages = Pages()
     pages.mount(app)
     pages.add("leaderboard")
-    app[PUBLISHED] = SimpleNamespace(contest=rig.directory.by_slug)
+    app[PUBLISHED] = SimpleNamespace(contest=rig.directory.by_slug, now=utc_now)
     routes.setup(app, PublicLogs(rig.engine))
     async with TestClient(TestServer(app)) as client:
         yield client

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from gateway.contests.rounds import Round
 from gateway.contests.store import RoundsFixed
 from gateway.orders.rules import PlacedOrder, Refusal
+from gateway.runtime.connections import utc_now
 from leaderboard.ranking import Ranking
 from leaderboard.scores import Rankings, Scores
 from payments.requests import Act
@@ -64,7 +65,7 @@ async def next_asked(rig: Rig, order: PlacedOrder, at: str) -> None:
 
 
 async def ranked(rig: Rig, number: int | None = None) -> Ranking:
-    rankings = Rankings(rig.directory)
+    rankings = Rankings(rig.directory, utc_now)
     await rankings.refresh(Scores(rig.engine))
     found = rankings.ranking("star") if number is None else rankings.ranking_in("star", number)
     assert found is not None
