@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tlog_scales.signing import Vkey, VkeySet
 from tlog_scales.tlog import Checkpoint, InclusionProof
 
+from gateway.runtime.connections import utc_now
 from leaderboard.log.build import LogBuilder
 from leaderboard.log.keys import LogKeys
 from leaderboard.log.leaf import VoteLeaf, read_leaf, receipt_hash, voter_hash
@@ -50,7 +51,7 @@ async def test_the_holder_of_a_receipt_gets_a_proof(rig: MoneyRig) -> None:
     receipts = {row.id: row.receipt for row in await rig.rows("select id, receipt from votes")}
     codes = [receipts[order.vote_id] for order in orders]
     builder = LogBuilder(rig.engine, rig.vault, KEYS)
-    app = application(live_service(rig, Rankings(rig.directory)))  # type: ignore[arg-type] # the real one
+    app = application(live_service(rig, Rankings(rig.directory, utc_now)))  # type: ignore[arg-type] # the real one
     async with TestClient(TestServer(app)) as site:
 
         async def asked(code: str, status: int = 200) -> dict[str, Any]:
