@@ -31,8 +31,15 @@ class LogFiles:
         contest = _contest(request)
         if contest is None:
             return not_found(request)
-        stand = await self._logs.stand(contest.id)
-        return render(request, "log.html", cache=_PAGE, default_language=contest.language, contest=contest, stand=stand)
+        return render(
+            request,
+            "log.html",
+            cache=_PAGE,
+            default_language=contest.language,
+            contest=contest,
+            stand=await self._logs.stand(contest.id),
+            hidden=contest.hidden_at(request.app[PUBLISHED].now()),
+        )
 
     async def checkpoint(self, request: web.Request) -> web.Response:
         """The newest checkpoint. 404 before there is one."""

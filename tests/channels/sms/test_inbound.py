@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels import gsm
+from gateway.contests.blackout import Blackout
 from gateway.contests.contest import Contest
 from gateway.orders.rules import Channel, Refusal
 from gateway.orders.wallet import PaymentMethod
@@ -223,6 +224,10 @@ async def test_top_tells_five() -> None:
     lines = written(await send(service, "TOP")).splitlines()
     assert lines[0] == "1. 07 Awa Ouattara 12000"
     assert len(lines) == 5
+    service.shown[0] = replace(service.shown[0], blackout=Blackout(service.instant), _by_code={})
+    assert (
+        written(await send(service, "TOP", carrier_id="m2")) == "Le classement est caché jusqu'à l'annonce du résultat."
+    )
 
 
 async def test_top_is_one_part_whatever_people_are_called() -> None:

@@ -13,6 +13,7 @@ from channels.telegram import order_views, views
 from channels.telegram.reading import Offer, offer
 from channels.telegram.texts import CAPTION_UNITS_MAX, TEXT_UNITS_MAX, catalogue, cut, say, spoken_in, units
 from channels.telegram.views import PACKS, View
+from gateway.contests.blackout import Blackout
 from gateway.contests.contest import Candidate, Contest
 from gateway.orders.routing import Rail, Rails
 from gateway.orders.wallet import PaymentMethod
@@ -27,6 +28,7 @@ CONTEST = demo_contest()
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINE = Msisdn("+2250501020304", "CI")
 LANGUAGES = ("fr", "en")
+PERSON = CONTEST.candidates[6]
 SCORES = ranking_from("star", 1, [Score(c.code, c.name, int(c.code)) for c in CONTEST.candidates])
 
 
@@ -137,6 +139,16 @@ def test_packs_are_the_contests_own_within_its_limit(
     packs: tuple[int, ...], maximum: int, shown: tuple[int, ...]
 ) -> None:
     assert views.offered_packs(replace(CONTEST, packs=packs, quantity_max=maximum, _by_code={})) == shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_ranking_that_is_hidden_has_no_figure(language: str) -> None:
+    dark = replace(SCORES, hidden=Blackout(NOON))
+    board, card = views.ranking(language, CONTEST, dark, live=True), views.card(language, CONTEST, PERSON, dark)
+    for text in (board.text, card.text):
+        assert "caché" in text if language == "fr" else "hidden" in text
+        assert not re.search(r"\b7 votes|rang|rank 6|<b>7</b>", text)
+    assert labels(card) == labels(views.card(language, CONTEST, PERSON, SCORES)), "votes are sold"
 
 
 def test_a_card_shows_rank_and_price() -> None:

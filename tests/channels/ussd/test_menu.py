@@ -8,6 +8,7 @@ import pytest
 from channels import gsm
 from channels.ussd.menu.machine import advance, start
 from channels.ussd.menu.session import Buy, MenuView, Node, Session, Turn, Wants
+from gateway.contests.blackout import Blackout
 from gateway.contests.contest import CandidateStatus
 from gateway.contests.rounds import Round
 from gateway.orders.routing import Rail, Rails
@@ -268,6 +269,15 @@ def test_ranking_has_everybody() -> None:
     assert "9 Suite" not in call.screen
     call.type("01").shows("01 Aya Koné", "Combien de votes?").type("00", "2", "9").shows("10. ")
     call.type("0").shows("1. Franck Zadi").type("0").shows("1 Candidats")
+
+
+def test_a_ranking_that_is_hidden_is_a_list_of_candidates() -> None:
+    seen = view()
+    call = Call(replace(seen, ranking=replace(seen.ranking, hidden=Blackout(seen.now)))).type("2")
+    call.shows("Classement caché jusqu'à l'annonce.", "01 Aya Koné", "9 Suite")
+    assert (call.turn.wants, "000" in call.screen) == (None, False)
+    assert call.type("9").node is Node.RANKING
+    call.shows("06 ").type("07").shows("07 Awa Ouattara", "Combien de votes?")
 
 
 def test_my_votes_is_asked_of_the_shell() -> None:

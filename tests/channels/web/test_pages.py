@@ -6,6 +6,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from playwright.async_api import Browser, expect
 
+from gateway.contests.blackout import Blackout
 from gateway.contests.contest import CandidateStatus, Picture
 from gateway.http.limits import RateLimits
 from gateway.http.pages import CONTENT_SECURITY_POLICY
@@ -32,6 +33,9 @@ async def test_the_page_of_a_candidate(here: Here) -> None:
     assert "100\u00a0FCFA a vote" in text
     assert 'name="method" value="ORANGE_MONEY"' in text
     assert "Numéro Mobile Money à débiter" in await here.read(PAGE, "fr")
+    here.service.shown[0] = replace(here.service.shown[0], blackout=Blackout(here.service.instant), _by_code={})
+    dark = await here.read(PAGE)
+    assert ("ranking hidden until the announcement" in dark, "1,234" in dark, "Pay" in dark) == (True, False, True)
 
 
 async def test_the_page_of_a_candidate_of_a_contest_without_a_code_to_dial(here: Here) -> None:

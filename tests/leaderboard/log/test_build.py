@@ -186,6 +186,17 @@ async def test_files_are_answered_as_readers_want_them(rig: MoneyRig, site: Clie
         assert "immutable" in answer.headers["Cache-Control"]
     async with site.get("/c/star/log/checkpoint") as answer:
         assert (answer.content_type, answer.headers["Cache-Control"]) == ("text/plain", "public, max-age=5")
+    # While figures are hidden, nobody counts votes from entries; what was signed can be checked all the same.
+    blackout = "update contests set hidden_from = now() - interval '1 s', announced_at = {} where slug = 'star'"
+    for announced, statuses in (("null", (404, 200, 200)), ("now()", (200, 200, 200))):
+        await rig.change(blackout.format(announced))
+        await rig.directory.refresh()
+        seen = [
+            await site.get(f"/c/star/log/{path}") for path in ("tile/entries/000.p/2", "tile/0/000.p/2", "checkpoint")
+        ]
+        assert tuple(one.status for one in seen) == statuses
+        page = await (await site.get("/c/star/log")).text()
+        assert ("lignes elles-mêmes sont cachées" in page) is (announced == "null")
     for path in (
         *("tile/0/000.p/3", "tile/0/000", "tile/1/000.p/1", "tile/0/0", "tile/0/000.p/0", "tile/64/000", "tile/x"),
         "tile/63/x999/x999/x999/x999/x999/999",
