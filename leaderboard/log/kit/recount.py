@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Recount a contest from its recount kit. Needs Python 3.9 or newer and nothing else.
 
-    python3 recount.py [DIR] [--checkpoint FILE] [--witness KEY] [--fr]
+    python3 recount.py [DIR] [--checkpoint FILE] [--words SIZE WORD WORD WORD WORD] [--witness KEY] [--fr]
 
 DIR is the folder of the kit, by default the one of this file. With `cryptography` installed signatures are checked too.
 Exit status: 0 all is well, 1 something is wrong, 2 the kit cannot be read.
@@ -108,6 +108,7 @@ EN = {
     "kept": (
         "the log is not the one that this checkpoint stated: of its first {last} lines at least one is another now."
     ),
+    "kept_words": "the first {last} lines have other words than yours: {words}.",
     "note": "this line is not what a checkpoint has here. The file was read up to it.",
     "size": "the size {found} is not above that of the checkpoint before it.",
     "origin": "the checkpoint is of the log “{found}”; this is the log “{due}”.",
@@ -135,6 +136,7 @@ EN = {
     "stated": "Stated at {time}.",
     "words": "In four words: {words}",
     "kept_well": "The log begins with what the checkpoint that you kept states. Its size: {size}.",
+    "words_well": "The four words that you kept are those of the first {size} lines.",
     "round_title": "Round {number}",
     "before_rounds": "Before the first round",
     "category": "Category {category}",
@@ -160,7 +162,7 @@ FR = {
     "canonical": "ce n'est pas une feuille dans son unique écriture.",
     "field": "le champ « {name} » n'est pas comme il doit être.",
     "no_end": "la ligne n'a pas de fin : le fichier a été coupé.",
-    "other_contest": "c'est une feuille de « {found} » ; le journal est celui de « {contest} ».",
+    "other_contest": "c'est une feuille de « {found} » ; le registre est celui de « {contest} ».",
     "first": "la première feuille énonce les règles ; celle-ci ne le fait pas.",
     "version": "c'est la version {found} des règles ; la version {due} était attendue.",
     "rules_hash": "rules/{version}.json n'est pas le document que cette ligne énonce.",
@@ -179,11 +181,11 @@ FR = {
     "adjusts_part": (
         "elle ne retire pas l'entrée {seq} telle qu'elle a été comptée : candidat, tour, votes et argent."
     ),
-    "changed": "cette ligne n'est pas celle que le journal a à cet endroit.",
+    "changed": "cette ligne n'est pas celle que le registre a à cet endroit.",
     "moved": "cette ligne a sa place à la ligne {belongs} : avant elle, une ligne manque, est double ou déplacée.",
     "hash": "cette empreinte n'est pas celle de la ligne {line} de leaves.ndjson.",
     "hashes_size": "il a {found} octets ; {due} étaient attendus.",
-    "short": "le fichier finit ici ; selon le point de contrôle à la ligne {at} de {of}, le journal a {size} lignes.",
+    "short": "le fichier finit ici ; selon le point de contrôle à la ligne {at} de {of}, le registre a {size} lignes.",
     "beyond": "à partir d'ici, aucun point de contrôle n'énonce les lignes.",
     "root": (
         "les lignes {first} à {last} de leaves.ndjson ne sont pas celles que ce point de contrôle énonce, ou bien il a "
@@ -191,17 +193,18 @@ FR = {
     ),
     "root_alone": "ce point de contrôle est faux : un autre, plus récent, énonce les mêmes lignes.",
     "kept": (
-        "le journal n'est pas celui que ce point de contrôle énonçait : de ses {last} premières lignes, l'une au moins "
-        "est autre aujourd'hui."
+        "le registre n'est pas celui que ce point de contrôle énonçait : de ses {last} premières lignes, l'une au "
+        "moins est autre aujourd'hui."
     ),
+    "kept_words": "les {last} premières lignes ont d'autres mots que les vôtres : {words}.",
     "note": "cette ligne n'est pas ce qu'un point de contrôle a ici. Le fichier a été lu jusque-là.",
     "size": "la taille {found} n'est pas supérieure à celle du point de contrôle précédent.",
-    "origin": "ce point de contrôle est du journal « {found} » ; celui-ci est « {due} ».",
-    "unsigned": "le point de contrôle n'a pas de signature du journal par une clé de keys.txt.",
+    "origin": "ce point de contrôle est du registre « {found} » ; celui-ci est « {due} ».",
+    "unsigned": "le point de contrôle n'a pas de signature du registre par une clé de keys.txt.",
     "untimed": "le point de contrôle n'a pas d'heure par une clé de keys.txt.",
     "not_listed": "keys.txt n'a pas cette clé de « {name} ».",
     "twice": "cette clé a déjà signé plus haut.",
-    "order": "les signatures du journal viennent d'abord, puis son heure.",
+    "order": "les signatures du registre viennent d'abord, puis son heure.",
     "signature": "la signature de « {name} » est fausse.",
     "key": "ce n'est pas une clé, ou son nom ou son numéro n'est pas le sien.",
     "witness": "le témoin « {name} » n'a signé aucun des points de contrôle.",
@@ -218,11 +221,12 @@ FR = {
         "Comptées après la clôture et son délai : {count} commandes, votes : {votes}. Elles ont été payées à temps, "
         "puis retenues ou confirmées tard. La première est à la ligne {line} de leaves.ndjson."
     ),
-    "log": "Journal {origin}",
+    "log": "Registre {origin}",
     "head": "Lignes : {size}. Points de contrôle : {checkpoints}. Racine du plus récent : {root}",
     "stated": "Énoncé le {time}.",
     "words": "En quatre mots : {words}",
-    "kept_well": "Le journal commence par ce qu'énonce le point de contrôle que vous aviez gardé. Sa taille : {size}.",
+    "kept_well": "Le registre commence par ce qu'énonce le point de contrôle que vous aviez gardé. Sa taille : {size}.",
+    "words_well": "Les quatre mots que vous aviez gardés sont ceux des {size} premières lignes.",
     "round_title": "Tour {number}",
     "before_rounds": "Avant le premier tour",
     "category": "Catégorie {category}",
@@ -863,6 +867,16 @@ def compare_kept(read: Read, origin: str, kept: list[Checkpoint], report: Report
             report.remark("kept_well", size=one.size)
 
 
+def compare_words(folder: Path, read: Read, noted: tuple[int, list[str]], report: Report) -> None:
+    """Whether the log begins with the lines that four words stood for. `noted`: their number and the words."""
+    size, words = noted
+    found = words_of(folder, read.roots[size]) if size in read.roots else []
+    if found == [one.lower() for one in words]:
+        report.remark("words_well", size=size)
+    else:
+        report.fault(LEAVES, None, "kept_words", last=size, words=" ".join(found) or "–")
+
+
 # The result
 
 
@@ -1014,8 +1028,14 @@ class Found:
     words: list[str]
 
 
-def recount(folder: Path, kept: Path | None = None, witnesses: Iterable[str] = ()) -> Found:
-    """Recount a kit. `kept`: a file of checkpoints that somebody kept. Raises Unreadable, OSError."""
+def recount(
+    folder: Path,
+    kept: Path | None = None,
+    witnesses: Iterable[str] = (),
+    noted: tuple[int, list[str]] | None = None,
+) -> Found:
+    """Recount a kit. `kept`: a file of checkpoints that somebody kept; `noted`: a number of lines and its four words.
+    Raises Unreadable, OSError."""
     report = Report()
     keys = read_keys(folder, witnesses, report)
     checkpoints = read_checkpoints(folder / CHECKPOINTS, report)
@@ -1038,9 +1058,12 @@ def recount(folder: Path, kept: Path | None = None, witnesses: Iterable[str] = (
     signatures.conclude(len(checkpoints))
     contest = newest.origin.removesuffix("/log").rpartition("/")[2]
     count = Count(folder, contest, report)
-    read = read_leaves(folder, {one.size for one in (*checkpoints, *kept_ones)}, count, report)
+    sizes = {one.size for one in (*checkpoints, *kept_ones)}
+    read = read_leaves(folder, sizes | {noted[0]} if noted else sizes, count, report)
     compare(read, checkpoints, report)
     compare_kept(read, newest.origin, kept_ones, report)
+    if noted:
+        compare_words(folder, read, noted, report)
     return Found(report, count, newest, len(checkpoints), time, words_of(folder, newest.root))
 
 
@@ -1057,14 +1080,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Recount a contest from its recount kit.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent, metavar="DIR")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="checkpoints that you kept earlier")
+    parser.add_argument("--words", nargs=5, metavar=("SIZE", *["WORD"] * 4), help="four words that you noted")
     parser.add_argument("--witness", action="append", default=[], metavar="KEY", help="the key of a witness")
     parser.add_argument("--fr", action="store_true", help="en français")
     asked = parser.parse_args(arguments)
+    if asked.words and not asked.words[0].isdecimal():
+        parser.error("--words begins with the number of lines")
+    noted = (int(asked.words[0]), asked.words[1:]) if asked.words else None
     shown = Shown(FR, " ") if asked.fr else Shown(EN, ",")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
-        found = recount(asked.folder, asked.checkpoint, asked.witness)
+        found = recount(asked.folder, asked.checkpoint, asked.witness, noted)
     except (OSError, Unreadable) as error:
         why = shown.say(str(error)) if isinstance(error, Unreadable) else str(error)
         print(shown.say("unreadable", why=why))

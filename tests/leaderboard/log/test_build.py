@@ -163,7 +163,13 @@ async def test_votes_become_a_log_that_others_verify(
     async with site.get("/c/star/log", headers={"Accept-Language": "en"}) as answer:
         page = await answer.text()
     assert answer.status == 200
-    for shown in ("8 lines", " · ".join(words_of(checkpoint.root)), "taken back: 7.", "vote.test/time"):
+    for shown in (
+        "8 lines",
+        "/c/star/log/kit.zip?size=8",
+        " · ".join(words_of(checkpoint.root)),
+        "taken back: 7.",
+        "vote.test/time",
+    ):
         assert shown in page
 
     # Rules that change are a leaf of their own, before the votes that follow.

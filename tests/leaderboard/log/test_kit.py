@@ -20,7 +20,7 @@ from leaderboard.log.words import words_of
 from leaderboard.routes import PUBLISHED
 from payments.requests import Act
 from tests.leaderboard.log.test_audit import MOVED
-from tests.leaderboard.log.test_build import builder_of, tampered
+from tests.leaderboard.log.test_build import SECRETS, builder_of, tampered
 from tests.rigs.money_rig import MoneyRig, opened
 
 NAMES = ("leaves", "salts", "tiles", "rules", "checkpoints", "cosignatures", "keys", "heads")
@@ -78,7 +78,7 @@ async def test_a_kit_is_recounted_by_its_own_program(
     await rig.new_rules(quantity_max=50, version=rig.contest.version + 1)
     order = await rig.counted(code="03", key="another")
     await rig.agreed(Act.REFUND_PAYMENT, order.payment_reference)
-    await builder_of(rig).build()
+    await builder_of(rig, *SECRETS[::-1]).build()  # by an older key and a newer one
 
     newest = await unpacked(site, tmp_path / "newest")
     found = recount.recount(newest)

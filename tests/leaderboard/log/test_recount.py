@@ -14,10 +14,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.values.money import EXPONENTS
+from leaderboard.log import merkle
 from leaderboard.log.kit import recount
 from leaderboard.log.kit.recount import EN, FR, Fault, Found, Unreadable, main, ranking
 from leaderboard.log.leaf import RulesLeaf, VoteLeaf
 from leaderboard.log.notes import KeyKind
+from leaderboard.log.words import words_of
 from leaderboard.ranking import Score, ranking_from
 from tests.fuzzing import fuzzed
 from tests.leaderboard.log.kits import (
@@ -215,6 +217,14 @@ def test_a_log_that_was_made_again(tmp_path: Path) -> None:
     found = found_in(tmp_path, again, kept=kept)
     assert faults(found) == [("kept.txt", 3, "kept")]
     assert "first 8 lines" in "\n".join(recount.Shown(EN, ",").report(found))
+    # So do the four words on a photo.
+    words = Path(recount.__file__).parent.parent / "words.txt"
+    for kit, noted, result in ((KIT, 9, 0), (KIT, 99, 1), (again, 9, 1)):
+        write(tmp_path, {**kit, "words.txt": words.read_bytes()})
+        four = words_of(merkle.root([merkle.leaf_hash(leaf) for leaf in SMALL.texts[:9]]))
+        assert main([str(tmp_path), "--words", str(noted), *four]) == result
+    with pytest.raises(SystemExit):
+        main(["--words", "a", *four])
     # One whose earlier checkpoints were left shows it by itself, and between which lines.
     left = {**again, "checkpoints.txt": KIT["checkpoints.txt"]}
     assert faults(found_in(tmp_path, left)) == [("checkpoints.txt", 10, "root")]
