@@ -30,6 +30,7 @@ class AlertKind(StrEnum):
     WALLET_OPEN = "wallet_open"  # operators that answer again
     DIFFERENCES = "differences"  # between an operator and the book
     CARRIER = "carrier"  # carriers that refuse our account
+    RULES = "rules"  # rules or names of a contest that changed by no act of staff
 
 
 NOTED_AS: Final[Mapping[AlertKind, str]] = {
@@ -37,6 +38,7 @@ NOTED_AS: Final[Mapping[AlertKind, str]] = {
     AlertKind.WALLET_OPEN: "account.opened",
     AlertKind.DIFFERENCES: "reconcile.found",
     AlertKind.CARRIER: "carrier.refused_us",
+    AlertKind.RULES: "log.unexplained",
 }
 """What the platform is alerted about, with the act by which the audit log has it."""
 

@@ -257,7 +257,9 @@ class Alerting:
 
 
 def _name(language: str, kind: str, subject: str) -> str:
-    """What a wallet or carrier is called: `MTN MoMo (CM)` for `mtn_momo@cm`."""
+    """What a wallet or carrier is called: `MTN MoMo (CM)` for `mtn_momo@cm`. A contest is called by its address."""
+    if kind == AlertKind.RULES:
+        return subject
     if kind == AlertKind.CARRIER:
         return named_in(language, "admin_carrier", subject)
     account = account_of(subject)

@@ -164,7 +164,7 @@ class SentAlert(ApiModel):
     contest: str | None
     contest_name: str | None
     many: int = Field(description="Orders, addresses that were listed, differences, or how often it happened.")
-    subjects: list[str] = Field(description="Wallets and carriers that it is about.")
+    subjects: list[str] = Field(description="Wallets, carriers and contests that it is about.")
     since: datetime
     until: datetime
     due_at: datetime

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.directory import read_contest
 from gateway.orders.store import voter_place
+from gateway.storage.audit_log import note
 from gateway.storage.rows import document, recordset
 from gateway.storage.vault import SealBroken, Vault
 from leaderboard.log.acts import acts_of, written_rules
@@ -54,7 +55,7 @@ LOCK: Final = text(
 _HEAD: Final = text("""
 select c.slug, c.currency, coalesce(l.size, 0) as size, coalesce(l.next_seq, 1) as next_seq,
   coalesce(l.rules_version, 0) as rules_version, coalesce(l.signed_size, 0) as signed_size, l.signed_at, r.sha256,
-  r.document
+  r.document, c.version, l.checked_at
 from contests c left join log_heads l on l.contest_id = c.id
   left join log_rules r on r.contest_id = c.id and r.version = l.rules_version
 where c.id = :contest
@@ -128,6 +129,7 @@ class LogBuilder:
         self._vault = vault
         self._keys = keys
         self._rules: dict[UUID, str] = {}
+        self._versions: dict[UUID, int] = {}
 
     async def build(self) -> int:
         """Bring every log up to date; how many leaves were appended. What fails for one contest is logged, and keeps
@@ -143,6 +145,7 @@ class LogBuilder:
                 appended = await self._turn(contest)
             except Exception:
                 self._rules.pop(contest, None)
+                self._versions.pop(contest, None)
                 _log.exception("log_not_built", contest=str(contest))
                 return done
             done, more = done + appended, appended >= BATCH
@@ -170,7 +173,12 @@ class LogBuilder:
     async def _new_rules(
         self, connection: AsyncConnection, contest: UUID, head: Row[Any], now: datetime
     ) -> _Made | None:
-        """The leaf of the rules where they are others than those that were published."""
+        """The leaf of the rules where they are others than those that were published. An act raises the contest's
+        version, and is seen at once; what else changed them, a little later."""
+        looked = self._versions.get(contest) == head.version and head.sha256 is not None
+        if looked and now - head.checked_at < timedelta(seconds=RULES_SECONDS):
+            return None
+        self._versions[contest] = head.version
         seen = (await connection.execute(_FINGERPRINT, {"contest": contest})).scalar_one()
         await connection.execute(_CHECKED, {"contest": contest})
         if self._rules.get(contest) == seen and head.sha256 is not None:
@@ -189,6 +197,9 @@ class LogBuilder:
             if faults := unexplained(published, orjson.loads(written), rules, acts):
                 # Published, it would look like a rule. The audit finds it until somebody puts it right.
                 _log.error("rules_changed_by_no_act", contest=head.slug, faults=faults)
+                await note(
+                    connection, actor="rule", act="log.unexplained", subject=head.slug, detail={"faults": faults}
+                )
                 return None
         await connection.execute(_KEEP_RULES, {"contest": contest, "version": version, "document": written})
         leaf = RulesLeaf(contest=head.slug, version=version, time=int(now.timestamp() * 1000), sha256=digest)
@@ -265,11 +276,11 @@ class LogBuilder:
                 return
         signers, clock = self._keys.signers(contest, slug), self._keys.clock
         written = Checkpoint(self._keys.origin(slug), edge.size, edge.root).text
-        note = Note(written, tuple(one.sign(written) for one in signers))
+        signed = Note(written, tuple(one.sign(written) for one in signers))
         keys = [{"contest": contest, "key": one.key.text} for one in (*signers, clock)]
         await connection.execute(_KEEP_KEY, keys)
         named = {"contest": contest, "size": edge.size}
-        await connection.execute(_KEEP_CHECKPOINT, {**named, "root": edge.root, "note": note.written})
+        await connection.execute(_KEEP_CHECKPOINT, {**named, "root": edge.root, "note": signed.written})
         line = clock.sign(written, int(now.timestamp())).line
         await connection.execute(_KEEP_COSIGNATURE, {**named, "name": clock.name, "line": line})
 
