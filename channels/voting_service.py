@@ -74,8 +74,9 @@ class VotingService(Published, Protocol):
         counted. DatabaseUnavailable."""
         ...
 
-    async def inclusion(self, receipt: str) -> Inclusion | None:
-        """What shows that a counted vote is in its contest's log; None until it is. DatabaseUnavailable."""
+    async def inclusion(self, receipt: str, size: int | None = None) -> Inclusion | None:
+        """What shows that a counted vote is in its contest's log; None until it is. `size`: of the checkpoint, where
+        it is not to be the newest. DatabaseUnavailable."""
         ...
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:

@@ -1,15 +1,19 @@
 """What a receipt proves: a page for people, JSON for programs, and the proof as a file."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import orjson
 from aiohttp import hdrs, web
 from pydantic import Field
+from yarl import URL
 
 from channels.buying import why_taken_back
 from channels.voting_service import VOTING_SERVICE
 from channels.web.models import Verified
 from channels.web.views import NO_REFERRER, language_in, message
-from gateway.http.endpoint import InputModel, described
+from gateway.http.endpoint import ApiModel, InputModel, check, described
 from gateway.http.limits import LIMITS
 from gateway.http.pages import PAGES, render
 from gateway.http.problems import Problem
@@ -20,8 +24,12 @@ from leaderboard.log.proof_file import SUFFIX
 from payments.collection.order_views import ReceiptView
 from payments.lifecycle import PublicStatus
 
+WITNESSES: web.AppKey[Mapping[str, str]] = web.AppKey("witnesses")
+"""The keys of witnesses, each by the address that has their checkpoints."""
 PROOF_TYPE: Final = "text/plain"
 MALFORMED: Final = "malformed_receipt"
+_LARGEST: Final = 2**53 - 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 UNKNOWN: Final = "unknown_receipt"
 NOT_LOGGED: Final = "not_logged"
 
@@ -32,7 +40,15 @@ class ReceiptPath(InputModel):
     receipt: str = Field(description="As on the receipt; spaces, dashes and case do not matter.")
 
 
-@described(path=ReceiptPath, returns={200: Verified}, problems=(404, 429, 503), tag="receipts")
+class ProofQuery(ApiModel):
+    """Which proof."""
+
+    tree_size: int | None = Field(
+        None, ge=1, le=_LARGEST, description="Of the checkpoint that the proof leads to. Absent: the newest one."
+    )
+
+
+@described(path=ReceiptPath, query=ProofQuery, returns={200: Verified}, problems=(404, 422, 429, 503), tag="receipts")
 async def check_receipt(request: web.Request) -> web.Response:
     """Check a receipt.
 
@@ -47,7 +63,8 @@ async def check_receipt(request: web.Request) -> web.Response:
         if as_json:
             raise
         return message(request, fault.status, "too_many", None, fault.headers)
-    found = await _find(request)
+    size = check(ProofQuery, "query", dict(request.query)).tree_size
+    found = await _find(request, size)
     if isinstance(found, str):
         return _problem(request, found).response() if as_json else message(request, 404, found)
     view, inclusion = found
@@ -64,6 +81,8 @@ async def check_receipt(request: web.Request) -> web.Response:
         zone=FALLBACK if contest is None else contest.time_zone,
         proof=view,
         log=inclusion,
+        given="" if inclusion is None else _given(request, view, inclusion),
+        calls={str(URL(address).origin()) for address in _witnesses(request)},
         why=why_taken_back,
     )
     response.headers["Referrer-Policy"] = NO_REFERRER
@@ -88,7 +107,31 @@ async def proof_file(request: web.Request) -> web.Response:
     return web.Response(text=inclusion.file, content_type=PROOF_TYPE, charset="utf-8", headers=headers)
 
 
-async def _find(request: web.Request) -> tuple[ReceiptView, Inclusion | None] | str:
+def _witnesses(request: web.Request) -> Mapping[str, str]:
+    return request.app.get(WITNESSES, {})
+
+
+def _given(request: web.Request, vote: ReceiptView, inclusion: Inclusion) -> str:
+    """What the page's script checks: the proof, and that its leaf says what the page says."""
+    facts = {
+        "kind": "vote",
+        "contest": vote.contest_slug,
+        "candidate": vote.candidate_code,
+        "votes": vote.quantity,
+        "amount": vote.amount.amount_minor,
+        "currency": vote.amount.currency,
+        "seq": vote.tally_number,
+        "time": (vote.counted_at - _EPOCH) // timedelta(milliseconds=1),
+    }
+    proved = Verified.of(vote, inclusion).model_dump(mode="json", by_alias=True, include={"receipt", "salt", "log"})
+    keys = [key for key in inclusion.keys if key.startswith(f"{inclusion.origin}+")]
+    witnesses = [{"address": address, "key": key} for address, key in _witnesses(request).items()]
+    return orjson.dumps(
+        {**proved, "facts": facts, "origin": inclusion.origin, "keys": keys, "witnesses": witnesses}
+    ).decode()
+
+
+async def _find(request: web.Request, size: int | None = None) -> tuple[ReceiptView, Inclusion | None] | str:
     """The counted vote, with what shows that the log has it; else what is wrong, as the last part of a phrase."""
     service, code = request.app[VOTING_SERVICE], read_receipt(request.match_info["receipt"])
     if code is None:
@@ -98,7 +141,7 @@ async def _find(request: web.Request) -> tuple[ReceiptView, Inclusion | None] | 
         return UNKNOWN
     if isinstance(found, PublicStatus):
         return f"receipt_{found.value.lower()}"
-    return found, await service.inclusion(code)
+    return found, await service.inclusion(code, size)
 
 
 def _problem(request: web.Request, kind: str) -> Problem:
@@ -109,6 +152,6 @@ def _problem(request: web.Request, kind: str) -> Problem:
 
 
 def setup(app: web.Application) -> None:
-    """Serve them. The application needs VOTING_SERVICE, LIMITS and mounted pages."""
+    """Serve them. The application needs VOTING_SERVICE, LIMITS and mounted pages, and may have WITNESSES."""
     app.router.add_get(f"/verify/{{receipt:[^/]+}}{SUFFIX}", proof_file)
     app.router.add_get("/verify/{receipt}", check_receipt)

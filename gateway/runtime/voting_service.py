@@ -79,10 +79,10 @@ class LiveVotingService:
             vote_request, orders=self.orders, doorbell=self.doorbell, rails=self.rails, clock=self.now
         )
 
-    async def inclusion(self, receipt: str) -> Inclusion | None:
+    async def inclusion(self, receipt: str, size: int | None = None) -> Inclusion | None:
         """What shows that a counted vote is in its contest's log."""
         try:
-            return await self.inclusions.of(receipt)
+            return await self.inclusions.of(receipt, size)
         except (SQLAlchemyError, OSError, TreeBroken) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 

@@ -13,12 +13,15 @@ from leaderboard.log.tree import read_subtrees
 _LOGGED: Final = text("""
 select l.contest_id, l.index as leaf_index, l.leaf, s.salt, p.size, p.note,
   array(select g.line from log_cosignatures g where g.contest_id = p.contest_id and g.size = p.size
-    order by g.made_at, g.name) as lines
+    order by g.made_at, g.name) as lines,
+  array(select k.key from log_keys k where k.contest_id = l.contest_id order by k.since desc, k.key) as keys
 from tally_entries t
   join log_leaves l on l.contest_id = t.contest_id and l.seq = t.seq
   left join log_salts s on s.contest_id = l.contest_id and s.index = l.index
-  join lateral (select * from log_checkpoints c where c.contest_id = l.contest_id order by c.size desc limit 1) p
-    on p.size > l.index
+  join lateral (
+    select * from log_checkpoints c
+    where c.contest_id = l.contest_id and (c.size = :size or cast(:size as bigint) is null)
+    order by c.size desc limit 1) p on p.size > l.index
 where t.receipt = :receipt and t.kind = 'vote'
 """)
 
@@ -27,7 +30,7 @@ where t.receipt = :receipt and t.kind = 'vote'
 class Inclusion:
     """`index`: of the leaf, from 0. `size`: of the tree that the checkpoint states. `path`: from the leaf's sibling to
     the root's child. `checkpoint`: with its cosignatures. `salt`: opens the leaf's receipt and voter, for the holder
-    of the receipt alone; None once it is deleted."""
+    of the receipt alone; None once it is deleted. `keys`: every key that signed for the log."""
 
     index: int
     size: int
@@ -35,6 +38,12 @@ class Inclusion:
     path: tuple[bytes, ...]
     checkpoint: str
     salt: bytes | None
+    keys: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Of the log, as the checkpoint has it."""
+        return self.checkpoint.partition("\n")[0]
 
     @property
     def file(self) -> str:
@@ -48,18 +57,19 @@ class Inclusions:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def of(self, receipt: str) -> Inclusion | None:
-        """That of the vote with a receipt; None until a checkpoint has it. TreeBroken where tiles are missing."""
+    async def of(self, receipt: str, size: int | None = None) -> Inclusion | None:
+        """That of the vote with a receipt; None until a checkpoint has it. `size`: of the checkpoint, where it is not
+        to be the newest; None where there is none of this size. TreeBroken where tiles are missing."""
         async with self._engine.connect() as connection:
-            row = (await connection.execute(_LOGGED, {"receipt": receipt})).one_or_none()
+            row = (await connection.execute(_LOGGED, {"receipt": receipt, "size": size})).one_or_none()
             if row is None:
                 return None
-            index, size = int(row.leaf_index), int(row.size)
+            index, leaves = int(row.leaf_index), int(row.size)
 
             def prove(read: ReadSubtree) -> tuple[bytes, ...]:
-                return inclusion_path(index, size, read)
+                return inclusion_path(index, leaves, read)
 
-            path = prove(await read_subtrees(connection, row.contest_id, size, prove))
+            path = prove(await read_subtrees(connection, row.contest_id, leaves, prove))
         checkpoint = "".join((row.note, *(f"{line}\n" for line in row.lines)))
         salt = None if row.salt is None else bytes(row.salt)
-        return Inclusion(index, size, row.leaf.encode(), path, checkpoint, salt)
+        return Inclusion(index, leaves, row.leaf.encode(), path, checkpoint, salt, tuple(row.keys))

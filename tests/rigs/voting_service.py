@@ -60,7 +60,7 @@ class FakeVotingService:
         self.link_questions: list[int] = []
         self.lines: tuple[VoteLine, ...] = ()
         self.receipts: dict[str, ReceiptView | PublicStatus] = {view.receipt: view for view in receipts}
-        self.inclusions: dict[str, Inclusion] = {}
+        self.inclusions: dict[tuple[str, int | None], Inclusion] = {}
         self.found = Rescue(Outcome.NOTHING)
         self.ticket: str | None = "15"
         self.claims: list[Claim] = []
@@ -203,9 +203,9 @@ class FakeVotingService:
         self._answer()
         return self.receipts.get(code)
 
-    async def inclusion(self, receipt: str) -> Inclusion | None:
+    async def inclusion(self, receipt: str, size: int | None = None) -> Inclusion | None:
         self._answer()
-        return self.inclusions.get(receipt)
+        return self.inclusions.get((receipt, size))
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:
         self._answer()

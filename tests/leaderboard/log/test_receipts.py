@@ -100,6 +100,11 @@ async def test_the_holder_of_a_receipt_gets_a_proof(rig: MoneyRig) -> None:
         await builder.build()
         body = await asked(codes[2])
         assert (body["takenBack"]["tallyNumber"], body["log"]["treeSize"]) == (6, 7)
+        earlier = (await asked(f"{codes[2]}?treeSize=6&lang=fr"))["log"]
+        assert (earlier["treeSize"], earlier["checkpoint"]) == (6, log["checkpoint"])
+        assert (await asked(f"{codes[2]}?treeSize=5"))["log"] is None
+        for wrong in ("0", "x", "9" * 30):
+            await asked(f"{codes[2]}?treeSize={wrong}", 422)
 
         for code, kind in (
             (codes[5], "receipt_held"),
