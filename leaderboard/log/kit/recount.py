@@ -586,7 +586,7 @@ class Rules:
 
     @classmethod
     def read(cls, given: bytes, time: int) -> Rules:
-        """The rules of a document. ValueError, KeyError, TypeError or AttributeError where they are none."""
+        """The rules of a document. An exception of one kind or another where they are none."""
         from_json = json.loads(given.decode())
 
         def moment(text: str) -> int:
@@ -673,7 +673,7 @@ class Count:
             return
         try:
             self.known.append(Rules.read(given, leaf["time"]))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             self._report.fault(LEAVES, line, "rules_document", version=version)
 
     def _check_vote(self, line: int, leaf: dict[str, Any]) -> None:
@@ -834,7 +834,7 @@ def compare(read: Read, checkpoints: list[Checkpoint], report: Report) -> None:
     if read.listed.size != newest.size * HASH:
         report.fault(HASHES, None, "hashes_size", found=read.listed.size, due=newest.size * HASH)
     if good == newest.size:
-        for line, _, _ in read.listed.found[: newest.size]:
+        for line in (line for line, _, _ in read.listed.found if line <= newest.size):
             report.fault(HASHES, line, "hash")
     else:
         for line, key, belongs in read.listed.found:

@@ -128,15 +128,18 @@ def write(folder: Path, kit: dict[str, bytes]) -> Path:
     return folder
 
 
-def small() -> Log:
-    """A log of 24 leaves with what a contest may have."""
-    log = Log.new()
-    for n in range(9):
-        log.vote(("07", "12", "31")[n % 3], n + 1)
+SOLD = [(("07", "12", "31")[n % 3], n + 1) for n in range(9)]
+
+
+def small(rules: dict[str, Any] = RULES, sold: Sequence[tuple[str, int]] = SOLD) -> Log:
+    """A log of 24 leaves with what a contest may have. `sold`: the first votes, to whom and how many."""
+    log = Log.new(rules)
+    for candidate, votes in sold:
+        log.vote(candidate, votes)
     log.take_back(2)
-    log.rules(evicted({**RULES, "price_minor": 2 * PRICE}, "31"), OPENS + DAY)
+    log.rules(evicted({**rules, "price_minor": 2 * PRICE}, "31"), OPENS + DAY)
     log.vote("07", 5, amount=5 * PRICE)  # ordered at the price of before
     for n in range(10):
         log.vote(("07", "12")[n % 2])
-    log.take_back(11)
+    log.take_back(log.seq - 10)
     return log

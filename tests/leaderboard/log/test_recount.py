@@ -17,7 +17,7 @@ from gateway.values.money import EXPONENTS
 from leaderboard.log import merkle
 from leaderboard.log.kit import recount
 from leaderboard.log.kit.recount import EN, FR, Fault, Found, Unreadable, main, ranking
-from leaderboard.log.leaf import RulesLeaf, VoteLeaf
+from leaderboard.log.leaf import RulesLeaf
 from leaderboard.log.notes import KeyKind
 from leaderboard.log.words import words_of
 from leaderboard.ranking import Score, ranking_from
@@ -29,6 +29,7 @@ from tests.leaderboard.log.kits import (
     OPENS,
     PRICE,
     RULES,
+    SOLD,
     WITNESS,
     Log,
     checkpoint,
@@ -147,9 +148,10 @@ def test_rules_that_are_wrong(tmp_path: Path) -> None:
         ("leaves.ndjson", 2, "rules_missing"),
         ("rules/7.json", None, "rules_extra"),
     ]
-    unreadable = found_in(tmp_path / "unreadable", Log([], []).rules({"price_minor": PRICE}).kit())
-    assert faults(unreadable) == [("leaves.ndjson", 1, "rules_document")]
-    assert sentences(unreadable)
+    for name, odd in (("rounds", [1]), ("candidates", 7), ("opens_at", "soon"), ("late_seconds", "much")):
+        unreadable = found_in(tmp_path / name, Log([], []).rules({**RULES, name: odd}).kit())
+        assert faults(unreadable) == [("leaves.ndjson", 1, "rules_document")]
+        assert sentences(unreadable)
     none = found_in(tmp_path / "none", Log([], []).vote("07", rules=1).kit())
     assert faults(none) == [("leaves.ndjson", 1, "first"), ("leaves.ndjson", 1, "names_rules")]
 
@@ -203,21 +205,42 @@ def test_the_ranking_is_that_of_the_pages(votes: list[tuple[str, int]], earliest
     assert [(row.place, row.code, row.votes) for row in ranking(count, 0, last=True)] == pages
 
 
-def test_a_log_that_was_made_again(tmp_path: Path) -> None:
-    """A vote moved to another candidate, and all made again and signed: only what others kept shows it."""
+NAMES = [one["name"] for one in RULES["candidates"]]
+SWAPPED = {
+    **RULES,
+    "candidates": [
+        {**one, "name": name} for one, name in zip(RULES["candidates"], (NAMES[1], NAMES[0], *NAMES[2:]), strict=True)
+    ],
+}
+MOVED = small(sold=[*SOLD[:4], ("07", SOLD[4][1]), *SOLD[5:]])
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param(MOVED, id="a vote moved"),
+        pytest.param(small(sold=[*SOLD[:4], ("07", 900), *SOLD[4:]]), id="a vote added"),
+        pytest.param(small(sold=[*SOLD[:4], *SOLD[5:]]), id="a vote removed"),
+        pytest.param(small(sold=[*SOLD[:4], (SOLD[4][0], 900), *SOLD[5:]]), id="more votes"),
+        pytest.param(small(SWAPPED), id="two names swapped"),
+    ],
+)
+def test_a_log_that_was_made_again(again: Log, tmp_path: Path) -> None:
+    """All of it made of a changed database, and signed: only what others kept shows it."""
+    kept = tmp_path / "kept.txt"
+    kept.write_text(checkpoint(SMALL.texts[:8]), "utf-8")
+    assert faults(found_in(tmp_path, again.kit((1, 8, 16)))) == []
+    found = recount.recount(tmp_path, kept=kept)
+    assert faults(found) == [("kept.txt", 3, "kept")]
+    assert "first 8 lines" in "\n".join(recount.Shown(EN, ",").report(found))
+
+
+def test_what_somebody_kept(tmp_path: Path) -> None:
     kept = tmp_path / "kept.txt"
     kept.write_text(checkpoint(SMALL.texts[:8]), "utf-8")
     assert faults(found_in(tmp_path, KIT, kept=kept)) == []
-    moved = small()
-    vote = moved.leaves[5]
-    assert isinstance(vote, VoteLeaf)
-    moved.leaves[5] = vote.model_copy(update={"candidate": "07"})
-    again = moved.kit((1, 8, 16))
-    assert faults(found_in(tmp_path, again)) == []
-    found = found_in(tmp_path, again, kept=kept)
-    assert faults(found) == [("kept.txt", 3, "kept")]
-    assert "first 8 lines" in "\n".join(recount.Shown(EN, ",").report(found))
-    # So do the four words on a photo.
+    again = MOVED.kit((1, 8, 16))
+    # Four words on a photo are enough.
     words = Path(recount.__file__).parent.parent / "words.txt"
     for kit, noted, result in ((KIT, 9, 0), (KIT, 99, 1), (again, 9, 1)):
         write(tmp_path, {**kit, "words.txt": words.read_bytes()})
@@ -235,6 +258,12 @@ def test_a_log_that_was_made_again(tmp_path: Path) -> None:
     other = signer("vote.example/c/other/log", KeyKind.NOTE, 1)
     kept.write_text(checkpoint(SMALL.texts[:8], log=other), "utf-8")
     assert ("kept.txt", 1, "origin") in faults(found_in(tmp_path, KIT, kept=kept))
+
+
+def test_lines_that_no_checkpoint_states(tmp_path: Path) -> None:
+    more = {**KIT, "leaves.ndjson": KIT["leaves.ndjson"] + b"more\n"}
+    expected = [("leaves.ndjson", LINES + 1, key) for key in ("canonical", "beyond")]
+    assert faults(found_in(tmp_path, more)) == expected
 
 
 def small_of(size: int) -> dict[str, bytes]:
