@@ -1,8 +1,11 @@
 """What is published of logs. Nothing above the newest checkpoint is."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -13,25 +16,27 @@ from leaderboard.log.tiles import ENTRIES, WIDTH, Tile, write_bundle
 from leaderboard.log.tree import read_tiles
 from leaderboard.log.words import words_of
 
-_NEWEST = text("""
+# Connections of a process that readers of logs take.
+READERS_MAX: Final = 2
+_NEWEST: Final = text("""
 select p.note, array(select g.line from log_cosignatures g where g.contest_id = p.contest_id and g.size = p.size
   order by g.made_at, g.name) as lines
 from log_checkpoints p where p.contest_id = :contest order by p.size desc limit 1
 """)
-_STAND = text("""
+_STAND: Final = text("""
 select p.size, p.root, p.made_at, l.leaf from log_checkpoints p
   join log_leaves l on l.contest_id = p.contest_id and l.index = p.size - 1
 where p.contest_id = :contest order by p.size desc limit 1
 """)
-_COSIGNED = text("""
+_COSIGNED: Final = text("""
 select name, made_at from log_cosignatures where contest_id = :contest and size = :size order by made_at, name
 """)
-_SIZE = text("select size from log_checkpoints where contest_id = :contest order by size desc limit 1")
-_BUNDLE = text("""
+_SIZE: Final = text("select size from log_checkpoints where contest_id = :contest order by size desc limit 1")
+_BUNDLE: Final = text("""
 select leaf from log_leaves where contest_id = :contest and index >= :first and index < :end order by index
 """)
-_KEYS = text("select key from log_keys where contest_id = :contest order by since desc, key")
-_RULES = text("select document from log_rules where contest_id = :contest and version = :version")
+_KEYS: Final = text("select key from log_keys where contest_id = :contest order by since desc, key")
+_RULES: Final = text("select document from log_rules where contest_id = :contest and version = :version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +53,27 @@ class Stand:
 
 
 class PublicLogs:
-    """Reads what everybody may read."""
+    """Reads what everybody may read. Readers wait for each other: whoever mirrors a log takes no connection that a vote
+    needs."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._turns = asyncio.Semaphore(READERS_MAX)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self._turns, self._engine.connect() as connection:
+            yield connection
 
     async def checkpoint(self, contest: UUID) -> str | None:
         """The newest checkpoint with its cosignatures; None before the first one."""
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             row = (await connection.execute(_NEWEST, {"contest": contest})).one_or_none()
         return None if row is None else "".join((row.note, *(f"{line}\n" for line in row.lines)))
 
     async def stand(self, contest: UUID) -> Stand | None:
         """The newest checkpoint in words; None before the first one."""
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             row = (await connection.execute(_STAND, {"contest": contest})).one_or_none()
             if row is None:
                 return None
@@ -79,7 +91,7 @@ class PublicLogs:
 
     async def tile(self, contest: UUID, tile: Tile) -> bytes | None:
         """A tile or bundle; None where the newest checkpoint has it not."""
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             size = (await connection.execute(_SIZE, {"contest": contest})).scalar_one_or_none()
             if size is None or not tile.within(size):
                 return None
@@ -89,12 +101,12 @@ class PublicLogs:
 
     async def keys(self, contest: UUID) -> Sequence[str]:
         """Every key that signed, the newest first."""
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             return list((await connection.execute(_KEYS, {"contest": contest})).scalars())
 
     async def rules(self, contest: UUID, version: int) -> str | None:
         """The document of a version of the rules."""
-        async with self._engine.connect() as connection:
+        async with self._reading() as connection:
             asked = {"contest": contest, "version": version}
             return (await connection.execute(_RULES, asked)).scalar_one_or_none()
 
