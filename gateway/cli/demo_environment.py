@@ -14,13 +14,15 @@ from gateway.runtime.settings import Settings, environment
 
 @dataclass(frozen=True)
 class Place:
-    """Where a demo listens and where it keeps its data. `mail_port`: of the simulated country's mail server."""
+    """Where a demo listens and where it keeps its data. `mail_port`: of the simulated country's mail server;
+    `witness_port`: of the witness of its public logs."""
 
     host: str
     port: int
     sandbox_port: int
     data_dir: Path
     mail_port: int
+    witness_port: int
 
     @property
     def gateway_url(self) -> str:
@@ -31,6 +33,11 @@ class Place:
     def sandbox_url(self) -> str:
         """Where this machine reaches the simulated country, without a trailing slash."""
         return f"http://{reachable_host(self.host)}:{self.sandbox_port}"
+
+    @property
+    def witness_url(self) -> str:
+        """Where this machine reaches the witness, without a trailing slash."""
+        return f"http://{reachable_host(self.host)}:{self.witness_port}"
 
 
 def reachable_host(host: str) -> str:
@@ -61,6 +68,7 @@ def demo_environment(
         "PORT": str(place.port),
         "SPOTLIGHT_SANDBOX_PORT": str(place.sandbox_port),
         "SPOTLIGHT_SANDBOX_MAIL_PORT": str(place.mail_port),
+        "SPOTLIGHT_WITNESS_PORT": str(place.witness_port),
         "SPOTLIGHT_DATA_DIR": str(place.data_dir),
         "SPOTLIGHT_GATEWAY_URL": place.gateway_url,
     }

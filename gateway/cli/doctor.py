@@ -69,7 +69,11 @@ def _writable(path: Path) -> Finding:
 
 def _ports() -> Iterator[Finding]:
     place = read_place(environment())
-    for port, variable in ((place.port, "PORT"), (place.sandbox_port, "SPOTLIGHT_SANDBOX_PORT")):
+    for port, variable in (
+        (place.port, "PORT"),
+        (place.sandbox_port, "SPOTLIGHT_SANDBOX_PORT"),
+        (place.witness_port, "SPOTLIGHT_WITNESS_PORT"),
+    ):
         try:
             check_port(place.host, port, variable)
         except UpError as reason:

@@ -67,8 +67,9 @@ def up() -> None:
     """Start everything here and stay in the foreground; Ctrl-C ends it all.
 
     PostgreSQL and Valkey run from their wheels, with their data in SPOTLIGHT_DATA_DIR (.spotlight), unless
-    DATABASE_URL or REDIS_URL name servers of your own. Then come the gateway, one worker and the simulated
-    country, in which votes are paid with play money. What dies is started again. Starting later finds all data.
+    DATABASE_URL or REDIS_URL name servers of your own. Then come the gateway, one worker, the simulated
+    country, in which votes are paid with play money, and a witness of the public logs. What dies is started
+    again. Starting later finds all data.
     """
     with without_collector():
         from gateway.cli.up import up as run_up

@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +24,10 @@ from gateway.runtime.embedded.engine import Engine, EngineError, file_system_err
 from gateway.runtime.embedded.postgres import OWNER_ROLE, Postgres, prepare_database
 from gateway.runtime.embedded.valkey import Valkey
 from gateway.runtime.settings import SettingsError, environment, load_settings
+from leaderboard.witness.folder import Folder
 
 _READY_SECONDS: Final = 180.0
+_WITNESS_NAME: Final = "witness.demo.local"
 _DEATHS_BEFORE_READY: Final = 4
 # Stands in the environment of everything that we start, so that the next start finds what a killed one left.
 _MARK: Final = "SPOTLIGHT_SUPERVISED_IN"
@@ -43,16 +46,20 @@ def require_sandbox() -> None:
 def read_place(inherited: Mapping[str, str]) -> Place:
     """Where to listen and where the data lies. Raises SettingsError."""
     host = inherited.get("HOST") or "127.0.0.1"
-    named = inherited.get("SPOTLIGHT_SANDBOX_MAIL_PORT")
     place = Place(
         host=host,
         port=_port(inherited, "PORT", 8080),
         sandbox_port=_port(inherited, "SPOTLIGHT_SANDBOX_PORT", 8081),
         data_dir=Path(inherited.get("SPOTLIGHT_DATA_DIR") or running.DEFAULT_DATA_DIR).expanduser().resolve(),
-        mail_port=_port(inherited, "SPOTLIGHT_SANDBOX_MAIL_PORT", 0) if named else _free_port(host),
+        mail_port=_port_or_free(inherited, "SPOTLIGHT_SANDBOX_MAIL_PORT", host),
+        # Who moves the gateway runs something else at the usual ports.
+        witness_port=_port_or_free(inherited, "SPOTLIGHT_WITNESS_PORT", host, None if inherited.get("PORT") else 8082),
     )
-    if place.port == place.sandbox_port:
-        raise SettingsError(f"PORT and SPOTLIGHT_SANDBOX_PORT are both {place.port}: set one to another port")
+    ports = {"PORT": place.port, "SPOTLIGHT_SANDBOX_PORT": place.sandbox_port}
+    ports["SPOTLIGHT_WITNESS_PORT"] = place.witness_port
+    for (one, port), (other, same) in combinations(ports.items(), 2):
+        if port == same:
+            raise SettingsError(f"{one} and {other} are both {port}: set one to another port")
     return place
 
 
@@ -61,6 +68,13 @@ def _port(inherited: Mapping[str, str], name: str, default: int) -> int:
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65_535):
         raise SettingsError(f"{name}: {value!r} is not a port number from 1 to 65535")
     return int(value)
+
+
+def _port_or_free(inherited: Mapping[str, str], name: str, host: str, default: int | None = None) -> int:
+    """The port that is set, or else the default, or else one that no program uses."""
+    if inherited.get(name) or default is not None:
+        return _port(inherited, name, default or 0)
+    return _free_port(host)
 
 
 def _free_port(host: str) -> int:
@@ -135,6 +149,8 @@ class Installation:
         self.environment = demo_environment(place, self._servers(inherited), key, inherited)
         engines: list[Engine] = [engine for engine in (self.postgres, self.valkey) if engine]
         self.keepers = [EngineKeeper(engine, say, self._note_pids) for engine in engines]
+        own_witness = self.environment["SPOTLIGHT_ENV"] == "demo" and not inherited.get("SPOTLIGHT_WITNESSES")
+        self.witness = self._witness() if own_witness else None
         self.sandbox, self.gateway, self.worker = (self._child(name) for name in ("sandbox", "serve", "worker"))
         self._tasks: list[asyncio.Task[None]] = []
         self._interrupts = 0
@@ -149,7 +165,16 @@ class Installation:
         redis = self.valkey.url() if self.valkey else inherited["REDIS_URL"]
         return {"DATABASE_URL": database, "SPOTLIGHT_OWNER_DATABASE_URL": owner, "REDIS_URL": redis}
 
-    def _child(self, name: str, **more: str) -> Child:
+    def _witness(self) -> Child:
+        """The demo's own witness, for which our worker asks. EngineError, FolderWrong."""
+        directory = self.place.data_dir / "witness"
+        with file_system_errors(self.place.data_dir):
+            key = Folder(directory, _WITNESS_NAME).signer.key.text
+        self.environment["SPOTLIGHT_WITNESSES"] = f"{key} {self.place.witness_url}"
+        site = self.environment["SPOTLIGHT_PUBLIC_URL"]
+        return self._child("witness", ("--dir", str(directory), "--host", self.place.host, "--site", site))
+
+    def _child(self, name: str, options: Sequence[str] = (), **more: str) -> Child:
         everything = {
             **os.environ,
             **self.environment,
@@ -157,7 +182,7 @@ class Installation:
             _MARK: str(self.place.data_dir),
             "PYTHONUNBUFFERED": "1",
         }
-        program = Program(name, self._command(name), everything)
+        program = Program(name, (*self._command(name), *options), everything)
         return Child(program, self.place.data_dir / "logs", say, self._note_pids)
 
     @property
@@ -167,7 +192,7 @@ class Installation:
     @property
     def children(self) -> tuple[Child, ...]:
         """The programs, in the order in which they start."""
-        return self.sandbox, self.gateway, self.worker
+        return self.sandbox, self.gateway, self.worker, *([self.witness] if self.witness else [])
 
     def _note_pids(self) -> None:
         named = [("up", os.getpid()), *((each.name, each.pid) for each in self._supervised)]
@@ -252,6 +277,8 @@ class Installation:
             self.sandbox.name: f"{self.place.sandbox_url}/healthz",
             self.gateway.name: f"{self.place.gateway_url}/readyz",
         }
+        if self.witness:
+            wanted[self.witness.name] = f"{self.place.witness_url}/"
         deadline = asyncio.get_running_loop().time() + _READY_SECONDS
         while wanted:
             for name, url in [*wanted.items()]:
@@ -279,13 +306,15 @@ class Installation:
         say(f"  back office   {self.place.gateway_url}/admin")
         if self._drawn:
             say(f"                {ADMIN_EMAIL}, password {self._drawn} (shown only now; or set {PASSWORD})")
+        if self.witness:
+            say(f"  witness       {self.place.witness_url}/")
         say(f"  data          {self.place.data_dir}")
         say(f"ready {self.place.gateway_url}")
 
     async def _end(self) -> None:
         """Programs first, the simulated country after those who call it, engines last."""
         await asyncio.gather(self.worker.stop(), self.gateway.stop())
-        await self.sandbox.stop()
+        await asyncio.gather(*(child.stop() for child in self.children))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -321,6 +350,7 @@ def up(command: Callable[[str], Sequence[str]] = own_command) -> int:
         check_port(place.host, place.port, "PORT")
         check_port(place.host, place.sandbox_port, "SPOTLIGHT_SANDBOX_PORT")
         check_port(place.host, place.mail_port, "SPOTLIGHT_SANDBOX_MAIL_PORT")
+        check_port(place.host, place.witness_port, "SPOTLIGHT_WITNESS_PORT")
         installation = Installation(place, inherited, command)
         os.environ.update(installation.environment)
         load_settings()

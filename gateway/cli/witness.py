@@ -29,8 +29,14 @@ def witness(
     logs: Annotated[
         list[str] | None, typer.Option("--log", help="The key of a log that it trusts; or a line in logs.txt.")
     ] = None,
+    sites: Annotated[
+        list[str] | None,
+        typer.Option("--site", help="A site like https://vote.example: the key that a log of it has first is trusted."),
+    ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on.")] = 8082,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, envvar="SPOTLIGHT_WITNESS_PORT", help="The port to listen on.")
+    ] = 8082,
 ) -> None:
     """Watch over logs of contests from outside: cosign each checkpoint that goes on from the one before, and keep it.
 
@@ -41,16 +47,18 @@ def witness(
     from leaderboard.witness.folder import Folder
     from leaderboard.witness.server import serve
 
-    set_up_logs("info")
     folder = Folder(directory, name, logs or ())
     trusted = sorted(folder.logs)
+    set_up_logs("info")
 
     def ready(at: int) -> None:
         print(f"witness key  {folder.signer.key.text}")
         for origin in trusted:
             print(f"trusts       {origin}")
-        if not trusted:
+        for site in sites or ():
+            print(f"trusts       the logs of {site}")
+        if not (trusted or sites):
             print(f"trusts       no log yet: put its key into {directory / 'logs.txt'}")
         print(f"ready        http://{host}:{at}/", flush=True)
 
-    asyncio.run(serve(folder, host, port, ready))
+    asyncio.run(serve(folder, sites or (), host, port, ready))

@@ -1,7 +1,7 @@
 """What a witness has on disk: its key, the logs that it trusts, and the checkpoints that it cosigned."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -53,9 +53,13 @@ class Folder:
             self._read_at = changed
         return self._logs
 
-    def trust(self, keys: Sequence[str]) -> None:
-        """Put these keys in the list, in place of what it has."""
-        self._list.write_text("".join(f"{key}\n" for key in keys), "utf-8")
+    def add(self, keys: Iterable[VerifierKey]) -> None:
+        """Trust these keys too. OSError."""
+        with self._list.open("a", encoding="utf-8") as out:
+            # After what may be a line without its end.
+            out.write("".join(("\n", *(f"{key.text}\n" for key in keys))))
+            out.flush()
+            os.fsync(out.fileno())
 
 
 def _check(log: str) -> None:

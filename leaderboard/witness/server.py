@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
@@ -16,6 +16,7 @@ from gateway.http.pages import Pages, render
 from leaderboard.log.words import words_of
 from leaderboard.witness.folder import Folder
 from leaderboard.witness.rules import SIZE_TYPE, Refused, Submission
+from leaderboard.witness.sites import Sites
 from leaderboard.witness.store import Kept, Seen
 
 LARGEST_REQUEST: Final = 512 * 1024
@@ -27,14 +28,18 @@ _log = structlog.get_logger(__name__)
 class Witness:
     """The handlers."""
 
-    def __init__(self, folder: Folder, seen: Seen) -> None:
+    def __init__(self, folder: Folder, seen: Seen, sites: Sites) -> None:
         self._folder = folder
+        self._sites = sites
         self._seen = seen
 
     async def add(self, request: web.Request) -> web.Response:
         """Cosign a checkpoint, or say why not."""
         try:
-            asked = Submission.read(await _body(request)).trusted(self._folder.logs)
+            asked = Submission.read(await _body(request))
+            if asked.checkpoint.origin not in self._folder.logs:
+                await self._sites.meet(asked.checkpoint.origin)
+            asked = asked.trusted(self._folder.logs)
             line = await asyncio.to_thread(self._seen.cosign, asked, self._folder.signer.sign, int(time.time()))
         except Refused as refused:
             _log.info("checkpoint_refused", status=refused.status, reason=str(refused))
@@ -62,23 +67,23 @@ class Witness:
         return render(request, "witness.html", logs=logs, name=signer.name, key=signer.key.text)
 
 
-def create_app(folder: Folder, seen: Seen) -> web.Application:
-    """The application of a witness."""
+def create_app(folder: Folder, seen: Seen, sites: Iterable[str] = ()) -> web.Application:
+    """The application of a witness. `sites`: whose logs are trusted at first sight. FolderWrong."""
     app = web.Application(client_max_size=LARGEST_REQUEST)
     pages = Pages()
     pages.add("leaderboard.witness")
     pages.mount(app)
-    handlers = Witness(folder, seen)
+    handlers = Witness(folder, seen, Sites(folder, sites))
     app.router.add_post("/add-checkpoint", handlers.add)
     app.router.add_get("/", handlers.page)
     app.router.add_get("/{origin:.+}/checkpoint", handlers.checkpoint)
     return app
 
 
-async def serve(folder: Folder, host: str, port: int, ready: Callable[[int], None]) -> None:
+async def serve(folder: Folder, sites: Sequence[str], host: str, port: int, ready: Callable[[int], None]) -> None:
     """Work until SIGTERM or SIGINT. `ready`: called with the port once it listens. OSError, sqlite3.Error."""
     seen = Seen(folder.checkpoints)
-    runner = web.AppRunner(create_app(folder, seen), access_log=None)
+    runner = web.AppRunner(create_app(folder, seen, sites), access_log=None)
     await runner.setup()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -33,7 +33,7 @@ def main(name: str) -> None:
     (Path(os.environ["SPOTLIGHT_DATA_DIR"]) / f"{name}.grandchild").write_text(str(grandchild.pid))
     stubborn = name == os.environ.get("DUMMY_STUBBORN")
     signal.signal(signal.SIGTERM, signal.SIG_IGN if stubborn else lambda *_: os._exit(0))
-    variable = {"serve": "PORT", "sandbox": "SPOTLIGHT_SANDBOX_PORT"}.get(name)
+    variable = {"serve": "PORT", "sandbox": "SPOTLIGHT_SANDBOX_PORT", "witness": "SPOTLIGHT_WITNESS_PORT"}.get(name)
     if variable:
         HTTPServer(("127.0.0.1", int(os.environ[variable])), Fine).serve_forever()
     threading.Event().wait()

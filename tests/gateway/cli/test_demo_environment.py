@@ -19,7 +19,7 @@ SERVERS = {
 
 
 def made(host: str = "127.0.0.1", **inherited: str) -> dict[str, str]:
-    return demo_environment(Place(host, 8080, 8081, Path("/data"), 8025), SERVERS, "k" * 64, inherited)
+    return demo_environment(Place(host, 8080, 8081, Path("/data"), 8025, 8082), SERVERS, "k" * 64, inherited)
 
 
 def test_it_names_this_very_place() -> None:

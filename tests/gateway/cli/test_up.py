@@ -17,11 +17,14 @@ import pytest
 from gateway.cli.up import UpError, check_port, read_place, up
 from gateway.runtime.embedded.engine import EngineError
 from gateway.runtime.settings import SettingsError
+from leaderboard.log.notes import KeyKind
 from tests.engines import temporary_home
 from tests.free_port import free_port
 from tests.gateway.cli.processes import gone
+from tests.leaderboard.witness.logs import key_of
 
 VOTING_SERVICE = Path(__file__).with_name("dummy_processes.py")
+OTHER_WITNESS = key_of(9, KeyKind.COSIGNATURE, "news.example/witness").key.text
 
 
 class Terminal:
@@ -118,11 +121,12 @@ def test_it_comes_up_says_so_once_and_leaves_nothing_behind(terminal: Terminal) 
     assert own[-1] == f"ready http://127.0.0.1:{terminal.port}"
     assert f"http://127.0.0.1:{terminal.port}/c/star" in terminal.text
     pids = terminal.pids()
-    assert set(pids) == {"up", "postgres", "valkey", "sandbox", "serve", "worker"}
+    assert set(pids) == {"up", "postgres", "valkey", "sandbox", "serve", "worker", "witness"}
     assert all(psutil.pid_exists(pid) for pid in pids.values())
     for private in ("up.json", "pids.json", "secret_key"):
         assert (terminal.home / private).stat().st_mode & 0o777 == 0o600
     assert len((terminal.home / "secret_key").read_text().strip()) == 64
+    assert (terminal.home / "witness" / "key").stat().st_mode & 0o777 == 0o600
     the_environment_reaches_the_programs(terminal)
     a_second_one_is_refused_and_shown_who_holds_the_place(terminal)
     assert terminal.signal(signal.SIGINT) == 0
@@ -137,6 +141,9 @@ def the_environment_reaches_the_programs(terminal: Terminal) -> None:
     environment: dict[str, Any] = psutil.Process(terminal.pids()["serve"]).environ()
     assert environment["AFRICASTALKING_SENDER"] == "4321"
     assert environment["MTN_MOMO_BASE_URL"] == f"http://127.0.0.1:{terminal.sandbox_port}/mtn_momo"
+    key = psutil.Process(terminal.pids()["worker"]).environ()["SPOTLIGHT_WITNESSES"]
+    assert key.startswith("witness.demo.local+")
+    assert key.endswith(f" http://127.0.0.1:{environment['SPOTLIGHT_WITNESS_PORT']}")
     assert environment["DATABASE_URL"].startswith("postgresql://spotlight_app@/spotlight?host=")
     assert environment["SPOTLIGHT_OWNER_DATABASE_URL"].startswith("postgresql://spotlight_owner@/spotlight?host=")
 
@@ -264,7 +271,9 @@ def test_a_damaged_key_is_never_replaced(here: Path) -> None:
 
 def test_servers_of_ones_own_are_used_instead(terminal: Terminal) -> None:
     terminal.start(
-        DATABASE_URL="postgresql://person@db.example/spotlight", REDIS_URL="redis://cache.example/0"
+        DATABASE_URL="postgresql://person@db.example/spotlight",
+        REDIS_URL="redis://cache.example/0",
+        SPOTLIGHT_WITNESSES=f"{OTHER_WITNESS} https://witness.example",
     ).until_ready()
     assert set(terminal.pids()) == {"up", "sandbox", "serve", "worker"}
     assert not (terminal.home / "postgres").exists()
@@ -281,6 +290,8 @@ def test_servers_of_ones_own_are_used_instead(terminal: Terminal) -> None:
         ({"PORT": "80a"}, "PORT: '80a' is not a port number"),
         ({"SPOTLIGHT_SANDBOX_PORT": "65536"}, "SPOTLIGHT_SANDBOX_PORT"),
         ({"PORT": "8081"}, "both 8081"),
+        ({"SPOTLIGHT_WITNESS_PORT": "8080"}, "PORT and SPOTLIGHT_WITNESS_PORT are both 8080"),
+        ({"SPOTLIGHT_SANDBOX_PORT": "8082"}, "SPOTLIGHT_SANDBOX_PORT and SPOTLIGHT_WITNESS_PORT are both 8082"),
     ],
 )
 def test_ports_that_are_none(environment: dict[str, str], says: str) -> None:

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from leaderboard.log.notes import Note, Signature, VerifierKey
 from leaderboard.log.words import words_of
+from leaderboard.witness import sites
 from leaderboard.witness.folder import Folder, FolderWrong
 from leaderboard.witness.rules import Refused, Submission
 from leaderboard.witness.server import LARGEST_REQUEST, create_app
@@ -111,6 +112,49 @@ async def test_logs_are_added_while_it_works(site: Client, folder: Folder) -> No
     assert (await sent(site, other.asks(3, 4)))[0] == 200
     assert (await sent(site, LOG.asks(0, 3)))[0] == 200
     assert len(folder.logs) == 2
+
+
+async def test_a_site_s_logs_are_trusted_by_the_key_that_they_have_first(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[str] = []
+    asked: list[str] = []
+
+    async def published(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(text="".join(f"{key}\n" for key in keys), status=200 if keys else 404)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", published)
+    seen = Seen(folder.checkpoints)
+    async with TestServer(app) as server:
+        url = str(server.make_url("")).rstrip("/")
+        origin = f"{url.partition('://')[2]}/c/miss/log"
+        first, other = (Log(origin=origin, keys=(key_of(number, name=origin),)) for number in (5, 6))
+        async with TestClient(TestServer(create_app(folder, seen, [url]))) as site:
+            assert (await sent(site, first.asks(0, 1)))[0] == 404
+            keys.append(first.keys[0].key.text)
+            assert (await sent(site, first.asks(0, 1)))[0] == 404  # asked a moment ago
+            assert len(asked) == 1
+        monkeypatch.setattr(sites, "BETWEEN_SECONDS", 0)
+        async with TestClient(TestServer(create_app(folder, seen, [f"{url}/"]))) as site:
+            assert (await sent(site, first.asks(0, 1)))[0] == 200
+            keys[:] = [other.keys[0].key.text]
+            assert (await sent(site, other.asks(1, 2)))[0] == 403
+            assert (await sent(site, first.asks(1, 2)))[0] == 200
+            for path in ("/c/../x", "/c//x", ".evil.example/x", "@evil.example/x", "/c/%2e/x", "/c?x", "", "/"):
+                stranger = f"{url.partition('://')[2]}{path}"
+                log = Log(origin=stranger, keys=(key_of(5, name=stranger or "x"),))
+                assert (await sent(site, log.asks(0, 1)))[0] == 404
+            assert asked == ["/c/miss/log/vkey"] * 2
+        assert [*Folder(folder.checkpoints.parent).logs] == [origin]
+    gone = "127.0.0.1:1/c/miss/log"
+    async with TestClient(TestServer(create_app(folder, seen, ["http://127.0.0.1:1"]))) as site:
+        assert (await sent(site, Log(origin=gone, keys=(key_of(5, name=gone),)).asks(0, 1)))[0] == 404
+    seen.close()
+    for wrong in ("vote.example", "https://", "ftp://vote.example"):
+        with pytest.raises(FolderWrong, match="--site"):
+            create_app(folder, seen, [wrong])
 
 
 async def test_a_disk_that_fails_is_no_answer(folder: Folder) -> None:
