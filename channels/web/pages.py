@@ -12,7 +12,7 @@ from markupsafe import Markup
 from channels.buying import QUANTITY_DIGITS_MAX, is_mistyped, refusal_words
 from channels.phrases import neighbours
 from channels.voting_service import VOTING_SERVICE
-from channels.web import own_orders, receipts, share
+from channels.web import own_orders, share
 from channels.web.views import form_values, message, no_candidate, shared, show_order
 from channels.web.vote_requests import (
     FORM_TYPE,
@@ -192,5 +192,4 @@ def setup(app: web.Application, pages: Pages, delivery: Delivery | None = None, 
     app.router.add_get("/c/{slug}/{code:[0-9]{2,6}}", candidate_page)
     app.router.add_post("/c/{slug}/{code:[0-9]{2,6}}", place_order)
     app.router.add_get("/votes/{vote_id}", order_page)
-    receipts.setup(app)
     share.setup(app, brands)

@@ -1,6 +1,5 @@
 """What a receipt proves: a page for people, JSON for programs, and the proof as a file."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,11 +20,12 @@ from gateway.orders.receipt import read_receipt
 from gateway.values.time_zones import FALLBACK
 from leaderboard.log.inclusion import Inclusion
 from leaderboard.log.proof_file import SUFFIX
+from leaderboard.witness.rules import WitnessAddress
 from payments.collection.order_views import ReceiptView
 from payments.lifecycle import PublicStatus
 
-WITNESSES: web.AppKey[Mapping[str, str]] = web.AppKey("witnesses")
-"""The keys of witnesses, each by the address that has their checkpoints."""
+WITNESSES: web.AppKey[tuple[WitnessAddress, ...]] = web.AppKey("witnesses")
+"""Whom the page of a receipt asks for the checkpoints that they have."""
 PROOF_TYPE: Final = "text/plain"
 MALFORMED: Final = "malformed_receipt"
 _LARGEST: Final = 2**53 - 1
@@ -82,7 +82,7 @@ async def check_receipt(request: web.Request) -> web.Response:
         proof=view,
         log=inclusion,
         given="" if inclusion is None else _given(request, view, inclusion),
-        calls={str(URL(address).origin()) for address in _witnesses(request)},
+        calls={str(URL(witness.url).origin()) for witness in request.app[WITNESSES]},
         why=why_taken_back,
     )
     response.headers["Referrer-Policy"] = NO_REFERRER
@@ -107,10 +107,6 @@ async def proof_file(request: web.Request) -> web.Response:
     return web.Response(text=inclusion.file, content_type=PROOF_TYPE, charset="utf-8", headers=headers)
 
 
-def _witnesses(request: web.Request) -> Mapping[str, str]:
-    return request.app.get(WITNESSES, {})
-
-
 def _given(request: web.Request, vote: ReceiptView, inclusion: Inclusion) -> str:
     """What the page's script checks: the proof, and that its leaf says what the page says."""
     facts = {
@@ -125,7 +121,7 @@ def _given(request: web.Request, vote: ReceiptView, inclusion: Inclusion) -> str
     }
     proved = Verified.of(vote, inclusion).model_dump(mode="json", by_alias=True, include={"receipt", "salt", "log"})
     keys = [key for key in inclusion.keys if key.startswith(f"{inclusion.origin}+")]
-    witnesses = [{"address": address, "key": key} for address, key in _witnesses(request).items()]
+    witnesses = [{"address": one.url, "key": one.key.text} for one in request.app[WITNESSES]]
     return orjson.dumps(
         {**proved, "facts": facts, "origin": inclusion.origin, "keys": keys, "witnesses": witnesses}
     ).decode()
@@ -151,7 +147,8 @@ def _problem(request: web.Request, kind: str) -> Problem:
     return Problem(404, title, detail, kind=f"/problems/{kind}", headers={hdrs.CONTENT_LANGUAGE: language})
 
 
-def setup(app: web.Application) -> None:
-    """Serve them. The application needs VOTING_SERVICE, LIMITS and mounted pages, and may have WITNESSES."""
+def setup(app: web.Application, witnesses: tuple[WitnessAddress, ...] = ()) -> None:
+    """Serve them. The application needs VOTING_SERVICE, LIMITS and mounted pages. `witnesses`: see WITNESSES."""
+    app[WITNESSES] = witnesses
     app.router.add_get(f"/verify/{{receipt:[^/]+}}{SUFFIX}", proof_file)
     app.router.add_get("/verify/{receipt}", check_receipt)

@@ -20,6 +20,7 @@ import channels.web.api
 import channels.web.crawlers
 import channels.web.nominations
 import channels.web.pages
+import channels.web.receipts
 import channels.web.rules
 import leaderboard.log.kit.routes
 import leaderboard.log.routes
@@ -119,6 +120,7 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     channels.web.api.setup(app, limits, cap=cap)
     cloudinary = container.videos.cloudinary
     channels.web.pages.setup(app, pages, None if cloudinary is None else cloudinary.delivery, container.brands)
+    channels.web.receipts.setup(app, settings.witnesses)
     media.setup(app, container.pictures)
     pages.add_pictures(container.pictures.address(""))
     nominations = container.nominations(container.rankings.directory.refresh)

@@ -3,13 +3,14 @@
 from aiohttp import web
 
 from channels.voting_service import VOTING_SERVICE
-from channels.web import api, pages
+from channels.web import api, pages, receipts
 from channels.web.order_feed import FeedSettings, OrderFeed, PaymentLinks
 from gateway.http import middleware, openapi
 from gateway.http.callers import DEVICES, PUBLIC_URL, Devices
 from gateway.http.limits import RateLimits, StreamCap
 from gateway.http.pages import Pages
 from leaderboard.routes import CONTEST_PARTS
+from leaderboard.witness.rules import WitnessAddress
 from tests.rigs.voting_service import FakeVotingService
 
 PUBLIC = "https://vote.example"
@@ -23,6 +24,7 @@ def application(
     feed: FeedSettings | None = None,
     cap: StreamCap | None = None,
     wait: float = 0.05,
+    witnesses: tuple[WitnessAddress, ...] = (),
 ) -> web.Application:
     """The web channel over this service, behind the middleware of the gateway."""
     app = web.Application(middlewares=[middleware.around_request], client_max_size=64 * 1024)
@@ -36,5 +38,6 @@ def application(
     found = limits or RateLimits(NOWHERE, enabled=False)
     api.setup(app, found, OrderFeed(app[VOTING_SERVICE], feed or FeedSettings(tick=0.05)), cap, links)
     pages.setup(app, kit)
+    receipts.setup(app, witnesses)
     openapi.setup(app)
     return app

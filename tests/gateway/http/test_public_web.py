@@ -12,7 +12,6 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import BrowserContext, Page, Route, expect
 
-from channels.web.receipts import WITNESSES
 from gateway.contests.brand import Brand, BrandPicture
 from gateway.contests.contest import Candidate, CandidateStatus
 from gateway.contests.rounds import Round
@@ -22,8 +21,10 @@ from gateway.values.msisdn import Msisdn
 from leaderboard.feed import Boards, FeedSettings
 from leaderboard.log.inclusion import Inclusion
 from leaderboard.log.notes import Note
+from leaderboard.witness.rules import WitnessAddress
 from payments.lifecycle import PublicStatus
 from tests.browser import SEEN, Tabs, violations
+from tests.channels.web.service import application as voting
 from tests.demo import demo_contest
 from tests.rigs.logged import WITNESS, logged
 from tests.rigs.photos import halves, saved
@@ -57,7 +58,6 @@ class Seen:
     tabs: Tabs
     base: str
     boards: Boards
-    witnesses: dict[str, str]
     addresses: dict[str, str] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
 
@@ -100,10 +100,8 @@ async def seen(tabs: Tabs) -> AsyncIterator[Seen]:
     service.receipts[RECEIPT] = counted_receipt()
     service.inclusions[RECEIPT, None] = logged(counted_receipt(), 300)
     boards = Boards(FeedSettings(tick=0.05))
-    app = application(service, boards=boards)
-    app[WITNESSES] = witnesses = dict[str, str]()
-    async with TestServer(app) as server:
-        shown = Seen(service, tabs, str(server.make_url("")).rstrip("/"), boards, witnesses)
+    async with TestServer(application(service, boards=boards)) as server:
+        shown = Seen(service, tabs, str(server.make_url("")).rstrip("/"), boards)
         shown.addresses = {
             "/votes/pending": f"/votes/{shown.order()}",
             "/votes/redirect": f"/votes/{shown.order(PaymentMethod.ORANGE, payment_url='https://pay.example/x')}",
@@ -302,39 +300,41 @@ async def test_the_browser_checks_a_proof_by_itself(seen: Seen) -> None:
     vote = counted_receipt()
     true, behind = logged(vote, 300), logged(vote, 150)
     seen.service.inclusions[RECEIPT, 150] = behind
-    seen.witnesses["https://witness.example"] = WITNESS.key.text
+    witness = WitnessAddress(WITNESS.key, "https://witness.example")
     at_the_witness: dict[str, Any] = {"body": true.checkpoint, "headers": {"Access-Control-Allow-Origin": "*"}}
 
+    server = TestServer(voting(seen.service, witnesses=(witness,)))
     page = await seen.tabs.lend(seen.complaints, **look("en", 360))
     await page.route("https://witness.example/**", lambda route: route.fulfill(**at_the_witness))
 
     async def read(inclusion: Inclusion, mark: str = "✓") -> str:
         seen.service.inclusions[RECEIPT, None] = inclusion
-        await page.goto(seen.base + seen.addresses["/verify"])
+        await page.goto(str(server.make_url(seen.addresses["/verify"])))
         await expect(page.locator("#checks p")).to_have_count(4)
         await expect(page.locator("#result")).to_have_class("notice good" if mark == "✓" else "notice bad")
         return "".join([text[0] for text in await page.locator("#checks p").all_text_contents()])
 
-    assert await read(true) == "✓✓✓✓"
-    # The witness is behind us, has another list of its size, a forged signature, or nothing.
-    at_the_witness["body"] = behind.checkpoint
-    assert await read(true) == "✓✓✓✓"
-    at_the_witness["body"] = logged(replace(vote, quantity=6), 150).checkpoint
-    assert await read(true, "✗") == "✓✓✓✗"
-    at_the_witness["body"] = true.checkpoint.replace(WITNESS.key.name, "another.example")
-    assert await read(true, "✗") == "✓✓✓✗"
-    at_the_witness["body"] = logged(replace(vote, tally_number=3), 20).checkpoint
-    assert await read(true) == "✓✓✓–"
-    at_the_witness["body"] = true.checkpoint
+    async with server:
+        assert await read(true) == "✓✓✓✓"
+        # The witness is behind us, has another list of its size, a forged signature, or nothing.
+        at_the_witness["body"] = behind.checkpoint
+        assert await read(true) == "✓✓✓✓"
+        at_the_witness["body"] = logged(replace(vote, quantity=6), 150).checkpoint
+        assert await read(true, "✗") == "✓✓✓✗"
+        at_the_witness["body"] = true.checkpoint.replace(WITNESS.key.name, "another.example")
+        assert await read(true, "✗") == "✓✓✓✗"
+        at_the_witness["body"] = logged(replace(vote, tally_number=3), 20).checkpoint
+        assert await read(true) == "✓✓✓–"
+        at_the_witness["body"] = true.checkpoint
 
-    # Forged by us: another vote in the leaf, a hash of the path, the root that was signed, the signature.
-    assert await read(replace(true, leaf=logged(replace(vote, quantity=6), 300).leaf), "✗") == "✗✗✓✗"
-    assert await read(replace(true, salt=bytes(16)), "✗") == "✗✓✓✓"
-    assert await read(replace(true, path=(*true.path[:-1], bytes(32))), "✗") == "✓✗✓✗"
-    assert await read(replace(true, checkpoint=logged(replace(vote, quantity=6), 300).checkpoint), "✗") == "✓✗✓✓"
-    note = Note.read(true.checkpoint)
-    wrong = replace(note.signatures[0], made=bytes(64))
-    assert await read(replace(true, checkpoint=Note(note.text, (wrong,)).written), "✗") == "✓✓✗✓"
+        # Forged by us: another vote in the leaf, a hash of the path, the root that was signed, the signature.
+        assert await read(replace(true, leaf=logged(replace(vote, quantity=6), 300).leaf), "✗") == "✗✗✓✗"
+        assert await read(replace(true, salt=bytes(16)), "✗") == "✗✓✓✓"
+        assert await read(replace(true, path=(*true.path[:-1], bytes(32))), "✗") == "✓✗✓✗"
+        assert await read(replace(true, checkpoint=logged(replace(vote, quantity=6), 300).checkpoint), "✗") == "✓✗✓✓"
+        note = Note.read(true.checkpoint)
+        wrong = replace(note.signatures[0], made=bytes(64))
+        assert await read(replace(true, checkpoint=Note(note.text, (wrong,)).written), "✗") == "✓✓✗✓"
     await page.unroute_all()
 
 
