@@ -21,6 +21,7 @@ from admin.access.rules import Role
 from admin.alerts.store import ALERTS, NewDestination
 from admin.candidates.store import CANDIDATES, Edit
 from admin.contests.photos import PHOTOS
+from admin.contests.store import STAFF_CONTESTS
 from admin.people.lost_factor import FACTOR_RESETS
 from admin.people.store import NewInvitation
 from admin.videos.cloudinary import Cloudinary, CloudinarySettings
@@ -162,6 +163,8 @@ async def furnished(office: Office) -> list[str]:
         )
     await prepare_files(office)
     await nominate(office)
+    now = await rig.now()
+    await office.app[STAFF_CONTESTS].hide("star", now + timedelta(hours=1), now + timedelta(hours=2), None, AWA)
     own = [*await its_own_page(office), await lost_factor(office)]
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "la votante a appelé", YAO)
     for channel, address in (("mail", AWA), ("telegram", ""), ("webhook", "https://hooks.example.org/in")):
@@ -212,6 +215,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/file",
         "/admin/contests/star/rounds",
         "/admin/contests/star/studio",
+        "/admin/contests/star/announcement",
         "/admin/contests/star/rules",
         "/admin/contests/star/candidates",
         "/admin/contests/star/candidates/new",
