@@ -110,12 +110,25 @@ class Tally(ApiModel):
     cursor: int | None = Field(description="Ask with it for the entries before these; null where there are none.")
 
 
+# Kept as ISO 8601 has them; what is not there as a dash.
+_INSTANTS: Final = frozenset({"hidden_from", "announcement_at"})
+_NOTHING: Final = "–"
+
+
 class LogChange(ApiModel):
     """What of a contest or a candidate was changed."""
 
     what: str
     before: str | None = None
     after: str
+
+    @property
+    def instants(self) -> list[datetime | None] | None:
+        """Before and after of what is an instant, None for none; None of anything else."""
+        if self.what not in _INSTANTS:
+            return None
+        sides = (self.before or _NOTHING, self.after)
+        return [None if side == _NOTHING else datetime.fromisoformat(side) for side in sides]
 
 
 class LogLine(ApiModel):

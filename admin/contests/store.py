@@ -36,7 +36,6 @@ from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidates, contests, organisers
 from gateway.values.organiser import Deed, allows
 from gateway.values.scope import Scope
-from gateway.values.time_zones import local
 from payments.requests import ActRefused, Why
 
 
@@ -311,10 +310,10 @@ def _columns(blackout: Blackout | None) -> Mapping[str, datetime | None]:
 
 
 def _moments(contest: Contest, blackout: Blackout | None) -> list[Mapping[str, str]]:
-    """What was planned and what is, as the log has it, by the contest's clocks."""
+    """What was planned and what is, as the log has it."""
 
     def said(moment: datetime | None) -> str:
-        return f"{local(moment, contest.time_zone):%Y-%m-%d %H:%M}" if moment else "–"
+        return moment.isoformat() if moment else "–"
 
     held = contest.blackout
     before = _columns(held if held is not None and held.announced_at is None else None)

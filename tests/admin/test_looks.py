@@ -21,7 +21,6 @@ from admin.access.rules import Role
 from admin.alerts.store import ALERTS, NewDestination
 from admin.candidates.store import CANDIDATES, Edit
 from admin.contests.photos import PHOTOS
-from admin.contests.store import STAFF_CONTESTS
 from admin.people.lost_factor import FACTOR_RESETS
 from admin.people.store import NewInvitation
 from admin.videos.cloudinary import Cloudinary, CloudinarySettings
@@ -157,14 +156,18 @@ async def furnished(office: Office) -> list[str]:
         )
         await connection.execute(
             text(
+                "update contests set hidden_from = now() + interval '1 hour',"
+                " announcement_at = now() + interval '2 hours' where slug = 'star'"
+            )
+        )
+        await connection.execute(
+            text(
                 "insert into account_health (account, closed_until, reason)"
                 " values ('orange_money', now() + interval '1 hour', 'answers 503')"
             )
         )
     await prepare_files(office)
     await nominate(office)
-    now = await rig.now()
-    await office.app[STAFF_CONTESTS].hide("star", now + timedelta(hours=1), now + timedelta(hours=2), None, AWA)
     own = [*await its_own_page(office), await lost_factor(office)]
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "la votante a appelé", YAO)
     for channel, address in (("mail", AWA), ("telegram", ""), ("webhook", "https://hooks.example.org/in")):
