@@ -18,6 +18,7 @@ import re
 import sys
 from array import array
 from base64 import b64decode, b64encode
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -712,13 +713,8 @@ class Count:
 
     def _entry(self, seq: int) -> tuple[int, int, int] | None:
         seqs, places, votes, money = self._entries
-        at = seq - 1
-        if at >= len(seqs) or seqs[at] != seq:
-            try:
-                at = seqs.index(seq)
-            except ValueError:
-                return None
-        return places[at], votes[at], money[at]
+        at = bisect_left(seqs, seq)
+        return (places[at], votes[at], money[at]) if at < len(seqs) and seqs[at] == seq else None
 
     def _keep(self, leaf: dict[str, Any]) -> None:
         where = (leaf["round"], leaf["candidate"])
@@ -1011,9 +1007,10 @@ class Shown:
         yield ""
         yield from (self.say(key, **values) for key, values in found.report.remarks)
         faults = found.report.faults
-        yield from ("", self.say("faults", count=len(faults)) if faults else self.say("well"))
-        yield from self.faults(faults)
-        yield from ("", self.say("proves"))
+        if faults:
+            yield from ("", self.say("faults", count=len(faults)), *self.faults(faults))
+        else:
+            yield from ("", self.say("well"), "", self.say("proves"))
 
 
 @dataclass(frozen=True)
