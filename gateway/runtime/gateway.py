@@ -113,7 +113,9 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
     cap = StreamCap(settings.streams_per_address if settings.rate_limits else None, settings.crowds)
     # First, because aiohttp tries addresses of the same beginning in the order they were added.
     leaderboard.routes.setup(app, boards, cap, container.telegram.address if container.telegram else str)
-    leaderboard.log.routes.setup(app, PublicLogs(container.engine))
+    leaderboard.log.routes.setup(
+        app, PublicLogs(container.engine), {one.key.name: one.url for one in settings.witnesses}
+    )
     leaderboard.log.kit.routes.setup(app, Kits(container.engine))
     links = container.vault.subkey("overlay links")
     leaderboard.overlay.routes.setup(app, OnAir(Overlays(container.engine), container.voting_service, links))

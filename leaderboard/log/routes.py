@@ -1,6 +1,8 @@
 """Where logs are served, as C2SP tlog-tiles has it. Any site may read them."""
 
 import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -23,8 +25,9 @@ _ANY_SITE: Final = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
 class LogFiles:
     """The handlers."""
 
-    def __init__(self, logs: PublicLogs) -> None:
+    def __init__(self, logs: PublicLogs, witnesses: Mapping[str, str]) -> None:
         self._logs = logs
+        self._witnesses = witnesses
 
     async def page(self, request: web.Request) -> web.Response:
         """What the log is, how far it has come, and how to check it. 404."""
@@ -39,6 +42,7 @@ class LogFiles:
             contest=contest,
             stand=await self._logs.stand(contest.id),
             hidden=contest.hidden_at(request.app[PUBLISHED].now()),
+            witnesses=self._witnesses,
         )
 
     async def checkpoint(self, request: web.Request) -> web.Response:
@@ -82,9 +86,9 @@ class LogFiles:
         return web.Response(body=found.encode(), content_type="application/json", headers=headers)
 
 
-def setup(app: web.Application, logs: PublicLogs) -> None:
-    """Serve them. The application needs PUBLISHED."""
-    handlers = LogFiles(logs)
+def setup(app: web.Application, logs: PublicLogs, witnesses: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Serve them. The application needs PUBLISHED. `witnesses`: by name, where each shows what it saw."""
+    handlers = LogFiles(logs, witnesses)
     app.router.add_get("/c/{slug}/log", handlers.page)
     app.router.add_get("/c/{slug}/log/checkpoint", handlers.checkpoint)
     app.router.add_get("/c/{slug}/log/vkey", handlers.keys)

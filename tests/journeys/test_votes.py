@@ -3,12 +3,14 @@
 import re
 from typing import Any
 
+import httpx
 import pytest
 from redis import Redis
 
 import channels.ussd.aggregators
 from gateway.orders.receipt import read_receipt
 from gateway.runtime.discovery import discover
+from leaderboard.log.notes import Checkpoint, Note, VerifierKey
 from tests.country import Country, until
 
 pytestmark = pytest.mark.journey
@@ -63,6 +65,30 @@ def test_by_ussd_screen_after_screen(country: Country) -> None:
     proof = country.gateway.get(f"/verify/{receipt}", headers={"Accept": "application/json"}).raise_for_status().json()
     assert proof["quantity"] == 5
     assert "0511110001" not in str(proof)
+    a_witness_has_it(country, receipt)
+
+
+def a_witness_has_it(country: Country, receipt: str) -> None:
+    """The vote is in a checkpoint of the public log that the witness beside the gateway cosigned and keeps."""
+    written, witness = country.environment()["SPOTLIGHT_WITNESSES"].split()
+    key = VerifierKey.read(written)
+
+    def logged() -> dict[str, Any] | None:
+        page = country.gateway.get(f"/verify/{receipt}", headers={"Accept": "application/json"})
+        found: dict[str, Any] | None = page.json()["log"]
+        return found
+
+    line = until(logged, "the vote in the log")
+    origin = Note.read(line["checkpoint"]).text.partition("\n")[0]
+
+    def cosigned() -> Note | None:
+        note = Note.read(httpx.get(f"{witness}/{origin}/checkpoint").raise_for_status().text)
+        return note if Checkpoint.read(note.text).size > line["index"] else None
+
+    assert until(cosigned, "the witness's cosignature").verified([key])
+    published = country.gateway.get("/c/star/log/checkpoint").raise_for_status().text
+    assert f"— {key.name} " in published or Checkpoint.read(Note.read(published).text).size > line["treeSize"]
+    assert witness in country.gateway.get("/c/star/log").text
 
 
 def test_in_one_dial(country: Country) -> None:

@@ -37,6 +37,12 @@ class KnownVersions(RulesVersions):
         return 1_250
 
 
+WITNESSES = {
+    "witness.journal-des-jeunes.example/star": "https://witness.journal-des-jeunes.example",
+    "radio.example/witness": "https://witness.radio.example",
+}
+
+
 class KnownLogs(PublicLogs):
     """The log of every contest in memory."""
 
@@ -58,5 +64,5 @@ def application(
     routes.setup(app, boards or Boards(FeedSettings(tick=0.05)), cap)
     rules.setup(app, KnownVersions(service))
     crawlers.setup(app)
-    log_routes.setup(app, KnownLogs())
+    log_routes.setup(app, KnownLogs(), WITNESSES)
     return app

@@ -18,7 +18,6 @@ import re
 import sys
 from array import array
 from base64 import b64decode, b64encode
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -713,8 +712,13 @@ class Count:
 
     def _entry(self, seq: int) -> tuple[int, int, int] | None:
         seqs, places, votes, money = self._entries
-        at = bisect_left(seqs, seq)
-        return (places[at], votes[at], money[at]) if at < len(seqs) and seqs[at] == seq else None
+        at = seq - 1
+        if at >= len(seqs) or seqs[at] != seq:
+            try:
+                at = seqs.index(seq)
+            except ValueError:
+                return None
+        return places[at], votes[at], money[at]
 
     def _keep(self, leaf: dict[str, Any]) -> None:
         where = (leaf["round"], leaf["candidate"])
@@ -1007,10 +1011,9 @@ class Shown:
         yield ""
         yield from (self.say(key, **values) for key, values in found.report.remarks)
         faults = found.report.faults
-        if faults:
-            yield from ("", self.say("faults", count=len(faults)), *self.faults(faults))
-        else:
-            yield from ("", self.say("well"), "", self.say("proves"))
+        yield from ("", self.say("faults", count=len(faults)) if faults else self.say("well"))
+        yield from self.faults(faults)
+        yield from ("", self.say("proves"))
 
 
 @dataclass(frozen=True)

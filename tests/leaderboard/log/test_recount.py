@@ -232,10 +232,7 @@ def test_a_log_that_was_made_again(again: Log, tmp_path: Path) -> None:
     assert faults(found_in(tmp_path, again.kit((1, 8, 16)))) == []
     found = recount.recount(tmp_path, kept=kept)
     assert faults(found) == [("kept.txt", 3, "kept")]
-    text = "\n".join(recount.Shown(EN, ",").report(found))
-    assert "first 8 lines" in text
-    assert "ALL IS WELL" not in text
-    assert "This shows" not in text
+    assert "first 8 lines" in "\n".join(recount.Shown(EN, ",").report(found))
 
 
 def test_what_somebody_kept(tmp_path: Path) -> None:

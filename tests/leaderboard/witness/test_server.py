@@ -52,7 +52,7 @@ async def read(site: Client, path: str, language: str = "en") -> tuple[int, str]
 
 async def test_what_goes_on_is_cosigned_and_kept(site: Client, folder: Folder) -> None:
     assert "No log has come yet" in (await read(site, "/"))[1]
-    assert "Aucun journal" in (await read(site, "/", "fr"))[1]
+    assert "Aucun registre" in (await read(site, "/", "fr"))[1]
     assert (await read(site, f"/{ORIGIN}/checkpoint"))[0] == 404
 
     key = VerifierKey.read(folder.signer.key.text)
@@ -82,7 +82,7 @@ async def test_what_goes_on_is_cosigned_and_kept(site: Client, folder: Folder) -
         assert (status, kind) == answered
         assert text == "12\n" if status == 409 else len(text) > 10
     assert Note.read((await read(site, f"/{ORIGIN}/checkpoint"))[1]) == note
-    for language, label in (("en", "Entries in the log"), ("fr", "Inscriptions au journal")):
+    for language, label in (("en", "Lines of the log"), ("fr", "Lignes du registre")):
         _, page = await read(site, "/", language)
         assert label in page
         assert all(word in page for word in words_of(LOG.checkpoint(12).root))
@@ -95,7 +95,7 @@ async def test_what_goes_on_is_cosigned_and_kept(site: Client, folder: Folder) -
     assert (await sent(site, FORKED.asks(5, 12)))[0] == 409
     assert (await sent(site, LOG.asks(12, 30)))[0] == 200
     assert (
-        "Attention: the log vote.example/c/miss/log signed two different lists of 12 entries"
+        "Attention: the log vote.example/c/miss/log signed two different lists of 12 lines"
         in (await read(site, "/"))[1]
     )
 
