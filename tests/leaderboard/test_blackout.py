@@ -18,7 +18,7 @@ from gateway.contests.rounds import Round
 from leaderboard.feed import Board, Boards
 from leaderboard.overlay.rules import Overlay, View, figures_of, picture_of
 from leaderboard.ranking import is_hidden, public_ranking
-from leaderboard.scores import ContestScores, Rankings
+from leaderboard.scores import ContestScores, Rankings, ScoreFeed, ScoreListener, Scores
 from tests.demo import demo_contest
 from tests.leaderboard.service import application
 from tests.rigs.voting_service import NOON, FakeVotingService
@@ -100,6 +100,29 @@ def test_what_is_counted_in_the_dark_is_for_staff_alone() -> None:
     news = board.news()
     assert orjson.loads(news.split(b"data: ")[1])["totalVotes"] == 15
     assert not board.is_known_to("0")
+
+
+async def test_the_moment_is_kept_while_postgresql_is_away() -> None:
+    held, taken = Held(), list[Any]()
+    held.black_out(Blackout(after(1)))
+    first = ContestScores(held.contest.id, "star", 5, {"07": 5})
+
+    async def stored(_: object = None) -> list[ContestScores]:
+        return [first]
+
+    async def away() -> None:
+        raise OSError("away")
+
+    async def show(scores: ContestScores, _: object) -> None:
+        taken.append(held.rankings.take(scores))
+
+    store = SimpleNamespace(scores=stored, versions=away)
+    listener = ScoreListener(cast(ScoreFeed, None), cast(Scores, store), show, lambda _: None)
+    await listener.prime()
+    held.now = after(1)
+    with pytest.raises(OSError, match="away"):
+        await listener._look()
+    assert [one.total_votes for one in taken] == [5, 0]
 
 
 def test_an_overlay_shows_no_figures_that_are_hidden_nor_the_zeros_in_their_place() -> None:
