@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from leaderboard.log.notes import KeyKind, NoteWrong, Signer, VerifierKey, from_base64, to_base64
 from leaderboard.witness.rules import Logs, read_logs
+from leaderboard.witness.store import Seen
 
 _PRIVATE: Final = "PRIVATE+KEY"
 _OWNER_ALONE: Final = 0o600
@@ -21,7 +22,7 @@ class FolderWrong(Exception):
 
 
 class Folder:
-    """A folder of one witness, made where it is not there. FolderWrong, OSError."""
+    """A folder of one witness, made where it is not there. FolderWrong, OSError, sqlite3.Error."""
 
     def __init__(self, path: Path, name: str = "", logs: Sequence[str] = ()) -> None:
         path.mkdir(parents=True, exist_ok=True)
@@ -32,7 +33,7 @@ class Folder:
         self._read_at: int | None = None
         self._logs: Logs = {}
         self.checkpoints: Final = path / "checkpoints.db"
-        self.signer: Final = _signer(path / "key", name)
+        self.signer: Final = _signer(path / "key", name, self.checkpoints)
 
     @property
     def logs(self) -> Logs:
@@ -71,7 +72,9 @@ def _check(log: str) -> None:
         raise FolderWrong(f"--log: {log!r} is not the key of a log")
 
 
-def _signer(path: Path, name: str) -> Signer:
+def _signer(path: Path, name: str, checkpoints: Path) -> Signer:
+    if path.exists() and not checkpoints.exists():
+        raise FolderWrong(f"{checkpoints} is gone: a witness that lost what it saw begins anew, under another name")
     if not path.exists():
         if not name:
             raise FolderWrong("a new witness wants a name that only it has: --name newspaper.example/witness")
@@ -80,6 +83,7 @@ def _signer(path: Path, name: str) -> Signer:
             VerifierKey.read(made.key.text)
         except NoteWrong:
             raise FolderWrong(f"--name: {name!r} has a space or a plus sign") from None
+        Seen(checkpoints).close()
         _write(path, made)
     return _read(path, name)
 

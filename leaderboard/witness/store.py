@@ -8,12 +8,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
 from leaderboard.log.notes import Checkpoint, Signature
-from leaderboard.witness.rules import Submission, refusal
+from leaderboard.witness.rules import Refused, Submission, refusal
 
 # `logs`: the newest checkpoint of each. `contradictions`: of a size for which the log signed another root before.
 _TABLES: Final = """
@@ -26,7 +28,7 @@ create table if not exists checkpoints (
 create table if not exists contradictions (
   origin text not null, size integer not null, note text not null, primary key (origin, size)) without rowid
 """
-_NEWEST: Final = "select size, root from logs where origin = ?"
+_NEWEST: Final = "select size, root, seconds from logs where origin = ?"
 _KEEP: Final = "insert or replace into checkpoints values (:origin, :size, :root, :note)"
 _KEEP_NEWEST: Final = "insert or replace into logs values (:origin, :size, :root, :note, :seconds)"
 _CONTRADICTS: Final = "select 1 from checkpoints where origin = :origin and size = :size and root <> :root"
@@ -71,10 +73,12 @@ class Seen:
         new = asked.checkpoint
         row = {"origin": new.origin, "size": new.size, "root": new.root, "seconds": seconds}
         with self._transaction() as run:
-            newest = run(_NEWEST, (new.origin,)).fetchone()
+            size, root, signed = run(_NEWEST, (new.origin,)).fetchone() or (0, None, 0)
             if run(_CONTRADICTS, row).fetchone():
                 run(_KEEP_CONTRADICTION, {**row, "note": asked.note.written})
-            found = refusal(asked, None if newest is None else Checkpoint(new.origin, *newest))
+            found = refusal(asked, None if root is None else Checkpoint(new.origin, size, root))
+            if found is None and seconds < signed:
+                found = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the clock of this witness went back")
             if found is None:
                 line = sign(asked.note.text, seconds)
                 note = replace(asked.note, signatures=(*asked.note.signatures, line)).written
@@ -91,10 +95,11 @@ class Seen:
         return [Kept(Checkpoint(origin, size, root), *rest) for origin, size, root, *rest in rows]
 
     def newest(self, origin: str) -> str | None:
-        """The newest checkpoint of a log, with its cosignature."""
+        """The newest checkpoint of a log, with its cosignature. `origin`: also as its SHA-256 in hexadecimal."""
+        hashed = (one.note for one in self.all() if sha256(one.checkpoint.origin.encode()).hexdigest() == origin)
         with self._lock:
             row = self._connection.execute(_NOTE, (origin,)).fetchone()
-        return None if row is None else str(row[0])
+        return next(hashed, None) if row is None else str(row[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:

@@ -77,7 +77,7 @@ async function lineIsThatOf({ receipt, salt, log, facts }) {
 
 // A witness may be behind us: then the proof is asked for that leads to its root.
 async function witnessHas({ log, origin }, { address, key }) {
-  const answer = await got(`${address}/${origin}/checkpoint`, { credentials: "omit" });
+  const answer = await got(`${address}/${hex(await sha(utf8(origin)))}/checkpoint`, { credentials: "omit" });
   if (!answer?.ok) return null;
   const note = read(await answer.text());
   if (note.origin !== origin || (await signedBy(note, [key])) === false) return false;

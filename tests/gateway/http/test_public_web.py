@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,7 +27,7 @@ from payments.lifecycle import PublicStatus
 from tests.browser import SEEN, Tabs, violations
 from tests.channels.web.service import application as voting
 from tests.demo import demo_contest
-from tests.rigs.logged import WITNESS, logged
+from tests.rigs.logged import ORIGIN, WITNESS, logged
 from tests.rigs.photos import halves, saved
 from tests.rigs.public_web import application
 from tests.rigs.voting_service import RECEIPT, FakeVotingService, counted_receipt
@@ -305,7 +306,8 @@ async def test_the_browser_checks_a_proof_by_itself(seen: Seen) -> None:
 
     server = TestServer(voting(seen.service, witnesses=(witness,)))
     page = await seen.tabs.lend(seen.complaints, **look("en", 360))
-    await page.route("https://witness.example/**", lambda route: route.fulfill(**at_the_witness))
+    asked = f"{witness.url}/{sha256(ORIGIN.encode()).hexdigest()}/checkpoint"
+    await page.route(asked, lambda route: route.fulfill(**at_the_witness))
 
     async def read(inclusion: Inclusion, mark: str = "✓") -> str:
         seen.service.inclusions[RECEIPT, None] = inclusion

@@ -5,6 +5,7 @@ import stat
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,10 @@ async def test_what_goes_on_is_cosigned_and_kept(site: Client, folder: Folder) -
         note = Note.read(await answer.text())
     assert len(note.verified((LOG.keys[0].key, key))) == 2
     assert note.text == LOG.note(12).text
+
+    hashed = sha256(ORIGIN.encode()).hexdigest()
+    assert Note.read((await read(site, f"/{hashed}/checkpoint"))[1]) == note
+    assert (await read(site, f"/{hashed.upper()}/checkpoint"))[0] == 404
 
     # What is refused changes nothing.
     for asked, answered in (
@@ -173,6 +178,16 @@ async def test_of_two_at_once_one_wins(site: Client) -> None:
     assert {answer[2] for answer in answers if answer[0] == 409} == {f"{won[0]}\n"}
 
 
+def test_no_cosignature_is_older_than_the_one_before(folder: Folder) -> None:
+    seen = Seen(folder.checkpoints)
+    seen.cosign(LOG.asks(0, 3), folder.signer.sign, 1_790_000_000)
+    with pytest.raises(Refused, match="clock") as refused:
+        seen.cosign(LOG.asks(3, 4), folder.signer.sign, 1_789_999_999)
+    assert refused.value.status == 503
+    seen.cosign(LOG.asks(3, 4), folder.signer.sign, 1_790_000_000)
+    seen.close()
+
+
 def test_of_two_processes_on_one_folder_one_wins(folder: Folder) -> None:
     stores = [Seen(folder.checkpoints) for _ in range(2)]
 
@@ -207,6 +222,10 @@ def test_a_folder_keeps_its_key(tmp_path: Path, folder: Folder) -> None:
     for wrong in ("nonsense", folder.signer.key.text):
         with pytest.raises(FolderWrong, match="--log"):
             Folder(path, logs=[wrong])
+    folder.checkpoints.rename(path / "elsewhere")
+    with pytest.raises(FolderWrong, match="lost what it saw"):
+        Folder(path)
+    (path / "elsewhere").rename(folder.checkpoints)
     (path / "logs.txt").write_text("nonsense\n")
     with pytest.raises(FolderWrong, match="not a verifier key"):
         _ = Folder(path).logs
