@@ -31,6 +31,7 @@ class AlertKind(StrEnum):
     DIFFERENCES = "differences"  # between an operator and the book
     CARRIER = "carrier"  # carriers that refuse our account
     RULES = "rules"  # rules or names of a contest that changed by no act of staff
+    WITNESS = "witness"  # logs that do not go on from what a witness cosigned
 
 
 NOTED_AS: Final[Mapping[AlertKind, str]] = {
@@ -39,6 +40,7 @@ NOTED_AS: Final[Mapping[AlertKind, str]] = {
     AlertKind.DIFFERENCES: "reconcile.found",
     AlertKind.CARRIER: "carrier.refused_us",
     AlertKind.RULES: "log.unexplained",
+    AlertKind.WITNESS: "log.refused",
 }
 """What the platform is alerted about, with the act by which the audit log has it."""
 

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.storage.audit_log import note
 from leaderboard.log.merkle import ReadSubtree, consistency_path
 from leaderboard.log.notes import Checkpoint, Note
 from leaderboard.log.tree import TreeBroken, read_subtrees
@@ -29,8 +30,9 @@ _log = structlog.get_logger(__name__)
 
 # Heads alone: one row a contest.
 _OWED: Final = text("""
-select l.contest_id, l.signed_size as size, p.note
-from log_heads l join log_checkpoints p on p.contest_id = l.contest_id and p.size = l.signed_size
+select l.contest_id, p.note, c.slug
+from log_heads l join contests c on c.id = l.contest_id
+  join log_checkpoints p on p.contest_id = l.contest_id and p.size = l.signed_size
 where not exists (
   select 1 from log_cosignatures g where g.contest_id = l.contest_id and g.size = l.signed_size and g.name = :name)
 order by l.contest_id
@@ -72,6 +74,7 @@ class Cosigning:
         self._witnesses = tuple(witnesses)
         self._pauses = pauses or Pauses()
         self._has: dict[tuple[str, UUID], int] = {}
+        self._alerted: set[tuple[str, UUID]] = set()
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(self) -> int:
@@ -108,37 +111,50 @@ class Cosigning:
 
     async def _submit(self, witness: WitnessAddress, row: Row[Any]) -> bool:
         """Whether it cosigned a checkpoint. Raises what the network does."""
-        name, contest, note = witness.key.name, row.contest_id, Note.read(row.note)
-        checkpoint = Checkpoint.read(note.text)
+        name, contest, signed = witness.key.name, row.contest_id, Note.read(row.note)
+        checkpoint = Checkpoint.read(signed.text)
         status, answer, old = 0, "", self._has.get((name, contest), 0)
         for _ in range(2):
             if old > checkpoint.size:
-                return await self._behind(witness, checkpoint, contest, old)
-            asked = Submission(old, await self._proof(contest, old, checkpoint.size), note, checkpoint)
+                return await self._behind(witness, checkpoint, row, old)
+            asked = Submission(old, await self._proof(contest, old, checkpoint.size), signed, checkpoint)
             status, answer = await self._post(witness, asked)
             has = size_in(answer) if status == HTTPStatus.CONFLICT else None
             if has is None:
                 break
             old = self._has[name, contest] = has
-        line = cosignature_in(answer, witness.key, note.text) if status == HTTPStatus.OK else None
+        line = cosignature_in(answer, witness.key, signed.text) if status == HTTPStatus.OK else None
         if line is None:
             inconsistent = status == HTTPStatus.UNPROCESSABLE_ENTITY
             say = _log.error if inconsistent else _log.warning
             say("witness_refused", witness=name, log=checkpoint.origin, size=checkpoint.size, status=status)
+            if inconsistent:
+                await self._alert(witness, row, {"size": checkpoint.size})
             return False
         async with self._engine.begin() as connection:
             kept = {"contest": contest, "size": checkpoint.size, "name": name, "line": line.line}
             await connection.execute(_KEEP, kept)
         self._has[name, contest] = checkpoint.size
+        self._alerted.discard((name, contest))
         return True
 
-    async def _behind(self, witness: WitnessAddress, checkpoint: Checkpoint, contest: UUID, has: int) -> bool:
+    async def _behind(self, witness: WitnessAddress, checkpoint: Checkpoint, row: Row[Any], has: int) -> bool:
         """A witness has more than this checkpoint. That is another worker's newer one, unless we never signed it."""
         async with self._engine.connect() as connection:
-            signed = (await connection.execute(_SIGNED, {"contest": contest})).scalar_one()
+            signed = (await connection.execute(_SIGNED, {"contest": row.contest_id})).scalar_one()
         if has > signed:
             _log.error("witness_has_more", witness=witness.key.name, log=checkpoint.origin, size=signed, witnessed=has)
+            await self._alert(witness, row, {"size": signed, "witnessed": has})
         return False
+
+    async def _alert(self, witness: WitnessAddress, row: Row[Any], detail: dict[str, object]) -> None:
+        """Alert the platform once, until the witness cosigns again."""
+        about = witness.key.name, row.contest_id
+        if about not in self._alerted:
+            async with self._engine.begin() as connection:
+                found = {"witness": witness.key.name, **detail}
+                await note(connection, actor="rule", act="log.refused", subject=row.slug, detail=found)
+            self._alerted.add(about)
 
     async def _proof(self, contest: UUID, old: int, size: int) -> tuple[bytes, ...]:
         def prove(read: ReadSubtree) -> tuple[bytes, ...]:

@@ -136,6 +136,8 @@ async def test_witnesses_cosign_what_goes_on(rig: MoneyRig, tmp_path: Path, data
             assert await restored.ask() == 0
         refused = [line for line in logs if line["event"] == "witness_refused"]
         assert [(line["status"], line["log_level"]) for line in refused] == [(422, "error")]
+        alerted = await rig.rows("select subject, detail from audit_log where act = 'log.refused' order by at")
+        assert [(row.subject, row.detail["size"]) for row in alerted] == [("star", 4)]
         with pytest.raises(ValueError, match="no signature"):
             (await published(rig)).verified((news.key,))
 
