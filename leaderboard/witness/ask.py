@@ -122,6 +122,8 @@ class Cosigning:
             has = size_in(answer) if status == HTTPStatus.CONFLICT else None
             if has is None:
                 break
+            if has < old:
+                _log.error("witness_lost_checkpoints", witness=name, log=checkpoint.origin, had=old, has=has)
             old = self._has[name, contest] = has
         line = cosignature_in(answer, witness.key, signed.text) if status == HTTPStatus.OK else None
         if line is None:

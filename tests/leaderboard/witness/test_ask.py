@@ -1,5 +1,6 @@
 """Our own logs, built of counted votes, before witnesses over HTTP."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, MutableMapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
@@ -101,6 +102,16 @@ async def test_witnesses_cosign_what_goes_on(rig: MoneyRig, tmp_path: Path, data
         assert theirs.size == 4
         assert len(judge.verify(theirs.signatures, theirs)) == 3
         assert len(note.verified((log_key, news.key, radio.key))) == 3
+
+        # A witness that lost what it saw is given it again, and the loss is logged.
+        lost = sqlite3.connect(tmp_path / "radio" / "checkpoints.db")
+        with lost:
+            lost.execute("delete from logs")
+        lost.close()
+        await built(rig, "once more")
+        with capture_logs() as logs:
+            assert await cosigning.ask() == 2
+        assert events(logs) == ["witness_lost_checkpoints"]
 
         # A worker without memory of what witnesses have; one of them is away, which delays neither.
         await at_radio.close()
