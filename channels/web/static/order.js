@@ -1,11 +1,14 @@
 // Follows an order: what the server says replaces what is shown, and the time that is left runs down.
 const news = document.getElementById("news");
 let order;
-let known; // the address of the operator's page as last heard of
+// The last known address of the operator's page.
+let known;
 let clock;
-let ahead; // of the server's clock by this device's, milliseconds
+// How far this device's clock is ahead of the server's, in milliseconds.
+let ahead;
 let stop;
-let open = false; // whether the stream is
+// Whether the stream is open.
+let open = false;
 let timer;
 let looking = false;
 
@@ -26,7 +29,8 @@ function go() {
     sessionStorage.setItem(order.dataset.vote, "1");
     location.assign(order.dataset.url);
   } catch (forbidden) {
-    console.info(forbidden); // no storage, no shortcut: the button is there
+    // No storage, no shortcut: the button is there.
+    console.info(forbidden);
   }
 }
 
@@ -52,7 +56,8 @@ async function renew() {
 
 async function compare(now) {
   const url = now.paymentUrl ?? "";
-  if (clock) clock.dataset.until = now.payBefore ?? ""; // the operator's, known once it has accepted
+  // The operator's, known once it has accepted.
+  if (clock) clock.dataset.until = now.payBefore ?? "";
   tick();
   if (!order || (now.status === "PENDING" && url === known)) return;
   known = url;

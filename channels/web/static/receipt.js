@@ -8,7 +8,8 @@ const EMPTY_LINE = "\n\n";
 const utf8 = (text) => new TextEncoder().encode(text);
 const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
 const hex = (given) => Array.from(given, (one) => one.toString(16).padStart(2, "0")).join("");
-const got = (address, how) => fetch(address, { cache: "no-store", ...how }).catch(() => null); // null: no answer
+// Null where there is no answer.
+const got = (address, how) => fetch(address, { cache: "no-store", ...how }).catch(() => null);
 const joined = async (...parts) => new Uint8Array(await new Blob(parts).arrayBuffer());
 const sha = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", await joined(...parts)));
 
@@ -124,5 +125,6 @@ async function run() {
 
 if (place) {
   if (crypto.subtle) run();
-  else document.getElementById("result").hidden = false; // without https
+  // Without https.
+  else document.getElementById("result").hidden = false;
 }
