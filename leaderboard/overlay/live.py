@@ -69,8 +69,8 @@ class OnAir:
 
     async def change(self, contest: Contest, change: Change, scope: Scope, person: str) -> Overlay:
         """Do what the studio asks for; what is on air in this process freezes."""
-        now = self._published.now()
-        figures = on_air(await self.read(contest, scope), self._recorded(contest), now)
+        now, before = self._published.now(), await self.read(contest, scope)
+        figures = on_air(before, self._recorded(contest, before), now)
         overlay = await self._overlays.change(contest, change, figures, now, scope, person)
         self._held[contest.id] = asyncio.get_running_loop().time(), overlay
         return overlay
@@ -78,7 +78,7 @@ class OnAir:
     async def picture(self, contest: Contest, say: Say) -> Picture:
         """What an overlay of a contest draws now. Raises DatabaseUnavailable."""
         overlay, now = await self._state(contest), self._published.now()
-        figures = on_air(overlay, self._recorded(contest), now)
+        figures = on_air(overlay, self._recorded(contest, overlay), now)
         earlier = earlier_round(overlay, figures)
         ranking = None if earlier is None else self._published.ranking_in(contest.slug, earlier)
         if ranking is not None:
@@ -92,13 +92,13 @@ class OnAir:
             for contest in self._published.contests():
                 _, overlay = self._held.get(contest.id, (0.0, None))
                 if overlay is not None and overlay.delay_seconds:
-                    self._recorded(contest)
+                    self._recorded(contest, overlay)
                 else:
                     self._past.pop(contest.id, None)
 
-    def _recorded(self, contest: Contest) -> Past:
-        """Figures of a contest until now."""
-        past = self._past.get(contest.id, ())
+    def _recorded(self, contest: Contest, overlay: Overlay) -> Past:
+        """Figures of a contest until now; those of now alone where nothing is shown late."""
+        past = self._past.get(contest.id, ()) if overlay.delay_seconds else ()
         figures = self._figures(contest)
         past = self._past[contest.id] = remembered(past, figures, self._published.now())
         return past
