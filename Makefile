@@ -13,8 +13,8 @@ help: ## say what the targets do
 run: bootstrap ## start everything here; Ctrl-C ends it
 	@exec $(BIN)/spotlight up $(ARGS)
 
-test: bootstrap ## the whole test suite, in three processes, each on its own PostgreSQL and Redis
-	$(BIN)/pytest -n 3 $(ARGS)
+test: bootstrap ## the whole test suite, in four processes, each on its own PostgreSQL and Redis
+	$(BIN)/pytest -n 4 $(ARGS)
 
 check: bootstrap ## format, lint, types, who imports whom
 	$(BIN)/ruff format --check .

@@ -21,8 +21,8 @@ from tests.kept import KEPT
 
 __all__ = ["all_tabs", "browser", "cheaper", "chromium", "real_passwords", "real_resizing", "tabs"]
 
-# Countries mostly wait. The journeys of one are shared out to two processes, about equally long, while a third does
-# what takes most of a processor; what starts a country of its own comes behind, file by file like the rest.
+# Countries mostly wait. Journeys are shared out to two processes, about equally long, while two others do what takes
+# most of a processor; what starts a country of its own comes behind, file by file like the rest.
 _FIRST_COUNTRY: Final = ("test_telegram.py", "test_debited.py", "test_texts.py", "test_database_away.py")
 _OWN_COUNTRY: Final = ("test_reconciliation.py", "test_made_up.py", "test_storm.py")
 # First what computes, beside the journeys of the other two processes; then what waits and what computes, by turns.
@@ -65,7 +65,7 @@ examples.load_profile("repeatable")
 
 
 class TwoCountries(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Journeys go to two processes, each with a country; everything else file by file to whichever is free."""
+    """Journeys go to two processes, each with a country; everything else file by file to the first that is free."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
