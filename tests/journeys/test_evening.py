@@ -167,7 +167,7 @@ async def watched(country: Country, home: Page) -> dict[str, Any]:
     assert await home.locator("[data-live] table tbody tr").first.is_visible()
     # No limit stops an honest voter, behind a carrier's address either; a busy machine may.
     refused = {why: many for why, many in crowd["refusals"].items() if why.startswith(HONEST)}
-    assert [why for why in refused if re.search("403|429", why)] == []
+    assert [why for why in refused if re.search("403|429", why)] == [], refused
     assert sum(refused.values()) <= HONEST_REFUSED_MAX * VOTERS, refused
     assert {*crowd["channels"]} == {"ussd", "sms", "telegram", "web", "api"}
     return crowd
