@@ -205,7 +205,7 @@ class _Crowd:
             address=self._address(),
             person=person,
         )
-        yield _possible(first)
+        again = []
         # A chat that knows its number asks other questions.
         if channel is not Channel.TELEGRAM and dice.random() < _FAN_SHARE:
             for _ in range(dice.randint(*_FAN_TRIES)):
@@ -213,7 +213,10 @@ class _Crowd:
                 if at < self._seconds:
                     # The same text soon after is taken for a repeated one, and answered with what to dial.
                     way = Channel.USSD if channel is Channel.SMS else channel
-                    yield replace(first, at=at, group=Group.FAN, channel=way, ending=Ending.PAYS)
+                    again.append(replace(first, at=at, group=Group.FAN, channel=way, ending=Ending.PAYS))
+        # Who votes again has paid: a number that did not pay is asked again a minute later at the earliest.
+        yield _possible(replace(first, ending=Ending.PAYS) if again else first)
+        yield from again
 
     def burst(self, people: Iterable[int]) -> Iterable[Attempt]:
         """As many votes for one candidate from one address, within seconds."""
