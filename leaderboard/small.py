@@ -60,11 +60,11 @@ def shortened(name: str, most: int) -> Markup:
     whole = _text(name)
     if len(whole.encode()) <= most:
         return whole
-    kept, size, room = Markup(), 0, most - len("…".encode())
+    kept, size, allowed = Markup(), 0, most - len("…".encode())
     for character in _characters(name):
         part = _text(character)
         size += len(part.encode())
-        if size > room:
+        if size > allowed:
             break
         kept += part
     return kept.rstrip() + "…"

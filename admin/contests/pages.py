@@ -263,15 +263,15 @@ def _words(request: web.Request, zone: str, finding: Finding) -> dict[str, objec
     """What a finding's sentence is filled with, in the reader's language."""
     pages = request.app[PAGES]
     language = pages.language_of(request)
-    said: dict[str, object] = {}
+    filled: dict[str, object] = {}
     for name, value in finding.values.items():
         if isinstance(value, PaymentMethod):
-            said[name] = wallet_name(language, value)
+            filled[name] = wallet_name(language, value)
         elif isinstance(value, datetime):
-            said[name] = pages.moment(value, zone, language=language)
+            filled[name] = pages.moment(value, zone, language=language)
         else:
-            said[name] = pages.say(language, f"admin_speech.{value}") if name == "speech" else value
-    return said
+            filled[name] = pages.say(language, f"admin_speech.{value}") if name == "speech" else value
+    return filled
 
 
 def _mended(slug: str, finding: Finding) -> str:

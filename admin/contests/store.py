@@ -312,14 +312,14 @@ def _columns(blackout: Blackout | None) -> Mapping[str, datetime | None]:
 def _moments(contest: Contest, blackout: Blackout | None) -> list[Mapping[str, str]]:
     """What was planned and what is, as the log has it."""
 
-    def said(moment: datetime | None) -> str:
+    def written(moment: datetime | None) -> str:
         return moment.isoformat() if moment else "–"
 
     held = contest.blackout
     before = _columns(held if held is not None and held.announced_at is None else None)
     after = _columns(blackout)
     return [
-        {"what": what, "before": said(before[what]), "after": said(after[what])}
+        {"what": what, "before": written(before[what]), "after": written(after[what])}
         for what in ("hidden_from", "announcement_at")
         if before[what] != after[what]
     ]

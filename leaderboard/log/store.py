@@ -53,8 +53,7 @@ class Stand:
 
 
 class PublicLogs:
-    """Reads what everybody may read. Readers wait for each other: whoever mirrors a log takes no connection that a vote
-    needs."""
+    """Reads what is public. Readers wait for each other: a mirror of a log takes no connection that a vote needs."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -71,7 +71,7 @@ async def _picture(request: web.Request, contest: Contest, pages: Pages) -> Pict
 
 
 async def _nothing_to_end() -> None:
-    """A loop that nobody waits for."""
+    """The loop runs beside the requests until the application ends."""
 
 
 def setup(app: web.Application, on_air: OnAir) -> None:

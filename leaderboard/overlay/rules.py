@@ -12,7 +12,7 @@ from gateway.values.time_zones import local
 from leaderboard.ranking import Ranked, Ranking
 
 PLACES_MAX: Final = 12
-# A lower third has room for so many.
+# Candidates that a lower third shows at most.
 LOWER_PLACES_MAX: Final = 4
 DELAY_MAX: Final = 60
 SETTINGS: Final = ("places", "category", "round", "delay_seconds")

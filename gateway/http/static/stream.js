@@ -1,6 +1,6 @@
 // Follows a stream of the server. Where the browser has shared workers, one connection serves all its tabs:
 // it opens six to a host, and each tab would hold one. This file is the page's side and the worker's.
-// Connections of the worker; whoever wants a further stream asks now and then.
+// Connections of the worker; further pages poll.
 const MOST = 3;
 const held = new Map();
 

@@ -37,7 +37,7 @@ log_leaves = table(
     checks("index >= 0", "octet_length(leaf) <= 65535"),
 )
 
-# Apart from the leaves: a salt may go, and its leaf then says of whose vote it was to nobody.
+# Apart from the leaves: once a salt is deleted, its leaf no longer shows whose vote it was.
 log_salts = table(
     "log_salts",
     uuids("contest_id", key=True),

@@ -680,7 +680,7 @@ class Count:
         """A vote goes by the rules under which it was ordered: those in force, or earlier ones."""
         self.orders += 1
         known = self.known
-        if not known or len(known) < self._version:  # what is wrong with the rules was said
+        if not known or len(known) < self._version:  # the fault of the rules is reported already
             return
         newest = known[-1]
         if leaf["candidate"] not in newest.candidates:

@@ -94,8 +94,8 @@ async def test_changes_are_shown_first_and_saved_on_request(office: Office) -> N
     before = await contact(office)
     status, shown = await send(client, json.dumps(document).encode())
     assert status == 200
-    for told in (">contact</th>", "0707070707", "candidate 13", "Fatou &lt;b&gt;Sy", "stays as it is: 01, 02"):
-        assert told in shown
+    for expected in (">contact</th>", "0707070707", "candidate 13", "Fatou &lt;b&gt;Sy", "stays as it is: 01, 02"):
+        assert expected in shown
     assert await contact(office) == before
     status, _ = await post(office, client, document, version, "save")
     assert (status, await contact(office)) == (200, "0707070707")

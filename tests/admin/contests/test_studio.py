@@ -23,7 +23,7 @@ API = "/api/admin/contests/star/overlay"
 def sell(office: Office, version: int, **votes: int) -> None:
     """So many votes are counted for each candidate, as this process knows it."""
     sold = {code[1:]: count for code, count in votes.items()}
-    office.app[PUBLISHED].rankings.take(ContestScores(office.rig.contest.id, "star", version, sold))  # type: ignore[attr-defined]
+    office.app[PUBLISHED].rankings.take(ContestScores(office.rig.contest.id, "star", version, sold))  # type: ignore[attr-defined] # of the process, not of the interface
 
 
 async def link_of(client: ClientSession) -> str:

@@ -55,7 +55,7 @@ def published(folder: Path, size: int) -> dict[Tile, bytes]:
 
 
 def text_of(key: Vkey) -> str:
-    return str(key.serialize())  # type: ignore[no-untyped-call]
+    return str(key.serialize())  # type: ignore[no-untyped-call] # it has no types
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -122,7 +122,7 @@ def test_a_large_tree_in_steps() -> None:
     for index in (0, 255, 256, 65_535, 65_536, 69_887, 69_888, 69_999):
         path = merkle.inclusion_path(index, size, read)
         assert merkle.includes(LEAVES[index], index, size, path, edge.root)
-        wanted = tiles_read(size, lambda reader, index=index: merkle.inclusion_path(index, size, reader))  # type: ignore[misc]
+        wanted = tiles_read(size, lambda reader, index=index: merkle.inclusion_path(index, size, reader))  # type: ignore[misc] # a default is not inferred
         assert len(wanted) <= 5
         few = subtrees(size, {tile: whole[tile] for tile in wanted}.__getitem__)
         assert merkle.inclusion_path(index, size, few) == path
