@@ -19,13 +19,14 @@ from admin.candidates import api as candidates_api
 from admin.candidates import corrections
 from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
-from admin.contests import announcement, brand, studio
+from admin.contests import announcement, brand, jury, studio
 from admin.contests import api as contests_api
 from admin.contests import file as contest_file
 from admin.contests import pages as contests_pages
 from admin.contests import photos as candidate_photos
 from admin.contests import rounds as contest_rounds
 from admin.contests import rules as contest_rules
+from admin.contests.juries import JURIES, Juries
 from admin.contests.photos import PHOTOS
 from admin.contests.store import STAFF_CONTESTS, StaffContests
 from admin.exports import files as export_files
@@ -81,6 +82,7 @@ def setup(
     orders: StaffOrders,
     payments: Payments,
     contests: StaffContests,
+    juries: Juries,
     photos: Photos,
     brands: Brands,
     candidates: Candidates,
@@ -106,7 +108,7 @@ def setup(
     app[LIVE] = live or Live()
     app[STAFF_CONTESTS], app[CANDIDATES] = contests, candidates
     app[ACCESS], app[APPROVALS], app[ORDERS], app[PAYMENTS] = access, acts, orders, payments
-    app[PHOTOS] = photos
+    app[JURIES], app[PHOTOS] = juries, photos
     app[PEOPLE], app[ORGANISERS], app[RESETS] = people, kept_organisers, resets
     app[FACTOR_RESETS], app[FRAUD] = factor_resets, fraud
     app[NEIGHBOURS] = neighbours
@@ -149,6 +151,7 @@ def setup(
         contest_rules,
         studio,
         announcement,
+        jury,
         fraud_review,
         fraud_neighbours,
         alert_pages,

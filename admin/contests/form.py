@@ -64,6 +64,7 @@ def fields_of(part: ContestPart, languages: Iterable[str]) -> dict[str, str]:
         "confirm_above": "" if part.confirm_above is None else str(part.confirm_above),
         "tie_break": part.tie_break.value,
         "refund_days": "" if part.refund_days is None else str(part.refund_days),
+        "jury_percent": "" if part.jury_percent is None else str(part.jury_percent),
         "service_code": part.service_code,
         "short_code": part.short_code,
         "keyword": part.keyword,
@@ -172,6 +173,8 @@ def _prices(reading: _Reading, values: dict[str, Any]) -> None:
     values["confirm_above"] = reading.number("confirm_above", 1, _VOTES_MAX) if asked else None
     asked = reading.text("refund_days")
     values["refund_days"] = reading.number("refund_days", 0, _DAYS_MAX) if asked else None
+    asked = reading.text("jury_percent")
+    values["jury_percent"] = reading.number("jury_percent", 1, 99) if asked else None
     values["tie_break"] = reading.text("tie_break")
     if values["tie_break"] not in set(TieBreak):
         reading.fault("tie_break", "choice")

@@ -182,8 +182,9 @@ async def save(request: web.Request, me: Me, fields: Form) -> web.StreamResponse
         free = _keyword(request, part.name, part.short_code, {part.keyword})
         faults = [Fault(taken.what, f"{taken.what}_taken", {"free": free})]
         return _form(request, me, held, fields, faults=faults, status=409)
-    except Fixed:
-        return _form(request, me, held, fields, faults=[Fault("tie_break", "counted")], status=409)
+    except Fixed as fixed:
+        name = "jury_percent" if fixed.rule == "formula" else fixed.rule
+        return _form(request, me, held, fields, faults=[Fault(name, "counted")], status=409)
     except ChangedMeanwhile:
         now = await _held(request, me)
         return _form(request, me, now, fields, conflict=True, status=409)

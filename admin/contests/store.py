@@ -22,7 +22,7 @@ from gateway.contests.directory import read_contest, read_rounds, within
 from gateway.contests.document import Document, document_of, planned
 from gateway.contests.steps import Step, stepped
 from gateway.contests.store import (
-    TieBreakFixed,
+    RankingFixed,
     discard_draft,
     lock_contests,
     organiser_named,
@@ -44,7 +44,11 @@ class ChangedMeanwhile(ActRefused):
 
 
 class Fixed(ActRefused):
-    """Votes are counted under the tie-break that would change."""
+    """Votes are counted under the rule that would change. `rule`: as the rules' document names it."""
+
+    def __init__(self, fixed: RankingFixed) -> None:
+        super().__init__(Why.IMPOSSIBLE, str(fixed))
+        self.rule = fixed.rule
 
 
 class Taken(ActRefused):
@@ -293,8 +297,8 @@ def _refusals() -> Iterator[None]:
     """What the rules of contests refuse, as a refusal to the person who asked."""
     try:
         yield
-    except TieBreakFixed as fixed:
-        raise Fixed(Why.IMPOSSIBLE, str(fixed)) from None
+    except RankingFixed as fixed:
+        raise Fixed(fixed) from None
     except ChangeRefused as refused:
         raise ActRefused(Why.IMPOSSIBLE, str(refused)) from None
 

@@ -159,8 +159,9 @@ class Contest:
     are read. `categories`: in which candidates stand, empty where they all stand together. `nominations`: people may
     propose themselves, until `nominations_close_at` or the contest's own close. `rules_version`: of what
     `gateway.contests.rules` says. `refund_days`: for how many days after a vote its refund may be asked for; None: for
-    ever. `colours`: its own; `brand`: how its pages look, by itself and its organiser. `suspended`: its organiser is
-    frozen, and no votes are sold.
+    ever. `jury_percent`: how much of the result a jury decides, 1 to 99; None: votes alone do. `colours`: its own;
+    `brand`: how its pages look, by itself and its organiser. `suspended`: its organiser is frozen, and no votes are
+    sold.
     `rounds`: in which alone votes are sold, by their numbers; empty where the contest is one. `reopens_at`: when the
     next of them begins, as of this snapshot; None where none is to come. `blackout`: the last one that was asked for.
     """
@@ -193,6 +194,7 @@ class Contest:
     rules_version: int = 1
     tie_break: TieBreak = TieBreak.SHARED
     refund_days: int | None = None
+    jury_percent: int | None = None
     nominations_close_at: datetime | None = None
     colours: Colours = NO_COLOURS
     brand: Brand = NO_BRAND

@@ -130,6 +130,7 @@ class ContestPart(_Part):
     rounds: list[RoundPart] = Field(default_factory=list, max_length=ROUNDS_MAX)
     tie_break: TieBreak = TieBreak.SHARED
     refund_days: int | None = Field(None, ge=0, le=3_650)
+    jury_percent: int | None = Field(None, ge=1, le=99)
     colours: ColoursPart | None = None
 
     @model_validator(mode="after")

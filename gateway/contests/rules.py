@@ -12,6 +12,8 @@ import orjson
 from gateway.contests.contest import Contest
 
 FORMAT: Final = "spotlight rules 1"
+# The most that a juror gives a candidate.
+POINTS_MAX: Final = 100
 
 
 def rules_document(contest: Contest) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def rules_document(contest: Contest) -> dict[str, Any]:
         "late_seconds": contest.late_seconds,
         "tie_break": contest.tie_break.value,
         "refund_days": contest.refund_days,
+        "formula": _formula(contest.jury_percent),
         "rounds": [
             {
                 "number": one.number,
@@ -51,6 +54,13 @@ def canonical(document: dict[str, Any]) -> bytes:
 def digest(document: dict[str, Any]) -> bytes:
     """SHA-256 of its canonical text."""
     return sha256(canonical(document)).digest()
+
+
+def _formula(jury_percent: int | None) -> dict[str, int] | None:
+    """How votes and a jury's points become a result, see `leaderboard.jury`; None: by votes alone."""
+    if jury_percent is None:
+        return None
+    return {"votes_percent": 100 - jury_percent, "jury_percent": jury_percent, "points_max": POINTS_MAX}
 
 
 def _instant(at: datetime) -> str:

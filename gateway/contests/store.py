@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, text, update
@@ -34,6 +34,11 @@ _APPLY_LOCK = 0x5907_11_A9
 # Whose value `keep_rules` knows.
 _NOT_WRITTEN = NOT_IN_A_CONTEST | {"rules_version"}
 _PERSON = ("code", "name", "status", "photo_url", "category", "text", "reason")
+# Rules that turn votes into a ranking, and why they stay.
+_OF_RANKING: Final = {
+    "tie_break": "the tie-break of a contest cannot change: votes are counted already",
+    "formula": "the jury's share of a contest cannot change: votes are counted already",
+}
 # What an organiser has besides one contest, and what that one is so far.
 _HELD = text("""
 select o.quotas, (select c.state from contests c where c.id = :contest) as state,
@@ -48,8 +53,12 @@ class RoundsFixed(ChangeRefused):
     """Rounds that have begun would change."""
 
 
-class TieBreakFixed(ChangeRefused):
-    """Votes are counted under the tie-break that would change."""
+class RankingFixed(ChangeRefused):
+    """Votes are counted under the rule that would change. `rule`: as the document names it."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(_OF_RANKING[rule])
+        self.rule = rule
 
 
 async def lock_contests(connection: AsyncConnection) -> None:
@@ -92,7 +101,7 @@ async def write_plan(
     connection: AsyncConnection, plan: Plan, actor: str, act: str = "contest.apply", reason: str = ""
 ) -> None:
     """Write a plan, under the lock of `lock_contests`. `actor`: who requested it; `act`, `reason`: as what and why the
-    audit log has it. Raises QuotaReached, RoundsFixed, TieBreakFixed,
+    audit log has it. Raises QuotaReached, RankingFixed, RoundsFixed,
     sqlalchemy.exc.IntegrityError."""
     contest, now = plan.contest, (await connection.execute(select(func.now()))).scalar_one()
     await _check_quotas(connection, plan)
@@ -154,7 +163,7 @@ async def _keep_rounds(connection: AsyncConnection, contest: Contest, now: datet
 
 async def keep_rules(connection: AsyncConnection, contest: Contest, actor: str) -> None:
     """Write a new version of the rules of a contest that is published, where they are others than before. `actor`: who
-    changed them. Raises TieBreakFixed."""
+    changed them. Raises RankingFixed."""
     document, kept = rules_document(contest), contest_rules.c
     newest = (
         select(kept.version, kept.sha256, kept.document)
@@ -164,10 +173,11 @@ async def keep_rules(connection: AsyncConnection, contest: Contest, actor: str) 
     held = (await connection.execute(newest.limit(1))).one_or_none()
     if held is not None and held.sha256 == digest(document):
         return
-    if held is not None and held.document["tie_break"] != document["tie_break"]:
+    others = [] if held is None else [name for name in _OF_RANKING if held.document.get(name) != document.get(name)]
+    if others:
         head = select(contest_heads.c.next_seq).where(contest_heads.c.contest_id == contest.id)
         if (await connection.execute(head)).scalar_one() > 1:
-            raise TieBreakFixed("the tie-break of a contest cannot change: votes are counted already")
+            raise RankingFixed(others[0])
     version = 1 if held is None else held.version + 1
     row = {"contest_id": contest.id, "version": version, "document": document, "sha256": digest(document)}
     await connection.execute(insert(contest_rules).values(**row, valid_from=func.now(), made_by=actor))

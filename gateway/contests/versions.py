@@ -16,7 +16,7 @@ from gateway.values.money import Money
 # In the order in which they are shown. `currency` is part of the price.
 _IN_ORDER: Final = (
     *("price_minor", "packs", "quantity_max", "confirm_above", "opens_at", "closes_at", "rounds", "late_seconds"),
-    *("tie_break", "refund_days"),
+    *("formula", "tie_break", "refund_days"),
 )
 # And all together, as of a version 0. What is not of a later version is of the first: contests that never changed their
 # rules have nothing to look for.
@@ -73,6 +73,8 @@ def _value(document: Mapping[str, Any], name: str) -> object:
             return datetime.fromisoformat(document[name])
         case "late_seconds":
             return document[name] // 60
+        case "formula":
+            return None if value is None else (value["votes_percent"], value["jury_percent"])
         case "rounds":
             return [
                 (datetime.fromisoformat(one["opens_at"]), datetime.fromisoformat(one["closes_at"]), one["fresh"])

@@ -32,6 +32,7 @@ from admin.access.sent_forms import SentForms
 from admin.access.tokens import Tokens
 from admin.audit.store import Audits
 from admin.candidates.store import Candidates
+from admin.contests.juries import Juries
 from admin.contests.store import StaffContests
 from admin.exports.result import Results
 from admin.figures.store import Figures
@@ -161,6 +162,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         orders=orders,
         payments=services,
         contests=contests,
+        juries=Juries(container.engine),
         photos=container.photos,
         brands=container.brands,
         candidates=Candidates(container.engine, directory.refresh, nominations),

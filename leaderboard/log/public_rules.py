@@ -7,18 +7,18 @@ from gateway.contests.contest import Contest
 from gateway.contests.rules import canonical, rules_document
 
 FORMAT: Final = "spotlight public rules 1"
-# How votes become a ranking.
+# How votes become a ranking, where no rule says more: most votes win.
 FORMULA: Final = "votes"
 
 
 def public_rules(contest: Contest) -> dict[str, Any]:
     """The document, with every candidate of whom voters may read. Amounts in minor units, times in UTC."""
     return {
+        "formula": FORMULA,
         **rules_document(contest),
         "format": FORMAT,
         "name": contest.name,
         "country": contest.country,
-        "formula": FORMULA,
         "candidates": [
             {"code": one.code, "name": one.name, "category": one.category, "status": one.status.value}
             for one in sorted(contest.candidates, key=lambda one: one.code)

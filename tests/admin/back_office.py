@@ -31,6 +31,7 @@ from admin.alerts.send import Senders
 from admin.approvals.staff_acts import StaffActs
 from admin.audit.store import Audits
 from admin.candidates.store import Candidates
+from admin.contests.juries import Juries
 from admin.contests.store import StaffContests
 from admin.exports.month import Months
 from admin.exports.result import Results
@@ -273,6 +274,7 @@ async def open_office(
         orders=orders,
         payments=payments,
         contests=contests,
+        juries=Juries(rig.engine),
         photos=container.photos,
         brands=container.brands,
         candidates=Candidates(rig.engine, rig.directory.refresh, app[NOMINATIONS]),

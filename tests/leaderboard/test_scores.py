@@ -8,7 +8,7 @@ import pytest
 from redis import asyncio as redis_asyncio
 
 from gateway.contests.contest import TieBreak
-from gateway.contests.store import TieBreakFixed
+from gateway.contests.store import RankingFixed
 from gateway.storage.redis_link import REQUEST_TIMEOUT_SECONDS, RedisPipeline, connect, connect_for_pipeline
 from gateway.storage.sessions import RedisSessions, SessionSeal
 from gateway.storage.vault import Vault
@@ -139,8 +139,9 @@ async def test_when_totals_were_reached_is_known_where_it_decides(rig: Rig) -> N
         await owe_refunds(connection, rig.contest.id, [last], why, states=frozenset({State.SETTLED}))
     (star,) = await Scores(rig.engine).scores([rig.contest.id])
     assert (star.version, star.votes["07"], dict(star.reached)) == (4, 5, {"07": 4, "03": 2})
-    with pytest.raises(TieBreakFixed):
-        await rig.new_rules(tie_break=TieBreak.SHARED)
+    for change in ({"tie_break": TieBreak.SHARED}, {"jury_percent": 30}):
+        with pytest.raises(RankingFixed):
+            await rig.new_rules(**change)
 
 
 async def test_sessions_survive_a_redis_that_is_away(tmp_path: Any) -> None:

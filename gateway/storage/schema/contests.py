@@ -1,6 +1,6 @@
 """Contests with their candidates, orders, votes, and the tally that counts them."""
 
-from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, UniqueConstraint
 
 from gateway.storage.schema.columns import (
     binaries,
@@ -60,6 +60,7 @@ contests = table(
     timestamps("nominations_close_at", null=True),
     documents("fraud_limits", default="'{}'"),
     timestamps("hidden_from", "announcement_at", "announced_at", null=True),
+    small_integers("jury_percent", null=True),
     UniqueConstraint("slug"),
     checks(
         "closes_at > opens_at",
@@ -73,6 +74,7 @@ contests = table(
         "refund_days >= 0",
         "announcement_at > hidden_from",
         "announced_at >= hidden_from",
+        "jury_percent between 1 and 99",
     ),
     one_of("state", "draft", "published", "archived"),
     one_of("tie_break", "shared", "earliest"),
@@ -146,6 +148,48 @@ rounds = table(
     timestamps("opens_at", "closes_at"),
     flags("fresh"),
     checks("closes_at > opens_at", "number > 0"),
+)
+
+# `number`: by which the public log names them.
+jurors = table(
+    "jurors",
+    uuids("contest_id", key=True, of="contests.id"),
+    small_integers("number", key=True),
+    strings("name", "made_by"),
+    timestamps("made_at", default="now()"),
+    checks("number > 0", "name <> ''"),
+)
+
+# A juror's points for a round and a category. `number`: in the order in which sheets were confirmed; `leaf`: its index
+# in the public log, once that has it.
+jury_sheets = table(
+    "jury_sheets",
+    uuids("id", key=True),
+    uuids("contest_id", of="contests.id"),
+    small_integers("round", default="0"),
+    strings("category", default=""),
+    small_integers("juror"),
+    documents("points"),
+    strings("status", default="waiting"),
+    strings("entered_by"),
+    timestamps("entered_at", default="now()"),
+    strings("decided_by", null=True),
+    timestamps("decided_at", null=True),
+    integers("number", "leaf", null=True),
+    ForeignKeyConstraint(("contest_id", "juror"), ("jurors.contest_id", "jurors.number")),
+    UniqueConstraint("contest_id", "number"),
+    one_of("status", "waiting", "confirmed", "refused", "replaced"),
+    checks(
+        "round >= 0",
+        "(status = 'waiting') = (decided_by is null)",
+        "(decided_by is null) = (decided_at is null)",
+        "(status = 'confirmed') = (number is not null)",
+        "status <> 'confirmed' or decided_by <> entered_by",
+        "leaf is null or number is not null",
+    ),
+    index("jury_sheets_of", "contest_id", "entered_at desc"),
+    index("jury_sheets_waiting", "contest_id", "round", "category", "juror", where="status = 'waiting'", unique=True),
+    index("jury_sheets_unlogged", "contest_id", "number", where="number is not null and leaf is null"),
 )
 
 candidates = table(

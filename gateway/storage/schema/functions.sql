@@ -73,6 +73,26 @@ end $$
 create trigger postings_balance after insert on postings referencing new table as legs
   for each statement execute function refuse_unbalanced()
 
+-- A juror's points are decided about once, and logged once.
+create function refuse_decided_points() returns trigger language plpgsql as $$
+begin
+  raise exception 'points that were decided about are never changed' using errcode = 'insufficient_privilege';
+end $$
+
+create trigger jurors_append_only before update or delete or truncate on jurors
+  for each statement execute function refuse_change()
+
+create trigger jury_sheets_stay before delete or truncate on jury_sheets
+  for each statement execute function refuse_change()
+
+create trigger jury_sheets_are_decided_once before update on jury_sheets for each row
+  when (old.id <> new.id or old.contest_id <> new.contest_id or old.round <> new.round or old.category <> new.category
+    or old.juror <> new.juror or old.points <> new.points or old.entered_by <> new.entered_by
+    or old.entered_at <> new.entered_at or old.leaf is not null
+    or old.status <> 'waiting' and (old.status, old.decided_by, old.decided_at, old.number)
+      is distinct from (new.status, new.decided_by, new.decided_at, new.number))
+  execute function refuse_decided_points()
+
 -- What stays of what was published goes with a draft that is discarded.
 create function refuse_unless_draft() returns trigger language plpgsql as $$
 begin

@@ -56,6 +56,8 @@ def test_fields_that_are_not_sent_stay_as_they_are() -> None:
         ({"tie_break": "age"}, ("shared", None), ["tie_break"]),
         ({"refund_days": "-1"}, ("shared", None), ["refund_days"]),
         ({"refund_days": "3651"}, ("shared", None), ["refund_days"]),
+        ({"jury_percent": "100"}, ("shared", None), ["jury_percent"]),
+        ({"jury_percent": "0"}, ("shared", None), ["jury_percent"]),
     ],
 )
 def test_the_tie_break_and_the_time_for_refunds_are_typed(

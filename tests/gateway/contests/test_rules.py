@@ -31,6 +31,7 @@ def with_values(**values: Any) -> Contest:
         {"late_seconds": 599},
         {"tie_break": TieBreak.EARLIEST},
         {"refund_days": 0},
+        {"jury_percent": 30},
     ],
     ids=str,
 )
