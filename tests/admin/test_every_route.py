@@ -261,6 +261,7 @@ NAMES: Final = (
     "filter_id",
     "export_id",
     "month",
+    "sheet",
 )
 UNKNOWN: Final = dict.fromkeys(NAMES, str(NOBODY)) | {
     "slug": "nothing",
@@ -288,7 +289,7 @@ async def furnish(rig: MoneyRig, hire: Callable[..., Awaitable[str]]) -> tuple[d
     ticket = await open_ticket(rig, order)
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(order.payment_reference), {}, REASON, AWA)
     void = await rig.acts.ask(Act.VOID_WINDOW, "star", WINDOW, REASON, AWA)
-    beneficiary, payout, statement, invitation, export = (uuid4() for _ in range(5))
+    beneficiary, payout, statement, invitation, export, sheet = (uuid4() for _ in range(6))
     made = {
         "id": beneficiary,
         "payout": payout,
@@ -296,6 +297,7 @@ async def furnish(rig: MoneyRig, hire: Callable[..., Awaitable[str]]) -> tuple[d
         "demo": rig.contest.organiser_id,
         "invitation": invitation,
         "export": export,
+        "sheet": sheet,
     }
     async with rig.engine.begin() as connection:
         for statement_text in (
@@ -312,6 +314,9 @@ async def furnish(rig: MoneyRig, hire: Callable[..., Awaitable[str]]) -> tuple[d
             "insert into contests (id, organiser_id, slug, name, country, currency, price_minor, opens_at, closes_at,"
             " service_code, short_code, keyword) values (gen_random_uuid(), :demo, 'unseen', 'Unseen', 'CI', 'XOF',"
             " 100, now(), now() + interval '1 day', '', '', '')",
+            "insert into jurors (contest_id, number, name, made_by) values (:contest, 1, 'Mariam of the jury', 'yao')",
+            "insert into jury_sheets (id, contest_id, juror, points, entered_by)"
+            " values (:sheet, :contest, 1, '{}', 'yao')",
         ):
             number = rig.vault.seal("+2250501020304", f"beneficiaries.phone.{beneficiary}")
             await connection.execute(text(statement_text), {**made, "number": number})
@@ -341,6 +346,7 @@ async def furnish(rig: MoneyRig, hire: Callable[..., Awaitable[str]]) -> tuple[d
         "filter_id": str(uuid4()),
         "export_id": str(export),
         "month": "2026-11",
+        "sheet": str(sheet),
     }
     refund = await rig.one("select reference from refunds")
     votes = [str(one) for order in (order, held, late) for one in (order.vote_id, order.payment_reference)]

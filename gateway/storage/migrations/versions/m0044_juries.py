@@ -8,10 +8,10 @@ revision = "m0044"
 down_revision = "m0043"
 _KEPT: Final = (
     """
-    create function refuse_decided_points() returns trigger language plpgsql as $$
-    begin
-      raise exception 'points that were decided about are never changed' using errcode = 'insufficient_privilege';
-    end $$
+create function refuse_decided_points() returns trigger language plpgsql as $$
+begin
+  raise exception 'points that were decided about are never changed' using errcode = 'insufficient_privilege';
+end $$
     """,
     """
     create trigger jurors_append_only before update or delete or truncate on jurors
