@@ -126,14 +126,6 @@ def compared(
     return Compared(list(names.items()), top, svg.lines(values, top), table)
 
 
-def days_of(slots: Sequence[Slot], zone: str) -> dict[datetime, int]:
-    """Votes by day of a zone, each day by the instant of UTC that has its date."""
-    days: Counter[datetime] = Counter()
-    for slot in slots:
-        days[local(slot.at, zone).replace(hour=0, minute=0, tzinfo=slot.at.tzinfo)] += slot.votes
-    return dict(days)
-
-
 @page(Right.READ_ORDERS)
 async def charts(request: web.Request, me: Me) -> web.StreamResponse:
     """A contest's charts of a stretch of time. 404."""
@@ -186,13 +178,13 @@ async def charts(request: web.Request, me: Me) -> web.StreamResponse:
 
 
 async def _over_time(figures: Figures, me: Me, contest: Contest, since: datetime, at: datetime, chosen: Span) -> Chart:
-    step = HOUR if chosen.step == DAY else chosen.step
-    slots = await figures.slots(me.scope, [contest.id], since, at, step=step)
+    slots = await figures.slots(me.scope, [contest.id], since, at, step=chosen.step, zone=contest.time_zone)
     if chosen.step != DAY:
         return chart_of({slot.at: slot.votes for slot in slots}, since, at, chosen.step)
     first = local(since, contest.time_zone).replace(tzinfo=at.tzinfo)
     last = local(at, contest.time_zone).replace(tzinfo=at.tzinfo)
-    return chart_of(days_of(slots, contest.time_zone), floor(first, DAY), last, DAY)
+    days = {local(slot.at, contest.time_zone).replace(tzinfo=at.tzinfo): slot.votes for slot in slots}
+    return chart_of(days, floor(first, DAY), last, DAY)
 
 
 def _compared_step(chosen: Span, since: datetime, known_from: datetime) -> timedelta:
@@ -215,11 +207,11 @@ async def _compared(
     wanted = [code for code in request.query.getall("candidate", []) if code in names][:_COMPARED]
     most = sorted((code for code in totals if code in names), key=lambda code: (-totals[code].votes, code))
     codes = list(dict.fromkeys(wanted)) or most[:_COMPARED]
-    read = MINUTE if step == _TEN_MINUTES else HOUR
-    slots = await request.app[FIGURES].slots(me.scope, [contest.id], since, at, step=read, facet="candidate")
-    merged: Counter[tuple[str, datetime]] = Counter()
+    read = MINUTE if step == _TEN_MINUTES else step
     # Days are those of the contest's clocks, each by the instant of UTC that has its date.
     zone = contest.time_zone if step == DAY else "UTC"
+    slots = await request.app[FIGURES].slots(me.scope, [contest.id], since, at, step=read, facet="candidate", zone=zone)
+    merged: Counter[tuple[str, datetime]] = Counter()
     since, at = (local(instant, zone).replace(tzinfo=UTC) for instant in (since, at))
     for slot in slots:
         merged[slot.key, floor(local(slot.at, zone).replace(tzinfo=UTC), step)] += slot.votes

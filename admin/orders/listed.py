@@ -27,6 +27,8 @@ FILTERS_MAX: Final = 50
 # So many orders are looked at for a part of a list: a filter that leaves few needs no index of its own, which each
 # order would pay for.
 LOOKED_AT: Final = 10_000
+# The same where what an order had become by then is looked up for each.
+LOOKED_UP: Final = 3_000
 # Few enough that nobody else in the process waits long for them.
 _EXPORTED_ROWS: Final = 250
 # Vote and payment were placed in one transaction: one line is one order. One of them is read in the order of an index,
@@ -311,6 +313,9 @@ def _read(contest: Contest, wanted: OrderFilter) -> _Asked:
         # As constants: partial indexes are found by what a statement says, not by what it is given.
         words = ", ".join(f"'{status.value}'" for status in STATUSES[wanted.state])
         of_payments += f" and {'p.status' if wanted.as_of is None else _STATUS_THEN} in ({words})"
+        if wanted.state is OrderState.OPEN and wanted.as_of is not None:
+            # Compared first: most were counted by then, and their steps need not be read.
+            of_payments = f" and (p.settled_at is null or p.settled_at > :as_of){of_payments}"
     payments = _OPEN if wanted.state is OrderState.OPEN else "payments"
     return _Asked(values, of_looked, of_votes, of_payments, span, payments)
 
@@ -359,7 +364,8 @@ def _asked(contest: Contest, part: Part) -> _Statement:
     if asked.whole:
         return _Statement(text(statement), None, {**values, "look": part.limit + 1})
     end = _LOOKED_AT.format(columns="v.placed_at, v.id", **looked) + " offset cast(:look as bigint) - 1 limit 1"
-    return _Statement(text(statement), text(end), {**values, "look": LOOKED_AT})
+    look = LOOKED_AT if wanted.as_of is None or wanted.state is None else LOOKED_UP
+    return _Statement(text(statement), text(end), {**values, "look": look})
 
 
 def _asked_how_many(contest: Contest, wanted: OrderFilter) -> tuple[TextClause, dict[str, Any]]:
