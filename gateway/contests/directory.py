@@ -60,6 +60,7 @@ NOT_IN_A_CONTEST: Final = frozenset(
         "hidden_from",
         "announcement_at",
         "announced_at",
+        "blackout_sealed",
     }
 )
 _log = structlog.get_logger(__name__)
@@ -288,5 +289,11 @@ def _contest(row: Row[Any], ranking: Sequence[Candidate], brands: Mapping[UUID, 
     words = {"state": ContestState(row.state), "tie_break": TieBreak(row.tie_break)}
     lists = {"packs": tuple(row.packs), "categories": tuple(row.categories)}
     suspended = not allows(OrganiserState(row.organiser_state), Deed.SELL)
-    hidden = None if row.hidden_from is None else Blackout(row.hidden_from, row.announcement_at, row.announced_at)
-    return Contest(**values | own | words | lists, suspended=suspended, blackout=hidden)
+    return Contest(**values | own | words | lists, suspended=suspended, blackout=blackout_of(row))
+
+
+def blackout_of(row: Row[Any]) -> Blackout | None:
+    """The blackout of a contest's row."""
+    if row.hidden_from is None:
+        return None
+    return Blackout(row.hidden_from, row.announcement_at, row.announced_at, row.blackout_sealed)

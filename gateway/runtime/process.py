@@ -154,7 +154,7 @@ class ProcessContainer(Container):
             accounts=self.watch,
             orders=Orders(self.auto, self.vault, self.settings.prompt_limits, self.settings.fraud),
             views=OrderViews(self.engine, self.vault),
-            inclusions=Inclusions(self.engine),
+            inclusions=Inclusions(self.engine, self.vault),
             rescuer=self.rescuer,
             inbox=self.inbox,
             outbox=self.outbox,

@@ -22,6 +22,7 @@ from gateway.orders import store as orders
 from gateway.runtime.settings import SettingsError
 from gateway.storage.schema import conversations
 from gateway.storage.vault import SealBroken, Vault
+from leaderboard.log.sealing import key_place
 from payments.collection import callbacks
 from payments.disbursement.payouts import store as payouts
 from payments.rescue import attempts
@@ -87,6 +88,7 @@ EVERYTHING: Final = (
     ),
     Sealed("mails", "params_cipher", ("id",), lambda row: mail.params_place(row.id)),
     Sealed("alert_destinations", "secret_cipher", ("id",), lambda row: alerts.secret_place(row.id)),
+    Sealed("log_seals", "key_cipher", ("contest_id", "number"), lambda row: key_place(row.contest_id, row.number)),
     Sealed("staff", "totp_cipher", ("id",), lambda row: staff.factor_place(row.id)),
 )
 """Every column of sealed values."""

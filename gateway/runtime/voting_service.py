@@ -18,6 +18,7 @@ from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.orders.store import Orders
 from gateway.storage.doorbell import Doorbell, Work
 from gateway.storage.engine import DatabaseUnavailable
+from gateway.storage.vault import SealBroken
 from leaderboard.log.inclusion import Inclusion, Inclusions
 from leaderboard.log.tree import TreeBroken
 from leaderboard.scores import Rankings
@@ -83,7 +84,7 @@ class LiveVotingService:
         """What shows that a counted vote is in its contest's log."""
         try:
             return await self.inclusions.of(receipt, size)
-        except (SQLAlchemyError, OSError, TreeBroken) as error:
+        except (SQLAlchemyError, OSError, TreeBroken, SealBroken) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 
     async def rescue(self, claim: Claim, language: str) -> Rescue:

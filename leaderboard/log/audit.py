@@ -7,6 +7,7 @@ other, as after a vote was moved in all of them.
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,10 +19,22 @@ from gateway.orders.store import voter_place
 from gateway.storage.vault import SealBroken, Vault
 from leaderboard.log.acts import acts_of, written_rules
 from leaderboard.log.explained import renamed_without_act, unexplained
-from leaderboard.log.leaf import Leaf, LeafWrong, RulesLeaf, VoteLeaf, read_leaf, receipt_hash, voter_hash
+from leaderboard.log.leaf import (
+    Entry,
+    LeafWrong,
+    OpeningLeaf,
+    RulesLeaf,
+    SealedLeaf,
+    SealingLeaf,
+    VoteLeaf,
+    read_leaf,
+    receipt_hash,
+    voter_hash,
+)
 from leaderboard.log.merkle import leaf_hash
 from leaderboard.log.notes import Checkpoint, Note, NoteWrong, VerifierKey
 from leaderboard.log.public_rules import digest_of, public_rules, text_of
+from leaderboard.log.sealing import key_place, leaf_key, opened
 from leaderboard.log.tiles import Edge, Tile
 from leaderboard.log.tree import TreeBroken, read_tiles
 
@@ -56,6 +69,7 @@ select p.size, p.root, p.note, array(select g.line from log_cosignatures g where
 from log_checkpoints p where p.contest_id = :contest order by p.size
 """)
 _KEYS: Final = text("select key from log_keys where contest_id = :contest")
+_SEALS: Final = text("select number, key_cipher from log_seals where contest_id = :contest")
 _STRAY: Final = text("""
 select seq from tally_entries t where contest_id = :contest and seq < :next and not exists (
   select from log_leaves l where l.contest_id = t.contest_id and l.seq = t.seq) order by seq limit 100
@@ -101,6 +115,9 @@ class _Audit:
         self._documents: dict[int, str] = {}
         self._version = 0
         self._seq = 0
+        self._keys: dict[int, bytes] = {}
+        self._key: bytes | None = None
+        self._sealings = 0
         self.found: list[str] = []
 
     async def run(self) -> list[str]:
@@ -109,6 +126,7 @@ class _Audit:
                 self.found.append("votes are counted and there is no log")
             return self.found
         await self._read_rules()
+        await self._read_keys()
         checkpoints = (await self._connection.execute(_CHECKPOINTS, self._asked)).all()
         keys = [VerifierKey.read(key) for key in (await self._connection.execute(_KEYS, self._asked)).scalars()]
         try:
@@ -133,6 +151,15 @@ class _Audit:
     async def _read_rules(self) -> None:
         for row in await self._connection.execute(_RULES, self._asked):
             self._documents[row.version] = row.document
+
+    async def _read_keys(self) -> None:
+        for row in await self._connection.execute(_SEALS, self._asked):
+            try:
+                self._keys[row.number] = self._vault.open_bytes(
+                    bytes(row.key_cipher), key_place(self._contest.id, row.number)
+                )
+            except SealBroken:
+                self.found.append(f"the key {row.number} that seals entries does not open")
 
     async def _read_to(self, size: int) -> None:
         """Go on with the leaves until the tree has this size."""
@@ -166,13 +193,29 @@ class _Audit:
         if leaf.contest != self._contest.slug:
             self.found.append(f"{at} is of the contest {leaf.contest}")
         if isinstance(leaf, RulesLeaf):
-            self._version += 1
-            document = self._documents.get(leaf.version)
-            if leaf.version != self._version:
-                self.found.append(f"{at} has version {leaf.version} of the rules where {self._version} follows")
-            elif document is None or digest_of(document) != leaf.sha256:
-                self.found.append(f"{at} and the document of version {leaf.version} of the rules differ")
-            return
+            self._check_rules(at, leaf)
+        elif isinstance(leaf, SealingLeaf | OpeningLeaf):
+            self._check_key(at, leaf)
+        elif isinstance(leaf, SealedLeaf):
+            try:
+                self._check_entry(at, self._opened(leaf), row)
+            except LeafWrong as error:
+                self.found.append(f"{at} does not open: {error}")
+                self._seq += 1
+        else:
+            if self._key is not None:
+                self.found.append(f"{at} is an entry that anyone reads, and entries are sealed there")
+            self._check_entry(at, leaf, row)
+
+    def _check_rules(self, at: str, leaf: RulesLeaf) -> None:
+        self._version += 1
+        document = self._documents.get(leaf.version)
+        if leaf.version != self._version:
+            self.found.append(f"{at} has version {leaf.version} of the rules where {self._version} follows")
+        elif document is None or digest_of(document) != leaf.sha256:
+            self.found.append(f"{at} and the document of version {leaf.version} of the rules differ")
+
+    def _check_entry(self, at: str, leaf: Entry, row: Row[Any]) -> None:
         self._seq += 1
         at = f"{at}, entry {leaf.seq}"
         if leaf.seq != self._seq or row.logged_seq != leaf.seq:
@@ -191,6 +234,27 @@ class _Audit:
         ]
         if isinstance(leaf, VoteLeaf):
             self._check_order(at, leaf, row)
+
+    def _check_key(self, at: str, leaf: SealingLeaf | OpeningLeaf) -> None:
+        """A leaf about a key, against the keys as they are kept."""
+        if isinstance(leaf, SealingLeaf):
+            if self._key is not None:
+                self.found.append(f"{at} seals what is sealed already")
+            self._sealings += 1
+            self._key = self._keys.get(self._sealings, b"")
+            if sha256(self._key).hexdigest() != leaf.sha256:
+                self.found.append(f"{at}: the key {self._sealings} that is kept is not the one that it states")
+            return
+        if self._key is None:
+            self.found.append(f"{at} opens what is not sealed")
+        elif leaf.key != self._key.hex():
+            self.found.append(f"{at}: it is not the key {self._sealings} that is kept")
+        self._key = None
+
+    def _opened(self, leaf: SealedLeaf) -> Entry:
+        if self._key is None:
+            raise LeafWrong("nothing is sealed here")
+        return opened(leaf_key(self._key, bytes.fromhex(leaf.nonce)), leaf)
 
     def _check_order(self, at: str, leaf: VoteLeaf, row: Row[Any]) -> None:
         """A vote against its order; hashes where their salt is still kept."""
@@ -284,7 +348,7 @@ class _Audit:
         self.found += unexplained(documents[-1], json.loads(text_of(public_rules(contest))), written, acts)
 
 
-def _compared(leaf: Leaf, row: Row[Any]) -> list[tuple[str, object, object]]:
+def _compared(leaf: Entry, row: Row[Any]) -> list[tuple[str, object, object]]:
     """Each field of a leaf of an entry, as logged and as the tally has it."""
     fields = {
         "kind": row.kind,

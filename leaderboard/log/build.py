@@ -8,8 +8,9 @@ head of a batch are written together or not at all, and a checkpoint is kept bef
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +19,7 @@ import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.contests.directory import read_contest
+from gateway.contests.directory import blackout_of, read_contest
 from gateway.orders.store import voter_place
 from gateway.storage.audit_log import note
 from gateway.storage.rows import document, recordset
@@ -26,10 +27,21 @@ from gateway.storage.vault import SealBroken, Vault
 from leaderboard.log.acts import acts_of, written_rules
 from leaderboard.log.explained import unexplained
 from leaderboard.log.keys import LogKeys
-from leaderboard.log.leaf import SALT_BYTES, AdjustmentLeaf, RulesLeaf, VoteLeaf, receipt_hash, voter_hash
+from leaderboard.log.leaf import (
+    NONCE_BYTES,
+    SALT_BYTES,
+    AdjustmentLeaf,
+    OpeningLeaf,
+    RulesLeaf,
+    SealingLeaf,
+    VoteLeaf,
+    receipt_hash,
+    voter_hash,
+)
 from leaderboard.log.merkle import ReadSubtree, consistency_path, consistent, leaf_hash
 from leaderboard.log.notes import Checkpoint, Note
 from leaderboard.log.public_rules import digest_of, public_rules, text_of
+from leaderboard.log.sealing import KEY_BYTES, Turn, key_place, seal, turn_of
 from leaderboard.log.tiles import Edge, Tile
 from leaderboard.log.tree import keep_tiles, read_edge, read_subtrees
 
@@ -45,7 +57,10 @@ _log = structlog.get_logger(__name__)
 # Heads alone: one row a contest.
 _BEHIND: Final = text("""
 select c.id from contests c join contest_heads h on h.contest_id = c.id left join log_heads l on l.contest_id = c.id
+  left join log_seals s on s.contest_id = c.id and s.opened_index is null
 where c.state <> 'draft' and (l.contest_id is null or h.next_seq > l.next_seq or l.size > l.signed_size
+  or s.released_at is not null
+  or s.number is null and c.blackout_sealed and c.hidden_from <= now() and c.announced_at is null
   or c.state = 'published' and l.checked_at < now() - make_interval(secs => :again))
 order by c.id
 """).bindparams(again=RULES_SECONDS)
@@ -55,8 +70,11 @@ LOCK: Final = text(
 _HEAD: Final = text("""
 select c.slug, c.currency, coalesce(l.size, 0) as size, coalesce(l.next_seq, 1) as next_seq,
   coalesce(l.rules_version, 0) as rules_version, coalesce(l.signed_size, 0) as signed_size, l.signed_at, r.sha256,
-  r.document, c.version, l.checked_at
+  r.document, c.version, l.checked_at, c.hidden_from, c.announcement_at, c.announced_at, c.blackout_sealed,
+  s.number as sealing, s.key_cipher, s.released_at,
+  (select coalesce(max(number), 0) from log_seals where contest_id = c.id) as sealings
 from contests c left join log_heads l on l.contest_id = c.id
+  left join log_seals s on s.contest_id = c.id and s.opened_index is null
   left join log_rules r on r.contest_id = c.id and r.version = l.rules_version
 where c.id = :contest
 """)
@@ -70,7 +88,7 @@ from contests c where c.id = :contest
 """)
 # Orders are looked up one by one.
 _ENTRIES: Final = text("""
-select t.seq, t.kind, t.quantity, t.amount_minor, t.round, t.receipt, t.reason, t.adjusts, k.code,
+select t.seq, t.kind, t.counted_at, t.quantity, t.amount_minor, t.round, t.receipt, t.reason, t.adjusts, k.code,
   cast(floor(extract(epoch from t.counted_at) * 1000) as bigint) as ms, v.id as vote_id, v.voter_cipher
 from (select * from tally_entries where contest_id = :contest and seq >= :seq order by seq limit :limit) t
   join candidates k on k.id = t.candidate_id
@@ -90,6 +108,13 @@ insert into log_heads (contest_id, size, next_seq, rules_version)
 values (cast(:contest as uuid), :size, :next_seq, :rules_version)
 on conflict (contest_id) do update set size = excluded.size, next_seq = excluded.next_seq,
   rules_version = excluded.rules_version
+""")
+_BEGIN_SEALING: Final = text("""
+insert into log_seals (contest_id, number, key_cipher, sha256, began_index)
+values (:contest, :number, :cipher, :sha256, :index)
+""")
+_END_SEALING: Final = text("""
+update log_seals set opened_index = :index where contest_id = :contest and number = :number
 """)
 _CHECKED: Final = text("update log_heads set checked_at = now() where contest_id = :contest")
 _KEEP_RULES: Final = text("""
@@ -114,7 +139,7 @@ insert into log_cosignatures (contest_id, size, name, line) values (:contest, :s
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A leaf before it is kept. `seq`, `salt`: None for a version of the rules."""
+    """A leaf before it is kept. `seq`, `salt`: None for what is no entry of the tally."""
 
     text: bytes
     seq: int | None = None
@@ -164,8 +189,12 @@ class LogBuilder:
                 version, made = version + 1, [rules]
             asked = {"contest": contest, "seq": head.next_seq, "limit": BATCH}
             rows = _without_gap(contest, (await connection.execute(_ENTRIES, asked)).all(), head.next_seq)
+            moment = max([turn.now, *(row.counted_at for row in rows)])
+            due = turn_of(blackout_of(head), moment, sealed=head.sealing is not None, released=bool(head.released_at))
+            state, key = await self._seal(connection, contest, head, due, turn.now, edge.size + len(made))
+            made += state
             if made or rows:
-                edge = await self._append(connection, contest, edge, made, (rows, head, version))
+                edge = await self._append(connection, contest, edge, made, (rows, head, version), key)
             if _due(head, edge.size, turn.now, quiet=not rows):
                 await self._sign(connection, contest, head.slug, edge, turn.now)
         return edge.size - int(head.size)
@@ -205,6 +234,28 @@ class LogBuilder:
         leaf = RulesLeaf(contest=head.slug, version=version, time=int(now.timestamp() * 1000), sha256=digest)
         return _Made(leaf.text)
 
+    async def _seal(
+        self, connection: AsyncConnection, contest: UUID, head: Row[Any], due: Turn, now: datetime, index: int
+    ) -> tuple[list[_Made], bytes | None]:
+        """The leaves that say what is due about keys, from this index on, and the key under which entries are sealed
+        then; None: they are plain."""
+        key, leaves, asked = None, list[_Made](), {"contest": contest}
+        common = {"contest": head.slug, "time": int(now.timestamp() * 1000)}
+        if head.sealing is not None:
+            key = self._vault.open_bytes(bytes(head.key_cipher), key_place(contest, head.sealing))
+        if due.opens and key is not None:
+            leaves.append(_Made(OpeningLeaf(**common, key=key.hex()).text))
+            await connection.execute(_END_SEALING, {**asked, "number": head.sealing, "index": index})
+            key = None
+        if due.seals:
+            key, number = os.urandom(KEY_BYTES), head.sealings + 1
+            hashed = sha256(key)
+            new = {"number": number, "sha256": hashed.digest(), "index": index + len(leaves)}
+            cipher = self._vault.seal_bytes(key, key_place(contest, number))
+            await connection.execute(_BEGIN_SEALING, {**asked, **new, "cipher": cipher})
+            leaves.append(_Made(SealingLeaf(**common, sha256=hashed.hexdigest()).text))
+        return leaves, key
+
     async def _append(
         self,
         connection: AsyncConnection,
@@ -212,11 +263,15 @@ class LogBuilder:
         edge: Edge,
         first: Sequence[_Made],
         entries: tuple[Sequence[Row[Any]], Row[Any], int],
+        key: bytes | None,
     ) -> Edge:
         rows, head, version = entries
 
+        def sealed(one: _Made) -> _Made:
+            return one if key is None else replace(one, text=seal(key, head.slug, one.text, os.urandom(NONCE_BYTES)))
+
         def make() -> tuple[list[_Made], Edge, list[tuple[Tile, bytes]]]:
-            made = [*first, *(self._leaf(row, head, version) for row in rows)]
+            made = [*first, *(sealed(self._leaf(row, head, version)) for row in rows)]
             return made, *edge.append(leaf_hash(one.text) for one in made)
 
         made, grown, tiles = await asyncio.to_thread(make)

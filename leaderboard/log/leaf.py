@@ -4,13 +4,16 @@ A leaf is JSON as RFC 8785 writes it: names in order, whole numbers alone, UTF-8
 spelling, so that one content has one hash.
 """
 
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 SALT_BYTES: Final = 16
+NONCE_BYTES: Final = 16
 _LARGEST: Final = 2**53 - 1
 _CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
@@ -18,8 +21,23 @@ Number = Annotated[int, Field(ge=0, le=_LARGEST)]
 Ordinal = Annotated[int, Field(ge=1, le=_LARGEST)]
 Loss = Annotated[int, Field(ge=-_LARGEST, le=-1)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Nonce = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+def _blocks(text: str) -> str:
+    """Base64 in its one spelling, of blocks of 512 bytes."""
+    try:
+        given = b64decode(text, validate=True)
+    except Base64Error:
+        raise ValueError("not base64") from None
+    if not given or len(given) % 512 or b64encode(given).decode() != text:
+        raise ValueError("not the base64 of whole blocks")
+    return text
+
+
+Blocks = Annotated[str, AfterValidator(_blocks)]
 
 
 class LeafWrong(ValueError):
@@ -48,6 +66,9 @@ class RulesLeaf(_Leaf):
 
 
 class _Entry(_Leaf):
+    """What all entries of a tally say. `seq`: its number there. `time`: when it was counted, in Unix milliseconds.
+    `round`: 0 where the contest has none. `rules`: the version of the last rules leaf before it."""
+
     contest: Name
     seq: Ordinal
     time: Number
@@ -58,9 +79,8 @@ class _Entry(_Leaf):
 
 
 class VoteLeaf(_Entry):
-    """A counted order. `seq`: its number in the tally. `time`: when it was counted, in Unix milliseconds. `amount`: in
-    minor units. `round`: 0 where the contest has none. `rules`: the version of the last rules leaf before it. `receipt`
-    and `voter`: see `receipt_hash` and `voter_hash`; no voter where no number is known."""
+    """A counted order. `amount`: in minor units. `receipt` and `voter`: see `receipt_hash` and `voter_hash`; no voter
+    where no number is known."""
 
     kind: Literal["vote"] = "vote"
     votes: Ordinal
@@ -80,7 +100,39 @@ class AdjustmentLeaf(_Entry):
     reason: Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
-Leaf = RulesLeaf | VoteLeaf | AdjustmentLeaf
+Entry = VoteLeaf | AdjustmentLeaf
+"""An entry of the tally."""
+
+
+class SealingLeaf(_Leaf):
+    """From here on entries are sealed. `sha256`: of the key that opens them. `time`: Unix milliseconds."""
+
+    kind: Literal["sealing"] = "sealing"
+    contest: Name
+    time: Number
+    sha256: Digest
+
+
+class SealedLeaf(_Leaf):
+    """An entry that is readable once the key is published (`leaderboard.log.sealing`). `nonce`: of this leaf alone.
+    `cipher`: the entry's text, padded with spaces and encrypted."""
+
+    kind: Literal["sealed"] = "sealed"
+    contest: Name
+    nonce: Nonce
+    cipher: Blocks
+
+
+class OpeningLeaf(_Leaf):
+    """The key of the last sealing. Entries are plain again. `time`: Unix milliseconds."""
+
+    kind: Literal["opening"] = "opening"
+    contest: Name
+    time: Number
+    key: Digest
+
+
+Leaf = RulesLeaf | Entry | SealingLeaf | SealedLeaf | OpeningLeaf
 _LEAF: Final[TypeAdapter[Leaf]] = TypeAdapter(Annotated[Leaf, Field(discriminator="kind")])
 
 

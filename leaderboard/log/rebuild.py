@@ -1,10 +1,10 @@
 """What is derived of a log's leaves, made again of them: its tiles, and how far it has come."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from leaderboard.log.build import LOCK, LOCK_SPACE
@@ -22,7 +22,7 @@ from log_heads h join contests c on c.id = h.contest_id
 order by c.slug
 """)
 _LEAVES: Final = text("""
-select leaf from log_leaves where contest_id = :contest and index >= :first and index < :end order by index
+select seq, leaf from log_leaves where contest_id = :contest and index >= :first and index < :end order by index
 """)
 _HEAD: Final = text("""
 update log_heads set size = :size, rules_version = :versions, next_seq = :next_seq, signed_size = :signed,
@@ -47,15 +47,17 @@ async def rebuild_logs(engine: AsyncEngine, progress: Callable[[str, int, int], 
             turn = (await connection.execute(LOCK, {"space": LOCK_SPACE, "contest": log.id})).one()
             if not turn.locked:
                 raise LeavesBroken(f"{log.slug}: another process is writing this log; try again")
-            edge, versions = Edge(), 0
+            edge, versions, entries = Edge(), 0, 0
             for end in sorted({*range(0, log.size, _PAGE), log.signed, log.size} - {0}):
-                edge, versions = await _read_to(connection, log.id, edge, end)
+                edge, rows = await _read_to(connection, log.id, edge, end)
+                entries += sum(row.seq is not None for row in rows)
+                versions += sum(isinstance(read_leaf(row.leaf.encode()), RulesLeaf) for row in rows if row.seq is None)
                 if end == log.signed and edge.root != bytes(log.root):
                     raise LeavesBroken(f"{log.slug}: the leaves are not those that were signed; see `audit log`")
                 progress(log.slug, edge.size, log.size)
             state = {
                 "size": edge.size,
-                "next_seq": edge.size - versions + 1,
+                "next_seq": entries + 1,
                 "versions": versions,
                 "signed": log.signed,
                 "made_at": log.made_at,
@@ -65,13 +67,11 @@ async def rebuild_logs(engine: AsyncEngine, progress: Callable[[str, int, int], 
     return done
 
 
-async def _read_to(connection: AsyncConnection, contest: UUID, edge: Edge, end: int) -> tuple[Edge, int]:
-    """The edge with the leaves up to `end`, whose tiles are kept, and the version of the rules there."""
-    asked = {"contest": contest, "first": edge.size, "end": end}
-    leaves = [leaf.encode() for leaf in (await connection.execute(_LEAVES, asked)).scalars()]
-    if len(leaves) < end - edge.size:
+async def _read_to(connection: AsyncConnection, contest: UUID, edge: Edge, end: int) -> tuple[Edge, Sequence[Row[Any]]]:
+    """The edge with the leaves up to `end`, whose tiles are kept, and these leaves."""
+    rows = (await connection.execute(_LEAVES, {"contest": contest, "first": edge.size, "end": end})).all()
+    if len(rows) < end - edge.size:
         raise LeavesBroken(f"a leaf is missing between {edge.size} and {end}; see `audit log`")
-    grown, made = edge.append(leaf_hash(leaf) for leaf in leaves)
+    grown, made = edge.append(leaf_hash(row.leaf.encode()) for row in rows)
     await keep_tiles(connection, contest, made)
-    last = read_leaf(leaves[-1])
-    return grown, last.version if isinstance(last, RulesLeaf) else last.rules
+    return grown, rows

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -41,7 +42,7 @@ class LogFiles:
             default_language=contest.language,
             contest=contest,
             stand=await self._logs.stand(contest.id),
-            hidden=contest.hidden_at(request.app[PUBLISHED].now()),
+            withheld=is_withheld(contest, request.app[PUBLISHED].now()),
             witnesses=self._witnesses,
         )
 
@@ -59,10 +60,10 @@ class LogFiles:
 
     async def tile(self, request: web.Request) -> web.Response:
         """A tile or a bundle of entries. 404 where the log has it not, or not yet: while figures are hidden, hashes are
-        served, and no entries from which votes could be counted."""
+        served, and no entries from which votes could be counted, unless they are sealed."""
         contest, tile = _contest(request), read_path(f"tile/{request.match_info['path']}")
-        if contest and tile and tile.level == ENTRIES and contest.hidden_at(request.app[PUBLISHED].now()):
-            return _hidden()
+        if contest and tile and tile.level == ENTRIES and is_withheld(contest, request.app[PUBLISHED].now()):
+            return withheld()
         found = None if contest is None or tile is None else await self._logs.tile(contest.id, tile)
         if found is None or tile is None:
             return _missing(request)
@@ -96,19 +97,25 @@ def setup(app: web.Application, logs: PublicLogs, witnesses: Mapping[str, str] =
     app.router.add_get("/c/{slug}/log/rules/{version:[1-9][0-9]{0,8}}.json", handlers.rules)
 
 
+def is_withheld(contest: Contest, now: datetime) -> bool:
+    """Whether entries are not served: while figures are hidden, where they are not sealed."""
+    return contest.hidden_at(now) and not (contest.blackout and contest.blackout.sealed)
+
+
+def withheld() -> web.Response:
+    """Entries are asked for that are withheld."""
+    why = "Entries are served again once the result is announced; checkpoint and hashes are served meanwhile."
+    answer = Problem(404, "Entries are hidden", why, kind="/problems/log_hidden").response()
+    answer.headers.update(_ANY_SITE)
+    return answer
+
+
 def _contest(request: web.Request) -> Contest | None:
     return request.app[PUBLISHED].contest(request.match_info["slug"])
 
 
 def _missing(request: web.Request) -> web.Response:
     answer = unknown(request, "log").response()
-    answer.headers.update(_ANY_SITE)
-    return answer
-
-
-def _hidden() -> web.Response:
-    why = "Entries are served again once the result is announced; checkpoint and hashes are served meanwhile."
-    answer = Problem(404, "Entries are hidden", why, kind="/problems/log_hidden").response()
     answer.headers.update(_ANY_SITE)
     return answer
 

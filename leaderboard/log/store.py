@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from leaderboard.log.leaf import RulesLeaf, read_leaf
 from leaderboard.log.tiles import ENTRIES, WIDTH, Tile, write_bundle
 from leaderboard.log.tree import read_tiles
 from leaderboard.log.words import words_of
@@ -23,9 +22,23 @@ select p.note, array(select g.line from log_cosignatures g where g.contest_id = 
   order by g.made_at, g.name) as lines
 from log_checkpoints p where p.contest_id = :contest order by p.size desc limit 1
 """)
-_STAND: Final = text("""
-select p.size, p.root, p.made_at, l.leaf from log_checkpoints p
-  join log_leaves l on l.contest_id = p.contest_id and l.index = p.size - 1
+STATED: Final = """
+select coalesce((
+    select l.seq from log_leaves l where l.contest_id = p.contest_id and l.index < p.size and l.seq is not null
+    order by l.index desc limit 1), 0) as entries,
+  (select cast(cast(l.leaf as jsonb)->>'version' as integer) from log_leaves l
+    where l.contest_id = p.contest_id and l.index < p.size and l.seq is null
+      and cast(l.leaf as jsonb)->>'kind' = 'rules' order by l.index desc limit 1) as versions
+"""
+"""Entries of the tally and versions of the rules in the log that the checkpoint `p` states."""
+_STAND: Final = text(f"""
+select p.size, p.root, p.made_at, s.entries, s.versions, k.sha256, k.began_at, s.entries - coalesce((
+    select l.seq from log_leaves l
+    where l.contest_id = p.contest_id and l.index < k.began_index and l.seq is not null
+    order by l.index desc limit 1), 0) as sealed
+from log_checkpoints p cross join lateral ({STATED}) s
+  left join log_seals k on k.contest_id = p.contest_id and k.began_index < p.size
+    and coalesce(k.opened_index, p.size) >= p.size
 where p.contest_id = :contest order by p.size desc limit 1
 """)
 _COSIGNED: Final = text("""
@@ -40,9 +53,20 @@ _RULES: Final = text("select document from log_rules where contest_id = :contest
 
 
 @dataclass(frozen=True, slots=True)
+class Sealing:
+    """Entries that are encrypted until the announcement. `since`: when the key was fixed; `sha256`: of it; `entries`:
+    how many are sealed."""
+
+    since: datetime
+    sha256: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stand:
     """What the newest checkpoint states. `entries`: leaves that are entries of the tally, `versions`: those that are
-    versions of the rules; `words`: of the root; `cosigners`: names, with when each signed."""
+    versions of the rules; `words`: of the root; `cosigners`: names, with when each signed; `sealing`: None where
+    nothing is sealed."""
 
     size: int
     entries: int
@@ -50,6 +74,7 @@ class Stand:
     words: tuple[str, ...]
     signed_at: datetime
     cosigners: tuple[tuple[str, datetime], ...]
+    sealing: Sealing | None = None
 
 
 class PublicLogs:
@@ -77,15 +102,15 @@ class PublicLogs:
             if row is None:
                 return None
             signed = (await connection.execute(_COSIGNED, {"contest": contest, "size": row.size})).all()
-        last = read_leaf(row.leaf.encode())
-        versions = last.version if isinstance(last, RulesLeaf) else last.rules
+        sealing = None if row.sha256 is None else Sealing(row.began_at, bytes(row.sha256).hex(), row.sealed)
         return Stand(
             row.size,
-            row.size - versions,
-            versions,
+            row.entries,
+            row.versions,
             words_of(bytes(row.root)),
             row.made_at,
             tuple((one.name, one.made_at) for one in signed),
+            sealing,
         )
 
     async def tile(self, contest: UUID, tile: Tile) -> bytes | None:

@@ -26,7 +26,7 @@ def live_service(rig: Rig, rankings: Rankings) -> LiveVotingService:
         accounts=FixedAccounts(RAILS),
         orders=rig.orders,
         views=rig.views,
-        inclusions=Inclusions(rig.engine),
+        inclusions=Inclusions(rig.engine, rig.vault),
         rescuer=Rescuer(attempts, rig.payments, rig.providers, Unlimited(), rig.doorbell),
         inbox=rig.inbox,
         outbox=rig.outbox,

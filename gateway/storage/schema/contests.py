@@ -61,6 +61,7 @@ contests = table(
     documents("fraud_limits", default="'{}'"),
     timestamps("hidden_from", "announcement_at", "announced_at", null=True),
     small_integers("jury_percent", null=True),
+    flags("blackout_sealed", default="false"),
     UniqueConstraint("slug"),
     checks(
         "closes_at > opens_at",

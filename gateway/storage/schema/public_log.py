@@ -5,6 +5,7 @@ from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from gateway.storage.schema.columns import (
     binaries,
     checks,
+    index,
     integers,
     small_integers,
     strings,
@@ -26,7 +27,7 @@ log_heads = table(
     checks("signed_size <= size"),
 )
 
-# `seq`: of the tally entry, none for a version of the rules.
+# `seq`: of the tally entry, none for versions of the rules and keys.
 log_leaves = table(
     "log_leaves",
     uuids("contest_id", key=True, of="contests.id"),
@@ -35,6 +36,7 @@ log_leaves = table(
     strings("leaf"),
     UniqueConstraint("contest_id", "seq"),
     checks("index >= 0", "octet_length(leaf) <= 65535"),
+    index("log_leaves_of_no_entry", "contest_id", "index", where="seq is null"),
 )
 
 # Apart from the leaves: once a salt is deleted, its leaf no longer shows whose vote it was.
@@ -94,4 +96,26 @@ log_keys = table(
     uuids("contest_id", key=True, of="contests.id"),
     strings("key", key=True),
     timestamps("since", default="now()"),
+)
+
+# Keys under which entries are sealed, of which the log has the hash; numbered in each contest. `began_index`,
+# `opened_index`: of the leaves that say so. A key is released once, by two persons.
+log_seals = table(
+    "log_seals",
+    uuids("contest_id", key=True, of="contests.id"),
+    small_integers("number", key=True),
+    binaries("key_cipher", "sha256"),
+    integers("began_index"),
+    timestamps("began_at", default="now()"),
+    timestamps("released_at", null=True),
+    strings("asked_by", "agreed_by", null=True),
+    integers("opened_index", null=True),
+    checks(
+        "octet_length(sha256) = 32",
+        "opened_index > began_index",
+        "opened_index is null or released_at is not null",
+        "num_nulls(released_at, asked_by, agreed_by) in (0, 3)",
+        "lower(asked_by) <> lower(agreed_by)",
+    ),
+    index("log_seals_closed", "contest_id", where="opened_index is null", unique=True),
 )

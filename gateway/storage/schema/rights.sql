@@ -99,3 +99,5 @@ grant insert, delete, update (many, until, status, attempts, next_try_at, ended_
 grant insert, update (size, next_seq, rules_version, signed_size, signed_at, checked_at) on log_heads to spotlight_app
 
 grant insert, update (hashes) on log_tiles to spotlight_app
+
+grant insert, update (released_at, asked_by, agreed_by, opened_index) on log_seals to spotlight_app

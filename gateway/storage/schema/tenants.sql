@@ -34,7 +34,7 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
   'balance_days', 'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads',
   'contest_rules', 'dialogue_steps', 'differences', 'disputes', 'fraud_entries', 'fraud_findings', 'fraud_limits',
-  'fraud_refusals', 'jurors', 'jury_sheets', 'log_checkpoints', 'log_cosignatures', 'log_heads', 'log_keys', 'log_leaves', 'log_rules', 'log_salts',
+  'fraud_refusals', 'jurors', 'jury_sheets', 'log_checkpoints', 'log_cosignatures', 'log_heads', 'log_keys', 'log_leaves', 'log_rules', 'log_salts', 'log_seals',
   'log_tiles', 'order_filters', 'overlays', 'payments', 'payouts', 'postings', 'refunds', 'rollup_hours', 'rollup_minutes',
   'rounds', 'support_tickets',
   'tally_entries', 'telegram_chats', 'unfinished_dialogues', 'video_uploads', 'votes']) as named
@@ -149,5 +149,9 @@ grant select (id, staff_id, asked_by, reason, asked_at, agreed_by, agreed_at, du
 grant select (staff_id) on passkeys to spotlight_tenant
 
 grant select (staff_id, family, revoked_at), update (revoked_at) on staff_sessions to spotlight_tenant
+
+-- Not the key.
+grant select (contest_id, number, sha256, began_index, began_at, released_at, asked_by, agreed_by, opened_index)
+  on log_seals to spotlight_tenant
 
 grant execute on function discard_draft(uuid) to spotlight_tenant

@@ -15,8 +15,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from leaderboard.log.leaf import RulesLeaf, read_leaf
 from leaderboard.log.merkle import HASH_BYTES
+from leaderboard.log.store import STATED
 from leaderboard.log.tiles import WIDTH
 
 # Leaves, tiles and checkpoints of one statement.
@@ -26,15 +26,9 @@ _NOTES: Final = 512
 # Of the files once they are unpacked: by all, changed by their owner.
 _READABLE: Final = 0o644
 
-_CHECKPOINT: Final = text("""
-select p.size, p.made_at, l.leaf from log_checkpoints p
-  join log_leaves l on l.contest_id = p.contest_id and l.index = p.size - 1
-where p.contest_id = :contest and p.size = :size
-""")
-_NEWEST: Final = text("""
-select p.size, p.made_at, l.leaf from log_checkpoints p
-  join log_leaves l on l.contest_id = p.contest_id and l.index = p.size - 1
-where p.contest_id = :contest order by p.size desc limit 1
+_CHECKPOINT: Final = text(f"""
+select p.size, p.made_at, s.versions from log_checkpoints p cross join lateral ({STATED}) s
+where p.contest_id = :contest and (p.size = :size or cast(:size as bigint) is null) order by p.size desc limit 1
 """)
 _NOTES_OF: Final = text(f"""
 select p.size, p.note, array(select g.line from log_cosignatures g where g.contest_id = p.contest_id and g.size = p.size
@@ -73,13 +67,8 @@ class Kits:
 
     async def find(self, contest: UUID, size: int | None = None) -> Kit | None:
         """The kit of the checkpoint of this size, or of the newest one; None where there is none."""
-        asked = {"contest": contest} if size is None else {"contest": contest, "size": size}
-        rows = await self._rows(_NEWEST if size is None else _CHECKPOINT, **asked)
-        if not rows:
-            return None
-        last = read_leaf(rows[0].leaf.encode())
-        versions = last.version if isinstance(last, RulesLeaf) else last.rules
-        return Kit(contest, rows[0].size, versions, rows[0].made_at)
+        rows = await self._rows(_CHECKPOINT, contest=contest, size=size)
+        return Kit(contest, rows[0].size, rows[0].versions, rows[0].made_at) if rows else None
 
     async def packed(self, kit: Kit) -> AsyncGenerator[bytes, None]:
         """The ZIP in pieces."""

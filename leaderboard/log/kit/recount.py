@@ -13,6 +13,7 @@ https://c2sp.org (signed-note, tlog-checkpoint, tlog-cosignature).
 from __future__ import annotations
 
 import argparse
+import hmac
 import json
 import re
 import sys
@@ -36,6 +37,7 @@ else:
     SIGNATURES = True
 
 HASH = 32
+BLOCK = 512
 LARGEST = 2**53 - 1
 LISTED = 20
 DECIMALS = {"EUR": 2, "USD": 2, "GHS": 2}
@@ -53,11 +55,14 @@ FIELDS = {
         *("adjusts", "amount", "candidate", "contest", "currency", "kind", "reason", "round", "rules", "seq", "time"),
         *("v", "votes"),
     ),
+    "sealing": ("contest", "kind", "sha256", "time", "v"),
+    "sealed": ("cipher", "contest", "kind", "nonce", "v"),
+    "opening": ("contest", "key", "kind", "time", "v"),
 }
 NUMBERS = {"v": (1, 1), "time": (0, LARGEST), "version": (1, LARGEST)}
 ENTRY = {**NUMBERS, "seq": (1, LARGEST), "round": (0, LARGEST), "rules": (1, LARGEST)}
 BOUNDS = {
-    "rules": NUMBERS,
+    **dict.fromkeys(("rules", "sealing", "sealed", "opening"), NUMBERS),
     "vote": {**ENTRY, "votes": (1, LARGEST), "amount": (1, LARGEST)},
     "adjustment": {**ENTRY, "adjusts": (1, LARGEST), "votes": (-LARGEST, -1), "amount": (-LARGEST, -1)},
 }
@@ -67,6 +72,7 @@ TEXTS = {
     for kind, names in FIELDS.items()
 }
 DIGEST = re.compile(r"[0-9a-f]{64}")
+NONCE = re.compile(r"[0-9a-f]{32}")
 WRITE = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 EN = {
@@ -95,6 +101,12 @@ EN = {
     "adjusts_nothing": "it takes back entry {seq}, which is no earlier vote.",
     "adjusts_twice": "it takes back entry {seq}, which was taken back before.",
     "adjusts_part": "it does not take back entry {seq} as that was counted: candidate, round, votes and money.",
+    "sealed_again": "from here on entries are to be sealed; they are since line {since}.",
+    "sealed_outside": "this entry is sealed, and no line before it states the hash of a key for it.",
+    "readable": "this entry is readable; since line {since} all entries are to be sealed.",
+    "opens_nothing": "this key opens nothing: no entries are sealed here.",
+    "opens_other": "this is not the key of which line {since} states the hash.",
+    "hides": "what the key opens here is no entry in its one spelling.",
     "changed": "this line is not the one that the log has there.",
     "moved": "this line belongs on line {belongs}: a line before it is missing, doubled or moved.",
     "hash": "this hash is not that of line {line} of leaves.ndjson.",
@@ -131,6 +143,12 @@ EN = {
         "Counted after the closing and its grace: {count} orders, votes: {votes}. They were paid in time, then held or "
         "confirmed late. The first is on line {line} of leaves.ndjson."
     ),
+    "sealed": (
+        "SEALED: {count} entries, from line {line} of leaves.ndjson on, are readable once the result is announced. The "
+        "result below is without them. The checkpoints fix their number and order, and the hash {sha256} fixes what "
+        "they say: nobody can change them. Recount again with a kit of after the announcement."
+    ),
+    "opened": "Entries that were sealed, opened with the key that was fixed before, and counted: {count}.",
     "log": "Log {origin}",
     "head": "Lines: {size}. Checkpoints: {checkpoints}. Root of the newest: {root}",
     "stated": "Stated at {time}.",
@@ -146,6 +164,10 @@ EN = {
     "shared": "Equal votes share a place.",
     "earliest": "Of equal votes who reached them first is ahead.",
     "well": "ALL IS WELL: the lines are those that the checkpoints state, and they add up to the result above.",
+    "well_sealed": (
+        "ALL IS WELL so far: the lines are those that the checkpoints state, and those that are readable add up to the "
+        "result above."
+    ),
     "faults": "FAULTS: {count}",
     "proves": (
         "This shows that the published list is whole and unchanged since its checkpoints. To see that all readers were "
@@ -181,6 +203,12 @@ FR = {
     "adjusts_part": (
         "elle ne retire pas l'entrée {seq} telle qu'elle a été comptée : candidat, tour, votes et argent."
     ),
+    "sealed_again": "à partir d'ici, les entrées sont à sceller ; elles le sont depuis la ligne {since}.",
+    "sealed_outside": "cette entrée est scellée, et aucune ligne avant elle n'énonce l'empreinte d'une clé pour elle.",
+    "readable": "cette entrée est lisible ; depuis la ligne {since}, toutes les entrées sont à sceller.",
+    "opens_nothing": "cette clé n'ouvre rien : ici, aucune entrée n'est scellée.",
+    "opens_other": "ce n'est pas la clé dont la ligne {since} énonce l'empreinte.",
+    "hides": "ce que la clé ouvre ici n'est pas une entrée dans son unique écriture.",
     "changed": "cette ligne n'est pas celle que le registre a à cet endroit.",
     "moved": "cette ligne a sa place à la ligne {belongs} : avant elle, une ligne manque, est double ou déplacée.",
     "hash": "cette empreinte n'est pas celle de la ligne {line} de leaves.ndjson.",
@@ -221,6 +249,13 @@ FR = {
         "Comptées après la clôture et son délai : {count} commandes, votes : {votes}. Elles ont été payées à temps, "
         "puis retenues ou confirmées tard. La première est à la ligne {line} de leaves.ndjson."
     ),
+    "sealed": (
+        "SCELLÉ : {count} entrées, à partir de la ligne {line} de leaves.ndjson, seront lisibles une fois le résultat "
+        "annoncé. Le résultat ci-dessous est sans elles. Les points de contrôle fixent leur nombre et leur ordre, et "
+        "l'empreinte {sha256} fixe ce qu'elles disent : personne ne peut les changer. Recomptez avec un dossier "
+        "d'après l'annonce."
+    ),
+    "opened": "Entrées qui étaient scellées, ouvertes avec la clé fixée auparavant, et comptées : {count}.",
     "log": "Registre {origin}",
     "head": "Lignes : {size}. Points de contrôle : {checkpoints}. Racine du plus récent : {root}",
     "stated": "Énoncé le {time}.",
@@ -236,6 +271,10 @@ FR = {
     "shared": "À égalité de votes, la place est partagée.",
     "earliest": "À égalité de votes, qui les a atteints le premier est devant.",
     "well": "TOUT EST EN ORDRE : les lignes sont celles des points de contrôle, et leur somme est ci-dessus.",
+    "well_sealed": (
+        "TOUT EST EN ORDRE jusqu'ici : les lignes sont celles des points de contrôle, et la somme de celles qui sont "
+        "lisibles est ci-dessus."
+    ),
     "faults": "FAUTES : {count}",
     "proves": (
         "Cela montre que la liste publiée est entière et inchangée depuis ses points de contrôle. Pour voir que tous "
@@ -542,13 +581,64 @@ def read_leaf(line: bytes) -> dict[str, Any]:
     for name in TEXTS[kind]:
         if type(leaf[name]) is not str or not leaf[name]:
             raise Wrong("field", name)
-    for name in ("sha256", "receipt", "voter"):
+    for name in ("sha256", "receipt", "voter", "key"):
         value = leaf.get(name, leaf)
         if value is leaf or (value is None and name == "voter"):
             continue
         if type(value) is not str or not DIGEST.fullmatch(value):
             raise Wrong("field", name)
+    if kind == "sealed":
+        check_sealed(leaf)
     return leaf
+
+
+def check_sealed(leaf: dict[str, Any]) -> None:
+    """Whether a sealed leaf has a nonce and whole blocks. Raises Wrong."""
+    nonce, cipher = leaf["nonce"], leaf["cipher"]
+    if type(nonce) is not str or not NONCE.fullmatch(nonce):
+        raise Wrong("field", "nonce")
+    try:
+        size = len(decoded(cipher)) if type(cipher) is str else 0
+    except ValueError:
+        size = 0
+    if not size or size % BLOCK:
+        raise Wrong("field", "cipher")
+
+
+def derived(key: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-SHA256 (RFC 5869) without salt."""
+    secret, made, part = hmac.digest(bytes(HASH), key, "sha256"), b"", b""
+    for number in range(1, length // HASH + 1):
+        part = hmac.digest(secret, part + info + bytes([number]), "sha256")
+        made += part
+    return made
+
+
+def unsealed(key: bytes, leaf: dict[str, Any]) -> dict[str, Any]:
+    """The entry that a sealed leaf hides. Raises Wrong."""
+    of_leaf, given = derived(key, b"leaf " + bytes.fromhex(leaf["nonce"]), HASH), decoded(leaf["cipher"])
+    pad = b"".join(derived(of_leaf, b"block %d" % n, BLOCK) for n in range(len(given) // BLOCK))
+    padded = (int.from_bytes(given, "big") ^ int.from_bytes(pad, "big")).to_bytes(len(given), "big")
+    plain = padded.rstrip(b" ")
+    entry = read_leaf(plain)
+    if entry["kind"] not in ("vote", "adjustment") or len(padded) - len(plain) >= BLOCK:
+        raise Wrong("hides", "")
+    return entry
+
+
+def published_keys(path: Path) -> dict[str, bytes]:
+    """The keys that leaves publish, by their hashes."""
+    keys = {}
+    with path.open("rb") as file:
+        for line in file:
+            if b'"kind":"opening"' not in line:
+                continue
+            try:
+                key = bytes.fromhex(read_leaf(line.rstrip(b"\n"))["key"])
+            except Wrong:  # reported where it is counted
+                continue
+            keys[sha256(key).hexdigest()] = key
+    return keys
 
 
 def instant(milliseconds: int) -> datetime:
@@ -614,8 +704,13 @@ class Rules:
 class Count:
     """What the leaves say and add up to, leaf by leaf."""
 
-    def __init__(self, folder: Path, contest: str, report: Report) -> None:
+    def __init__(self, folder: Path, contest: str, report: Report, keys: dict[str, bytes]) -> None:
         self.known: list[Rules] = []
+        # Of sealed entries how many are not readable, since which line, and the hash of their key.
+        self.closed = 0
+        self.sealing: tuple[int, str] | None = None
+        self._opened = 0
+        self._keys = keys
         self.sold: Counter[tuple[int, str]] = Counter()
         self.money: Counter[tuple[int, str]] = Counter()
         self.reached: dict[tuple[int, str], int] = {}
@@ -639,23 +734,68 @@ class Count:
             key, name = wrong.args
             self._report.fault(LEAVES, line, key, name=name)
             return
-        if leaf["contest"] != self._contest:
-            self._report.fault(LEAVES, line, "other_contest", found=leaf["contest"], contest=self._contest)
+        self._check_contest(line, leaf)
         if leaf["kind"] == "rules":
             self._add_rules(line, leaf)
             return
         if line == 1:
             self._report.fault(LEAVES, line, "first")
-        if leaf["seq"] != self._last + 1:
-            self._report.fault(LEAVES, line, "seq", found=leaf["seq"], due=self._last + 1)
-        self._last = leaf["seq"]
-        if leaf["rules"] != self._version:
-            self._report.fault(LEAVES, line, "names_rules", found=leaf["rules"], due=self._version)
-        if leaf["kind"] == "vote":
-            self._check_vote(line, leaf)
+        if leaf["kind"] in ("sealing", "opening"):
+            self._turn_key(line, leaf)
+            return
+        entry = self._readable(line, leaf)
+        if entry is None:
+            self._last += 1
+            return
+        if entry["seq"] != self._last + 1:
+            self._report.fault(LEAVES, line, "seq", found=entry["seq"], due=self._last + 1)
+        self._last = entry["seq"]
+        if entry["rules"] != self._version:
+            self._report.fault(LEAVES, line, "names_rules", found=entry["rules"], due=self._version)
+        if entry["kind"] == "vote":
+            self._check_vote(line, entry)
         else:
-            self._check_adjustment(line, leaf)
-        self._keep(leaf)
+            self._check_adjustment(line, entry)
+        self._keep(entry)
+
+    def _check_contest(self, line: int, leaf: dict[str, Any]) -> None:
+        if leaf["contest"] != self._contest:
+            self._report.fault(LEAVES, line, "other_contest", found=leaf["contest"], contest=self._contest)
+
+    def _turn_key(self, line: int, leaf: dict[str, Any]) -> None:
+        """From here on entries are sealed, or no longer."""
+        if leaf["kind"] == "sealing":
+            if self.sealing:
+                self._report.fault(LEAVES, line, "sealed_again", since=self.sealing[0])
+            self.sealing = line, leaf["sha256"]
+        elif self.sealing is None:
+            self._report.fault(LEAVES, line, "opens_nothing")
+        else:
+            if sha256(bytes.fromhex(leaf["key"])).hexdigest() != self.sealing[1]:
+                self._report.fault(LEAVES, line, "opens_other", since=self.sealing[0])
+            self.sealing = None
+
+    def _readable(self, line: int, leaf: dict[str, Any]) -> dict[str, Any] | None:
+        """The entry that a leaf is, or hides; None where it is not readable."""
+        if leaf["kind"] != "sealed":
+            if self.sealing:
+                self._report.fault(LEAVES, line, "readable", since=self.sealing[0])
+            return leaf
+        if self.sealing is None:
+            self._report.fault(LEAVES, line, "sealed_outside")
+            return None
+        key = self._keys.get(self.sealing[1])
+        if key is None:
+            self.closed += 1
+            return None
+        try:
+            entry = unsealed(key, leaf)
+        except Wrong:
+            self._report.fault(LEAVES, line, "hides")
+            return None
+        self._opened += 1
+        self._check_contest(line, entry)
+        return entry
 
     def _add_rules(self, line: int, leaf: dict[str, Any]) -> None:
         version = leaf["version"]
@@ -748,6 +888,8 @@ class Count:
 
     def conclude(self) -> None:
         """Say what is known once all leaves were read."""
+        if self._opened:
+            self._report.remark("opened", count=self._opened)
         if self._late:
             line = self._late[0][0]
             self._report.remark("late", count=len(self._late), votes=sum(n for _, n in self._late), line=line)
@@ -1006,12 +1148,17 @@ class Shown:
             yield self.say("stated", time=found.time)
         if found.words:
             yield self.say("words", words=" ".join(found.words))
-        if found.count.known:
-            yield from self.result(found.count)
+        count = found.count
+        if count.sealing and count.closed:
+            line, hashed = count.sealing
+            yield from ("", self.say("sealed", count=count.closed, line=line, sha256=hashed))
+        if count.known:
+            yield from self.result(count)
         yield ""
         yield from (self.say(key, **values) for key, values in found.report.remarks)
         faults = found.report.faults
-        yield from ("", self.say("faults", count=len(faults)) if faults else self.say("well"))
+        well = self.say("well_sealed" if count.closed else "well")
+        yield from ("", self.say("faults", count=len(faults)) if faults else well)
         yield from self.faults(faults)
         yield from ("", self.say("proves"))
 
@@ -1057,7 +1204,7 @@ def recount(
         signatures.check(one)
     signatures.conclude(len(checkpoints))
     contest = newest.origin.removesuffix("/log").rpartition("/")[2]
-    count = Count(folder, contest, report)
+    count = Count(folder, contest, report, published_keys(folder / LEAVES))
     sizes = {one.size for one in (*checkpoints, *kept_ones)}
     read = read_leaves(folder, sizes | {noted[0]} if noted else sizes, count, report)
     compare(read, checkpoints, report)

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from gateway.http.pages import unknown
 from leaderboard.log.kit.pack import Kits
+from leaderboard.log.routes import is_withheld, withheld
 from leaderboard.routes import PUBLISHED
 
 # Pieces that are made at the same time: a kit is compressed, and pages come first.
@@ -24,8 +25,11 @@ class KitFile:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def kit(self, request: web.Request) -> web.StreamResponse:
-        """The kit of the newest checkpoint; `?size=` names an earlier one. 404 where there is none."""
+        """The kit of the newest checkpoint; `?size=` names an earlier one. 404 where there is none, and while entries
+        are withheld."""
         contest, size = request.app[PUBLISHED].contest(request.match_info["slug"]), request.query.get("size")
+        if contest is not None and is_withheld(contest, request.app[PUBLISHED].now()):
+            return withheld()
         found = None
         if contest is not None and (size is None or _SIZE.fullmatch(size)):
             found = await self._kits.find(contest.id, None if size is None else int(size))

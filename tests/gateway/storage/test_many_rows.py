@@ -236,7 +236,7 @@ async def look(rig: MoneyRig, order: PlacedOrder, receipt: str) -> None:
     await rig.views.votes_of(VOTER, rig.contest.id, 5)
     await rig.views.receipt(receipt)
     await rig.views.receipt("0000000000")
-    await Inclusions(rig.engine).of(receipt)
+    await Inclusions(rig.engine, rig.vault).of(receipt)
     rescues = Attempts(rig.engine, rig.vault)
     for claim in (OfNumber(VOTER, (rig.contest.id,)), OfChat(7, VOTER), OfOrder(order.vote_id)):
         await rescues.latest(claim)

@@ -1,7 +1,7 @@
 """Recount kits made of the pure formats: files by name, whole and right."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,26 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.contests.rules import canonical
-from leaderboard.log.leaf import AdjustmentLeaf, Leaf, RulesLeaf, VoteLeaf
+from leaderboard.log.leaf import (
+    AdjustmentLeaf,
+    Entry,
+    Leaf,
+    OpeningLeaf,
+    RulesLeaf,
+    SealingLeaf,
+    VoteLeaf,
+    read_leaf,
+)
 from leaderboard.log.merkle import leaf_hash, root
 from leaderboard.log.notes import Checkpoint, KeyKind, Note, Signer
+from leaderboard.log.sealing import seal
 
 SLUG = "miss"
 ORIGIN = f"vote.example/c/{SLUG}/log"
 OPENS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 DAY = 86_400_000
 PRICE = 100
+KEY = bytes(range(32))
 
 
 def signer(name: str, kind: KeyKind, seed: int) -> Signer:
@@ -62,6 +73,9 @@ class Log:
     documents: list[bytes]
     price: int = PRICE
     seq: int = 0
+    key: bytes | None = None
+    """Under which entries are sealed."""
+    entries: list[Entry] = field(default_factory=list)
 
     @classmethod
     def new(cls, rules: dict[str, Any] = RULES) -> "Log":
@@ -82,16 +96,27 @@ class Log:
     def vote(self, candidate: str, votes: int = 1, **other: Any) -> "Log":
         common = {**self._common(), "candidate": candidate, "votes": votes, "amount": votes * self.price, "round": 0}
         salted = sha256(b"%d" % self.seq).hexdigest()
-        self.leaves.append(
-            VoteLeaf(**{**common, "receipt": salted, "voter": salted if self.seq % 3 else None, **other})
-        )
-        return self
+        return self.entry(VoteLeaf(**{**common, "receipt": salted, "voter": salted if self.seq % 3 else None, **other}))
 
     def take_back(self, seq: int, **other: Any) -> "Log":
-        [vote] = [one for one in self.leaves if isinstance(one, VoteLeaf) and one.seq == seq]
+        [vote] = [one for one in self.entries if isinstance(one, VoteLeaf) and one.seq == seq]
         common = {**self._common(), "candidate": vote.candidate, "round": vote.round, "adjusts": seq}
         sums = {"votes": -vote.votes, "amount": -vote.amount, "reason": "refund"}
-        self.leaves.append(AdjustmentLeaf(**{**common, **sums, **other}))
+        return self.entry(AdjustmentLeaf(**{**common, **sums, **other}))
+
+    def entry(self, made: Entry) -> "Log":
+        self.entries.append(made)
+        self.leaves.append(made if self.key is None else read_leaf(sealed(made.text, self.key)))
+        return self
+
+    def sealing(self, key: bytes = KEY) -> "Log":
+        self.key = key
+        self.leaves.append(SealingLeaf(contest=SLUG, time=OPENS, sha256=sha256(key).hexdigest()))
+        return self
+
+    def opening(self, key: bytes = KEY) -> "Log":
+        self.key = None
+        self.leaves.append(OpeningLeaf(contest=SLUG, time=OPENS, key=key.hex()))
         return self
 
     @property
@@ -100,6 +125,10 @@ class Log:
 
     def kit(self, sizes: Sequence[int] = ()) -> dict[str, bytes]:
         return kit_of(self.texts, self.documents, sizes)
+
+
+def sealed(plain: bytes, key: bytes = KEY) -> bytes:
+    return seal(key, SLUG, plain, sha256(plain).digest()[:16])
 
 
 def checkpoint(texts: Sequence[bytes], cosigners: Iterable[Signer] = (CLOCK,), log: Signer = LOG) -> str:
@@ -132,7 +161,8 @@ SOLD = [(("07", "12", "31")[n % 3], n + 1) for n in range(9)]
 
 
 def small(rules: dict[str, Any] = RULES, sold: Sequence[tuple[str, int]] = SOLD) -> Log:
-    """A log of 24 leaves with what a contest may have. `sold`: the first votes, to whom and how many."""
+    """A log of 26 leaves with what a contest may have, the last votes sealed and opened. `sold`: the first votes, to
+    whom and how many."""
     log = Log.new(rules)
     for candidate, votes in sold:
         log.vote(candidate, votes)
@@ -140,6 +170,7 @@ def small(rules: dict[str, Any] = RULES, sold: Sequence[tuple[str, int]] = SOLD)
     log.rules(evicted({**rules, "price_minor": 2 * PRICE}, "31"), OPENS + DAY)
     log.vote("07", 5, amount=5 * PRICE)  # ordered at the price of before
     for n in range(10):
+        if n == 3:
+            log.sealing()
         log.vote(("07", "12")[n % 2])
-    log.take_back(log.seq - 10)
-    return log
+    return log.take_back(log.seq - 10).opening()

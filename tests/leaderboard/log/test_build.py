@@ -19,6 +19,7 @@ from tlog_scales.signing import Vkey, VkeySet
 from gateway.http.pages import Pages
 from gateway.runtime.connections import utc_now
 from leaderboard.log import build, routes
+from leaderboard.log.audit import audit_logs
 from leaderboard.log.build import LogBuilder
 from leaderboard.log.keys import LogKeys
 from leaderboard.log.leaf import (
@@ -30,6 +31,7 @@ from leaderboard.log.leaf import (
     voter_hash,
 )
 from leaderboard.log.notes import Checkpoint, Note, VerifierKey
+from leaderboard.log.rebuild import rebuild_logs
 from leaderboard.log.store import PublicLogs
 from leaderboard.log.tiles import read_bundle, tiles_of
 from leaderboard.log.words import words_of
@@ -220,6 +222,51 @@ async def test_files_are_answered_as_readers_want_them(rig: MoneyRig, site: Clie
     await builder_of(rig).build()
     async with site.get("/c/star/log/tile/0/000.p/3") as answer:
         assert answer.status == 404
+
+
+async def test_a_sealed_log_is_open_to_all_after_the_announcement(
+    rig: MoneyRig, site: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "SIGN_SECONDS", 0)
+    plain = await rig.counted(quantity=2)
+    await builder_of(rig).build()
+    await rig.change("update contests set hidden_from = now(), blackout_sealed = true where slug = 'star'")
+    await rig.directory.refresh()
+    assert await builder_of(rig).build() == 1, "the key is fixed before a vote comes"
+    assert await builder_of(rig).build() == 0
+    await rig.counted(quantity=3, key="dark")
+    await rig.agreed(Act.REFUND_PAYMENT, plain.payment_reference)
+    await rig.settle_all()
+    assert await builder_of(rig).build() == 2
+
+    async def kinds(folder: Path) -> list[str]:
+        size = (await mirrored(site, folder)).size
+        reader = TilesReader(LocalBackend(folder))
+        assert reader.get_checkpoint().root_hash == reader.calculate_root_hash()
+        return [read_leaf(reader.get_entry(index)).kind for index in range(size)]
+
+    sealed = ["rules", "vote", "sealing", "sealed", "sealed"]
+    assert await kinds(tmp_path / "dark") == sealed
+    stand = await PublicLogs(rig.engine).stand(rig.contest.id)
+    assert stand is not None
+    assert stand.sealing is not None
+    assert (stand.size, stand.entries, stand.versions, stand.sealing.entries) == (5, 3, 1, 2)
+    assert await audit_logs(rig.engine, rig.vault) == {"star": []}
+    assert await rebuild_logs(rig.engine, lambda *_: None) == {"star": 5}
+    assert await builder_of(rig).build() == 0
+
+    # Released, a key is published once; what was served before it stays as it was.
+    release = "update log_seals set released_at = now(), asked_by = 'a', agreed_by = 'b'"
+    await rig.change("update contests set announced_at = now() where slug = 'star'")
+    await rig.change(release)
+    await rig.counted(key="late")
+    assert await builder_of(rig).build() == 2
+    assert await builder_of(rig).build() == 0
+    assert await kinds(tmp_path / "open") == [*sealed, "opening", "vote"]
+    assert await audit_logs(rig.engine, rig.vault) == {"star": []}
+    stand = await PublicLogs(rig.engine).stand(rig.contest.id)
+    assert stand is not None
+    assert (stand.size, stand.entries, stand.versions, stand.sealing) == (7, 4, 1, None)
 
 
 async def test_a_builder_may_die_at_every_statement(rig: MoneyRig, site: Client, tmp_path: Path) -> None:

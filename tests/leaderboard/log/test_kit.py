@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.http.pages import Pages
+from gateway.runtime.connections import utc_now
 from leaderboard.log import build
 from leaderboard.log.kit import pack, recount, routes
 from leaderboard.log.kit.pack import Kits
@@ -40,7 +41,7 @@ async def rig(database: Any) -> AsyncIterator[MoneyRig]:
 async def site(rig: MoneyRig) -> AsyncIterator[Client]:
     app = web.Application()
     Pages().mount(app)
-    app[PUBLISHED] = SimpleNamespace(contest=rig.directory.by_slug)
+    app[PUBLISHED] = SimpleNamespace(contest=rig.directory.by_slug, now=utc_now)
     routes.setup(app, Kits(rig.engine))
     async with TestClient(TestServer(app)) as client:
         yield client

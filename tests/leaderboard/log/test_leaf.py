@@ -1,5 +1,6 @@
 """The one text of each kind of leaf, and what is none."""
 
+from base64 import b64encode
 from hashlib import sha256
 from typing import Any
 
@@ -9,13 +10,17 @@ from leaderboard.log.leaf import (
     AdjustmentLeaf,
     Leaf,
     LeafWrong,
+    OpeningLeaf,
     RulesLeaf,
+    SealedLeaf,
+    SealingLeaf,
     VoteLeaf,
     read_leaf,
     receipt_hash,
     voter_hash,
 )
 
+NO_CIPHER = b64encode(bytes(512)).decode()
 RECEIPT = sha256(bytes(range(16)) + b"7K3M9Q2XWB").hexdigest()
 VOTER = sha256(bytes(range(16)) + b"+2250102030405").hexdigest()
 RULES = RulesLeaf(contest="miss-2026", version=1, time=1_790_000_000_000, sha256="ab" * 32)
@@ -48,6 +53,18 @@ ADJUSTMENT = AdjustmentLeaf(
     ("leaf", "text"),
     [
         (
+            SealingLeaf(contest="miss-2026", time=1, sha256="ab" * 32),
+            f'{{"contest":"miss-2026","kind":"sealing","sha256":"{"ab" * 32}","time":1,"v":1}}',
+        ),
+        (
+            SealedLeaf(contest="miss-2026", nonce="ab" * 16, cipher=NO_CIPHER),
+            f'{{"cipher":"{NO_CIPHER}","contest":"miss-2026","kind":"sealed","nonce":"{"ab" * 16}","v":1}}',
+        ),
+        (
+            OpeningLeaf(contest="miss-2026", time=1, key="ab" * 32),
+            f'{{"contest":"miss-2026","key":"{"ab" * 32}","kind":"opening","time":1,"v":1}}',
+        ),
+        (
             RULES,
             f'{{"contest":"miss-2026","kind":"rules","sha256":"{"ab" * 32}","time":1790000000000,"v":1,"version":1}}',
         ),
@@ -65,7 +82,7 @@ ADJUSTMENT = AdjustmentLeaf(
             '"v":1,"votes":-5}',
         ),
     ],
-    ids=["rules", "vote", "adjustment"],
+    ids=["sealing", "sealed", "opening", "rules", "vote", "adjustment"],
 )
 def test_a_leaf_has_one_text(leaf: Leaf, text: str) -> None:
     assert leaf.text.decode() == text

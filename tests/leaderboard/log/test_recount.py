@@ -17,7 +17,7 @@ from gateway.values.money import EXPONENTS
 from leaderboard.log import merkle
 from leaderboard.log.kit import recount
 from leaderboard.log.kit.recount import EN, FR, Fault, Found, Unreadable, main, ranking
-from leaderboard.log.leaf import RulesLeaf
+from leaderboard.log.leaf import RulesLeaf, read_leaf
 from leaderboard.log.notes import KeyKind
 from leaderboard.log.words import words_of
 from leaderboard.ranking import Score, ranking_from
@@ -25,6 +25,7 @@ from tests.fuzzing import fuzzed
 from tests.leaderboard.log.kits import (
     CLOCK,
     DAY,
+    KEY,
     LOG,
     OPENS,
     PRICE,
@@ -35,6 +36,7 @@ from tests.leaderboard.log.kits import (
     checkpoint,
     evicted,
     kit_of,
+    sealed,
     signer,
     small,
     write,
@@ -62,7 +64,7 @@ def sentences(found: Found) -> str:
 def test_a_kit_that_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = found_in(tmp_path, KIT)
     assert faults(found) == []
-    assert [key for key, _ in found.report.remarks] == ["signatures"]
+    assert [key for key, _ in found.report.remarks] == ["signatures", "opened"]
     rows = [(row.place, row.code, row.votes, row.money) for row in ranking(found.count, 0, last=True)]
     assert rows == [(1, "12", 18, 2300), (2, "07", 17, 2200), (None, "31", 18, 1800)]
     assert (found.count.orders, found.count.back) == (20, 2)
@@ -122,7 +124,42 @@ WRONG: dict[str, tuple[Callable[[Log], object], Sequence[tuple[int, str]]]] = {
         lambda log: log.vote("07", amount=2 * PRICE).rules({**RULES, "price_minor": 2 * PRICE}),
         [(2, "price")],
     ),
+    "sealed twice": (lambda log: log.sealing().vote("07").sealing().vote("07").opening(), [(4, "sealed_again")]),
+    "opened twice": (lambda log: log.sealing().vote("07").opening().opening().vote("07"), [(5, "opens_nothing")]),
+    "readable inside": (
+        lambda log: put_readable(log.sealing().vote("07")).opening(),
+        [(4, "readable")],
+    ),
+    "sealed outside": (lambda log: put_sealed(log, log.vote("07").entries[0].text), [(3, "sealed_outside")]),
+    "sealed under another key": (
+        lambda log: put_sealed(log.sealing(), b"{}", bytes(32)).opening(),
+        [(3, "hides")],
+    ),
+    "opened by another key": (
+        lambda log: log.sealing().vote("07").opening(bytes(32)).vote("07"),
+        [(4, "opens_other")],
+    ),
+    "hides no entry": (lambda log: put_sealed(log.sealing(), log.leaves[0].text).opening(), [(3, "hides")]),
+    "hides what is padded too far": (
+        lambda log: put_sealed(log.sealing(), log.vote("07").entries[0].text.ljust(513)).opening(),
+        [(4, "hides")],
+    ),
+    "another's, hidden": (lambda log: log.sealing().vote("07", contest="other").opening(), [(3, "other_contest")]),
+    "price, hidden": (lambda log: log.sealing().vote("07", 2, amount=PRICE).opening(), [(3, "price")]),
+    "gap, hidden": (lambda log: log.vote("07").sealing().vote("07", seq=3).opening(), [(4, "seq")]),
+    "first, sealed": (lambda log: log.leaves.insert(0, log.sealing().leaves.pop()), [(1, "first")]),
 }
+
+
+def put_sealed(log: Log, plain: bytes, key: bytes = KEY) -> Log:
+    log.leaves.append(read_leaf(sealed(plain, key)))
+    return log
+
+
+def put_readable(log: Log) -> Log:
+    key, log.key = log.key, None
+    log.vote("07").key = key
+    return log
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -133,6 +170,29 @@ def test_what_is_signed_and_wrong(name: str, tmp_path: Path) -> None:
     found = found_in(tmp_path, log.kit())
     assert faults(found) == [("leaves.ndjson", line, key) for line, key in expected]
     assert sentences(found)
+
+
+def test_sealed_entries_are_counted_once_they_are_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log.new().vote("07", 2).sealing().vote("12", 9).take_back(1)
+    found = found_in(tmp_path, log.kit())
+    assert (faults(found), found.count.closed, found.count.orders) == ([], 2, 1)
+    assert "SEALED: 2 entries, from line 3 of leaves.ndjson" in (
+        text := "\n".join(recount.Shown(EN, ",").report(found))
+    )
+    assert "ALL IS WELL so far" in text
+    assert "SCELLÉ : 2 entrées" in sentences(found)
+    kept = tmp_path / "kept.txt"
+    kept.write_bytes((tmp_path / "checkpoints.txt").read_bytes())
+    log.opening().vote("07").sealing(bytes(32)).vote("12")
+    found = found_in(tmp_path, log.kit(), kept=kept)
+    assert (faults(found), found.count.closed) == ([], 1), "a second hour, under another key"
+    assert [(row.code, row.votes) for row in ranking(found.count, 0, last=True)] == [("12", 9), ("07", 1), ("31", 0)]
+    # Whoever changes what is sealed is found without the key.
+    for line in range(3, 5):
+        lines = log.kit()["leaves.ndjson"].splitlines(keepends=True)
+        lines[line] = lines[line].replace(b'"nonce":"', b'"nonce":"0')[: len(lines[line])]
+        changed = found_in(tmp_path, {**log.kit(), "leaves.ndjson": b"".join(lines)})
+        assert ("leaves.ndjson", line + 1, "changed") in faults(changed)
 
 
 def test_rules_that_are_wrong(tmp_path: Path) -> None:
@@ -191,7 +251,7 @@ def evicted_rules(log: Log) -> dict[str, Any]:
 
 @given(st.lists(st.tuples(st.sampled_from(["07", "12", "31"]), st.integers(1, 3)), max_size=12), st.booleans())
 def test_the_ranking_is_that_of_the_pages(votes: list[tuple[str, int]], earliest: bool) -> None:
-    count = recount.Count(Path(), "miss", recount.Report())
+    count = recount.Count(Path(), "miss", recount.Report(), {})
     rules = {**RULES, "tie_break": "earliest" if earliest else "shared"}
     count.known.append(recount.Rules.read(json.dumps(rules).encode(), OPENS))
     for seq, (code, some) in enumerate(votes, 1):
