@@ -61,6 +61,8 @@ from admin.people.people import PEOPLE
 from admin.people.reset import RESETS
 from admin.people.resets import Resets
 from admin.people.store import People
+from admin.result import pages as result_pages
+from admin.result.store import CERTIFYING, Certifying
 from admin.services import PAYMENTS, Payments
 from admin.videos import own as own_video
 from admin.videos import pages as video_pages
@@ -99,6 +101,7 @@ def setup(
     fraud: Fraud,
     neighbours: NeighboursStore,
     results: Results,
+    certifying: Certifying,
     alerts: Alerts,
     alerting: Alerting,
     live: Live | None = None,
@@ -116,6 +119,7 @@ def setup(
     app[LISTED] = listed
     app[ALERTS], app[ALERTING] = alerts, alerting
     app[EXPORTS], app[MONTHS], app[RESULTS] = exports, months, results
+    app[CERTIFYING] = certifying
     app[SESSION_COOKIE] = access.tokens.access_name
     pages.add("admin")
     for module in (
@@ -152,6 +156,7 @@ def setup(
         studio,
         announcement,
         jury,
+        result_pages,
         fraud_review,
         fraud_neighbours,
         alert_pages,

@@ -27,6 +27,7 @@ class Act(StrEnum):
     RECONCILE = "reconcile"  # a difference with an operator, or a group of them, is booked or accepted
     FEES = "fees"  # our share of what an organiser's votes bring, from an instant on
     UNDO_IMPORT = "undo_import"  # a statement is taken back as a whole
+    CERTIFY_RESULT = "certify_result"  # the result of a contest is signed
 
 
 class RequestStatus(StrEnum):
@@ -78,6 +79,7 @@ class Right(StrEnum):
 
     READ_CONTESTS = "read_contests"
     EDIT_CONTEST = "edit_contest"  # create, edit, publish, close, archive
+    CERTIFY = "certify"  # sign the result of a contest, with another person
     MODERATE = "moderate"  # candidates, their photos and videos, nominations
     MANAGE_STAFF = "manage_staff"  # invite, change roles, end
     MANAGE_ORGANISERS = "manage_organisers"  # create, quotas

@@ -64,6 +64,7 @@ _OF: Final[Mapping[Act, TextClause]] = {
     Act.FRAUD_LIMITS: _OF_CONTEST,
     Act.PAYOUT: _OF_PAYOUT,
     Act.BENEFICIARY: _OF_BENEFICIARY,
+    Act.CERTIFY_RESULT: _OF_CONTEST,
 }
 
 

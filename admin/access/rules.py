@@ -32,7 +32,7 @@ class Role(StrEnum):
 
 
 _READ: Final = frozenset({Right.READ_CONTESTS, Right.READ_ORDERS})
-_CONTESTS: Final = frozenset({Right.EDIT_CONTEST, Right.MODERATE, Right.MANAGE_STAFF})
+_CONTESTS: Final = frozenset({Right.EDIT_CONTEST, Right.MODERATE, Right.MANAGE_STAFF, Right.CERTIFY, Right.DECIDE})
 _VOTERS: Final = frozenset(
     {Right.SEE_NUMBER, Right.REFUND, Right.HANDLE_HELD, Right.REPLAY_CALLBACK, Right.CLOSE_TICKET}
 )
@@ -89,6 +89,7 @@ ASKING: Final[Mapping[Act, Right]] = {
     Act.RECONCILE: Right.RECONCILE,
     Act.UNDO_IMPORT: Right.RECONCILE,
     Act.FEES: Right.SET_FEES,
+    Act.CERTIFY_RESULT: Right.CERTIFY,
 }
 """The right that asking for an act needs. Deciding needs it too, with `Right.DECIDE`."""
 

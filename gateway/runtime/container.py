@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from admin.access.factors import Factors
 from admin.access.passkeys import site_of
@@ -34,6 +35,7 @@ from admin.people.factor_resets import FactorResets
 from admin.people.keep_organisers import Organisers
 from admin.people.resets import Resets
 from admin.people.store import People
+from admin.result.store import Certifying
 from admin.videos.keep import Videos
 from admin.videos.store import VideoStore
 from channels.messages.outbox import Outbox
@@ -200,6 +202,16 @@ class Container(Connections):
         return Fraud(self.engine, self.vault, self.settings.fraud)
 
     @cached_property
+    def certifying(self) -> Certifying:
+        """Certified results of contests."""
+        return Certifying(self.engine, self.vault, self.audits)
+
+    @property
+    def audits(self) -> AsyncEngine | None:
+        """Where a large tally is audited while others wait; None: that is left to another process."""
+        return None
+
+    @cached_property
     def acts(self) -> StaffActs:
         """What staff ask for and decide about."""
         requests = StaffRequests(
@@ -212,6 +224,7 @@ class Container(Connections):
                 Act.UNDO_IMPORT: freeze_undo,
                 Act.FEES: preview_fees,
                 Act.FRAUD_LIMITS: self.fraud.preview,
+                Act.CERTIFY_RESULT: self.certifying.preview,
             },
             self.rights,
         )
@@ -222,6 +235,7 @@ class Container(Connections):
             Act.RECONCILE: Decisions(self.engine).decide,
             Act.FEES: FeeActs(self.engine, self.organisers.tell_fees).carry_out,
             Act.FRAUD_LIMITS: self.fraud.carry_out,
+            Act.CERTIFY_RESULT: self.certifying.carry_out,
             Act.UNDO_IMPORT: UndoImport(self.engine, lambda account: self.reconciler.compare_again(account)).undo,
         }
         return StaffActs(requests, executors, self.doorbell, temporary=TEMPORARY)

@@ -177,6 +177,7 @@ def _mount_back_office(app: web.Application, container: Container, directory: Co
         exports=container.exports,
         months=container.months,
         results=Results(container.engine),
+        certifying=container.certifying,
         fraud=container.fraud,
         neighbours=NeighboursStore(container.engine, container.vault),
         alerts=container.alerts,

@@ -222,6 +222,11 @@ class ProcessContainer(Container):
         office.vault, office.doorbell = self.vault, self.doorbell
         return self._closed_later(office)
 
+    @property
+    def audits(self) -> AsyncEngine:
+        """Beside other work."""
+        return self.reports.engine
+
     @cached_property
     def exporting(self) -> "Sweep":
         """Making exports, beside other work, which does not wait for them: a long one takes minutes."""

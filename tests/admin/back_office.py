@@ -290,6 +290,7 @@ async def open_office(
         months=Months(rig.engine),
         live=Live(tick=0.05, life=0),
         results=Results(rig.engine),
+        certifying=container.certifying,
         fraud=Fraud(rig.engine, rig.vault, FraudLimits()),
         neighbours=NeighboursStore(rig.engine, rig.vault),
         alerts=container.alerts,

@@ -13,6 +13,9 @@ create trigger balance_checks_append_only before update or delete or truncate on
 create trigger candidate_changes_append_only before update or truncate on candidate_changes
   for each statement execute function refuse_change()
 
+create trigger certified_results_append_only before update or delete or truncate on certified_results
+  for each statement execute function refuse_change()
+
 create trigger contest_rules_append_only before update or delete or truncate on contest_rules
   for each statement execute function refuse_change()
 

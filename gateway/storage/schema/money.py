@@ -273,6 +273,7 @@ disputes = table(
         "(reversed_minor > 0) = (coalesce(effect, '') in ('taken_back','refund_stopped'))",
     ),
     index("disputes_of_payment", "payment_reference"),
+    index("disputes_undecided", "contest_id", where="status = 'open' or (status = 'lost' and effect is null)"),
     index("disputes_to_act", "reference", where="status = 'lost' and effect is null"),
 )
 

@@ -119,3 +119,17 @@ log_seals = table(
     ),
     index("log_seals_closed", "contest_id", where="opened_index is null", unique=True),
 )
+
+# `reason`: why it replaced the one before; `document`: one canonical text, signed by two persons.
+certified_results = table(
+    "certified_results",
+    uuids("contest_id", key=True, of="contests.id"),
+    small_integers("number", key=True),
+    strings("document"),
+    binaries("sha256"),
+    strings("reason", default=""),
+    uuids("request_id", of="staff_requests.id"),
+    timestamps("made_at"),
+    UniqueConstraint("request_id"),
+    checks("sha256 = sha256(convert_to(document, 'UTF8'))", "(number = 1) = (reason = '')", "number > 0"),
+)

@@ -18,7 +18,7 @@ revoke all on function make_partitions(integer), drop_callbacks(integer), discar
 grant execute on function make_partitions(integer), drop_callbacks(integer), discard_draft(uuid) to spotlight_app
 
 -- Rows that are added and never changed.
-grant insert on audit_log, balance_checks, candidate_changes, contest_rules, difference_requests, dispute_events,
+grant insert on audit_log, balance_checks, candidate_changes, certified_results, contest_rules, difference_requests, dispute_events,
   evidence, fee_plans, fraud_findings, fraud_limits, log_checkpoints,
   log_cosignatures, log_keys, log_leaves, log_rules, log_salts, order_keys, payment_events, payout_events, postings, refund_events, tally_entries, vault_keys,
   votes to spotlight_app

@@ -32,7 +32,7 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
   and id = coalesce(nullif(current_setting(''app.contest'', true), '''')::uuid, id)')
 
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
-  'balance_days', 'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'contest_heads',
+  'balance_days', 'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'certified_results', 'contest_heads',
   'contest_rules', 'dialogue_steps', 'differences', 'disputes', 'fraud_entries', 'fraud_findings', 'fraud_limits',
   'fraud_refusals', 'jurors', 'jury_sheets', 'log_checkpoints', 'log_cosignatures', 'log_heads', 'log_keys', 'log_leaves', 'log_rules', 'log_salts', 'log_seals',
   'log_tiles', 'order_filters', 'overlays', 'payments', 'payouts', 'postings', 'refunds', 'rollup_hours', 'rollup_minutes',
@@ -85,7 +85,7 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
 
 -- What the pages of an organiser's staff read. Secrets of staff are not among it.
 grant select on account_health, audit_log, balance_days, balance_position, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
-  candidates, contest_heads, contest_rules, contests, dialogue_steps, differences, dispute_events, disputes, evidence,
+  candidates, certified_results, contest_heads, contest_rules, contests, dialogue_steps, differences, dispute_events, disputes, evidence,
   exports, fee_plans, fraud_entries, fraud_findings, fraud_limits,
   invitations, jurors, jury_sheets, log_checkpoints, log_cosignatures, log_heads, log_keys, log_leaves, log_rules, log_tiles, messages_out, order_keys, organisers, overlays,
   payment_events, payments, payout_events, payouts, postings, refund_events, refunds, rollup_hours, rollup_minutes,

@@ -46,7 +46,7 @@ def test_every_act_wants_a_right_that_some_role_has() -> None:
 
 
 READ = "read_contests read_orders"
-CONTESTS = "edit_contest moderate manage_staff close_ticket"
+CONTESTS = "edit_contest moderate manage_staff close_ticket certify decide"
 VOTERS = "see_number refund handle_held replay_callback close_ticket"
 MONEY = "read_money void_window end_refund pay_out decide"
 BOOK = "read_book reconcile manage_payouts set_fees stop_organisers platform_alerts"

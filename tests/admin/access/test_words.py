@@ -52,6 +52,7 @@ WRITTEN = {
     "admin/approvals/staff_acts.py": ("decide", "_run"),
     "admin/contests/store.py": ("_TAKEN", "save"),
     "admin/fraud/store.py": ("_set",),
+    "admin/result/store.py": ("carry_out", "_certify"),
     "gateway/contests/changes.py": ("plan", "_moved", "_meant", "take", "_add", "_move"),
     "gateway/contests/document.py": ("_stored", "_name", "_readable", "_sound", "planned"),
     "gateway/contests/rounds.py": ("_TEXTS",),

@@ -1,0 +1,79 @@
+"""What must be none before a result is certified. Plain functions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from gateway.contests.contest import Contest, Phase
+
+
+class Open(StrEnum):
+    """What still stands against certifying a result. Each has a phrase for staff and a page where it is decided."""
+
+    DRAFT = "draft"
+    VOTING = "voting"  # votes are sold, or will be
+    LATE = "late"  # payments that were ordered in time still count
+    PENDING = "pending"  # their operators have not said the last word
+    HELD = "held"  # a person decides whether they count
+    PROVISIONAL = "provisional"  # counted on a callback that the operator has not confirmed
+    REQUESTS = "requests"  # refunds and decisions that wait for a second person, or are being done
+    DISPUTES = "disputes"
+    DIFFERENCES = "differences"
+    LOG = "log"  # the public log has not signed all that is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the database has of a contest, in one snapshot. `entries`, `logged`: lines of the tally, and those of them
+    in the public log; `size`, `signed`: leaves of the log, and those that its newest checkpoint has; the others: how
+    many there are of what `Open` names."""
+
+    entries: int
+    logged: int
+    size: int
+    signed: int
+    pending: int
+    held: int
+    provisional: int
+    requests: int
+    disputes: int
+    differences: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the list of what must be none. `many`: how many there are; 0 and `done`: nothing stands against it.
+    `until`: when it is over by itself, where that is known."""
+
+    what: Open
+    done: bool
+    many: int = 0
+    until: datetime | None = None
+
+
+def lines_of(contest: Contest, standing: Standing, now: datetime) -> list[Line]:
+    """The whole list, in the order in which it is done."""
+    return list(_lines(contest, standing, now))
+
+
+def _lines(contest: Contest, standing: Standing, now: datetime) -> Iterator[Line]:
+    phase, closed = contest.phase_at(now), contest.window_at(now)[1]
+    if phase is Phase.DRAFT:
+        yield Line(Open.DRAFT, done=False)
+        return
+    over = phase in (Phase.CLOSED, Phase.ARCHIVED) and now >= closed
+    last = closed + timedelta(seconds=contest.late_seconds)
+    yield Line(Open.VOTING, over, until=None if over else contest.closes_at)
+    yield Line(Open.LATE, over and now > last, until=last if over and now <= last else None)
+    for what, many in (
+        (Open.PENDING, standing.pending),
+        (Open.HELD, standing.held),
+        (Open.PROVISIONAL, standing.provisional),
+        (Open.REQUESTS, standing.requests),
+        (Open.DISPUTES, standing.disputes),
+        (Open.DIFFERENCES, standing.differences),
+    ):
+        yield Line(what, many == 0, many)
+    behind = standing.entries - standing.logged
+    yield Line(Open.LOG, standing.size > 0 and behind == 0 and standing.signed == standing.size, behind)

@@ -1,0 +1,79 @@
+"""Certified results as they are kept and read: added by two persons, never changed."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from leaderboard.result.document import ResultDocument
+
+# Connections of a process that readers of results take.
+_READERS_MAX: Final = 2
+_ADD: Final = text("""
+insert into certified_results (contest_id, number, document, sha256, reason, request_id, made_at)
+values (:contest, :number, cast(:document as text), sha256(convert_to(:document, 'UTF8')), :reason, :request, :made_at)
+""")
+_LISTED: Final = text("""
+select number, sha256, made_at, reason from certified_results where contest_id = :contest order by number desc
+""")
+_ONE: Final = text("select document from certified_results where contest_id = :contest and number = :number")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of the certified results of a contest. `sha256`: of its document, in hexadecimal; `reason`: why it replaced
+    the one before; empty for the first one."""
+
+    number: int
+    sha256: str
+    made_at: datetime
+    reason: str
+
+
+class CertifiedResults:
+    """Reads what is public of them. Readers wait for each other, so that they take no connection that a vote needs."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._turns = asyncio.Semaphore(_READERS_MAX)
+
+    async def versions(self, contest: UUID) -> list[Version]:
+        """Those of a contest, the newest first."""
+        async with self._turns, self._engine.connect() as connection:
+            return await read_versions(connection, contest)
+
+    async def text(self, contest: UUID, number: int) -> str | None:
+        """The document of one, as it was signed."""
+        async with self._turns, self._engine.connect() as connection:
+            found: str | None = (
+                await connection.execute(_ONE, {"contest": contest, "number": number})
+            ).scalar_one_or_none()
+        return found
+
+
+async def read_versions(connection: AsyncConnection, contest: UUID) -> list[Version]:
+    """The certified results of a contest, the newest first."""
+    return [_version(row) for row in await connection.execute(_LISTED, {"contest": contest})]
+
+
+async def add_result(connection: AsyncConnection, contest: UUID, request: UUID, document: ResultDocument) -> None:
+    """Keep one."""
+    await connection.execute(
+        _ADD,
+        {
+            "contest": contest,
+            "number": document.number,
+            "document": document.text,
+            "reason": document.replaces.reason if document.replaces else "",
+            "request": request,
+            "made_at": document.made_at,
+        },
+    )
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(row.number, bytes(row.sha256).hex(), row.made_at, row.reason)

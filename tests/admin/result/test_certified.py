@@ -1,0 +1,171 @@
+"""From a contest that is over to a result that two persons signed, and to the next one."""
+
+import json
+import re
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from admin.access.rules import Role
+from admin.approvals.staff_acts import APPROVALS
+from payments.requests import Act, ActRefused
+from tests.admin.acting import REASON, SITA, YAO, asked_last
+from tests.admin.acting import office as office
+from tests.admin.back_office import Office
+from tests.leaderboard.log.test_build import builder_of
+
+PAGE = "/admin/contests/star/result"
+API = "/api/admin/contests/star/result"
+EVE = "eve@house.test"
+
+
+async def over(office: Office) -> None:
+    """Voting for the contest and the time for late payments end."""
+    await office.rig.new_rules(closes_at=await office.rig.now() - timedelta(seconds=2), late_seconds=0)
+    await signed(office)
+
+
+async def signed(office: Office) -> None:
+    """The log has all that is counted, and signs it."""
+    builder = builder_of(office.rig)
+    while await builder.build():
+        pass
+
+
+async def change(office: Office, statement: str, **values: object) -> None:
+    async with office.rig.engine.begin() as connection:
+        await connection.execute(text(statement), values)
+
+
+async def move(office: Office, client: Any, status: str) -> None:
+    """Candidate 03 comes to another state, of which the log knows."""
+    body = {"status": status, "reason": "vote de la salle"}
+    async with client.patch("/api/admin/contests/star/candidates/03", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+    await change(office, "update log_heads set checked_at = now() - interval '2 minutes'")
+    await signed(office)
+
+
+async def left(office: Office, client: Any) -> set[str]:
+    """What stands against certifying."""
+    async with client.get(API) as answer:
+        state = await answer.json()
+    open_ = {line["what"] for line in state["lines"] if not line["done"]}
+    assert state["ready"] is (not open_)
+    return open_
+
+
+async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office) -> None:
+    rig = office.rig
+    for email, name in ((SITA, "Sita Koné"), (EVE, "Ève Kouassi")):
+        await office.hire(email, Role.MANAGER, "demo")
+        await change(office, "update staff set name = :name where email = :email", name=name, email=email)
+    await change(office, "update staff set name = '' where email = :email", email=YAO)
+    sita, eve = await office.signed_in(SITA), await office.signed_in(EVE)
+    first = await rig.counted()
+    await rig.counted(number="+2250501020305", code="03", quantity=2)
+    assert await left(office, sita) == {"voting", "late", "log"}
+    await over(office)
+    assert await left(office, sita) == set()
+
+    # Whatever is open keeps everybody from asking.
+    for what, open_it, end_it in (
+        ("provisional", "update payments set provisional = true", "update payments set provisional = false"),
+        (
+            "differences",
+            "insert into differences (provider, kind, currency, detail, amount_minor, contest_id) select 'mtn_momo',"
+            " 'amount', 'XOF', 'test', 1, id from contests where slug = 'star'",
+            "update differences set status = 'resolved', resolution = 'accept', resolved_at = now()",
+        ),
+        (
+            "disputes",
+            "insert into disputes (reference, provider, operator_reference, code, currency, status, payment_reference,"
+            " contest_id, amount_minor) select gen_random_uuid(), 'stripe', 'dp_1', 'fraud', 'XOF', 'open', reference,"
+            " contest_id, amount_minor from payments limit 1",
+            "update disputes set status = 'won', closed_at = now()",
+        ),
+    ):
+        await change(office, open_it)
+        assert await left(office, sita) == {what}
+        async with sita.post(API, json={"reason": REASON}) as answer:
+            assert (answer.status, "its page lists" in (await answer.json())["detail"]) == (409, True), what
+        await change(office, end_it)
+    refund = await rig.acts.ask(Act.REFUND_PAYMENT, str(first.payment_reference), {}, REASON, YAO)
+    assert await left(office, sita) == {"requests"}
+    await rig.acts.decide(refund, "awa@house.test", approve=False)
+
+    # One asks by the page; not the same person agrees, and nobody without a name.
+    status, page = await office.form(
+        sita, f"{PAGE}?lang=en", "/admin/acts", act="certify_result", subject="star", reason=REASON
+    )
+    assert (status, "Four words" in page) == (200, True)
+    asked = await asked_last(office)
+    acts = office.app[APPROVALS]
+    with pytest.raises(ActRefused, match="another person must decide"):
+        await acts.decide(asked, SITA, approve=True)
+    with pytest.raises(ActRefused, match="lacks certify"):
+        await acts.decide(asked, YAO, approve=True)
+    status, page = await office.form(eve, f"/admin/requests/{asked}?lang=en", decision="approve")
+    assert (status, "The result is certified, as no. 1." in page) == (200, True)
+    (kept,) = await rig.rows("select * from certified_results")
+    document = json.loads(kept.document)
+    assert sha256(kept.document.encode()).digest() == bytes(kept.sha256)
+    assert [(one["rank"], one["code"], one["votes"]) for one in document["boards"][0]["places"][:2]] == [
+        (1, "07", 5),
+        (2, "03", 2),
+    ]
+    assert [(one["name"], one["organisation"]) for one in document["signed_by"]] == [
+        ("Sita Koné", "Spotlight Démo"),
+        ("Ève Kouassi", "Spotlight Démo"),
+    ]
+    assert (document["votes"], document["amounts"], document["entries"]) == (7, {"XOF": 700}, 2)
+    newest = await rig.rows("select size, root from log_checkpoints order by size desc limit 1")
+    assert (document["log"]["size"], document["log"]["root"]) == (newest[0].size, bytes(newest[0].root).hex())
+    assert "@" not in kept.document
+    with pytest.raises(DBAPIError, match="permission denied"):
+        await change(office, "update certified_results set reason = 'x'")
+
+    # A refund afterwards makes another one, which says why; what is counted meanwhile was not agreed to.
+    refund = await rig.acts.ask(Act.REFUND_PAYMENT, str(first.payment_reference), {}, REASON, YAO)
+    await rig.acts.decide(refund, "awa@house.test", approve=True)
+    assert await left(office, sita) == {"log"}
+    await signed(office)
+    async with sita.post(API, json={"reason": "Un vote a été remboursé."}) as answer:
+        assert answer.status == 201, await answer.text()
+    asked = await asked_last(office)
+    await move(office, sita, "evicted")
+    outcome = await acts.decide(asked, EVE, approve=True)
+    assert "ask again" in outcome.text
+    await move(office, sita, "approved")
+    asked = await acts.ask(Act.CERTIFY_RESULT, "star", {}, "Un vote a été remboursé.", SITA)
+    outcome = await acts.decide(asked, EVE, approve=True)
+    assert outcome.text == "the result is certified, as number 2"
+    rows = await rig.rows("select number, reason, document from certified_results order by number")
+    assert [(row.number, row.reason) for row in rows] == [(1, ""), (2, "Un vote a été remboursé.")]
+    second = json.loads(rows[1].document)
+    assert [one["code"] for one in second["boards"][0]["places"] if one.get("reinstated")] == ["03"]
+    assert second["replaces"] == {
+        "number": 1,
+        "sha256": bytes(kept.sha256).hex(),
+        "reason": "Un vote a été remboursé.",
+    }
+    async with eve.get(f"{PAGE}?lang=en") as answer:
+        page = await answer.text()
+    assert "Certified result no. 2" in page
+    assert "made because: Un vote" in page
+    async with eve.get("/admin/contests/star/log?lang=en") as answer:
+        assert "Result certified" in await answer.text()
+
+    # Totals that are not the sum of what was counted are found before anything is signed.
+    asked = await acts.ask(Act.CERTIFY_RESULT, "star", {}, REASON, EVE)
+    await change(office, "update candidate_totals set votes = votes + 1 where votes > 0")
+    outcome = await acts.decide(asked, SITA, approve=True)
+    assert re.fullmatch("the check of every counted vote found [1-9] faults", outcome.text)
+    await change(office, "update staff set name = '' where email = :email", email=SITA)
+    with pytest.raises(ActRefused, match="has no name"):
+        await acts.ask(Act.CERTIFY_RESULT, "star", {}, REASON, SITA)
+    assert await rig.one("select count(*) from certified_results") == 2
