@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
@@ -91,19 +91,14 @@ class Scores:
     async def scores(self, contest_ids: Sequence[UUID] | None = None) -> list[ContestScores]:
         """Totals of these contests, or of all."""
         async with self._engine.connect() as connection:
-            return await read_scores(connection, contest_ids)
+            ids = list(contest_ids) if contest_ids is not None else None
+            rows = (await connection.execute(_SCORES, {"ids": ids})).all()
+        return [ContestScores(row.id, row.slug, row.version, row.votes, row.reached) for row in rows]
 
     async def versions(self) -> dict[UUID, int]:
         """The version of each contest."""
         async with self._engine.connect() as connection:
             return {row.contest_id: row.version for row in await connection.execute(_VERSIONS)}
-
-
-async def read_scores(connection: AsyncConnection, contest_ids: Sequence[UUID] | None = None) -> list[ContestScores]:
-    """Totals of these contests, or of all, as a transaction sees them."""
-    ids = list(contest_ids) if contest_ids is not None else None
-    rows = (await connection.execute(_SCORES, {"ids": ids})).all()
-    return [ContestScores(row.id, row.slug, row.version, row.votes, row.reached) for row in rows]
 
 
 class Rankings:

@@ -30,6 +30,7 @@ _NEXT: Final[Mapping[Open, tuple[str, Right]]] = {
     Open.HELD: ("/admin/contests/{}/orders?state=held", Right.READ_ORDERS),
     Open.REQUESTS: ("/admin/requests", Right.READ_ORDERS),
     Open.DIFFERENCES: ("/admin/reconciliation", Right.READ_BOOK),
+    Open.JURY: ("/admin/contests/{}/jury", Right.READ_ORDERS),
     Open.LOG: ("/c/{}/log", Right.READ_CONTESTS),
 }
 

@@ -1,11 +1,12 @@
 """What must be none before a result is certified. Plain functions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.contests.contest import Contest, Phase
+from gateway.contests.jury import Sheet, SheetStatus, in_force, judged
 
 
 class Open(StrEnum):
@@ -20,6 +21,7 @@ class Open(StrEnum):
     REQUESTS = "requests"  # refunds and decisions that wait for a second person, or are being done
     DISPUTES = "disputes"
     DIFFERENCES = "differences"
+    JURY = "jury"  # its points for the last round are not all confirmed
     LOG = "log"  # the public log has not signed all that is counted
 
 
@@ -39,6 +41,7 @@ class Standing:
     requests: int
     disputes: int
     differences: int
+    jury: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +78,20 @@ def _lines(contest: Contest, standing: Standing, now: datetime) -> Iterator[Line
         (Open.DIFFERENCES, standing.differences),
     ):
         yield Line(what, many == 0, many)
+    if contest.jury_percent is not None:
+        yield Line(Open.JURY, standing.jury == 0, standing.jury)
     behind = standing.entries - standing.logged
     yield Line(Open.LOG, standing.size > 0 and behind == 0 and standing.signed == standing.size, behind)
+
+
+def undecided_points(contest: Contest, sheets: Sequence[Sheet]) -> int:
+    """How many of a jury's sheets wait to be confirmed, and how many categories of the last round have none that is. A
+    juror may be absent."""
+    if contest.jury_percent is None:
+        return 0
+    last = contest.round_shown.number if contest.round_shown else 0
+    given = {one.category for one in in_force(sheets) if one.round == last}
+    waiting = sum(one.status is SheetStatus.WAITING for one in sheets)
+    return waiting + sum(
+        category not in given and bool(judged(contest, last, category)) for category in (*contest.categories, "")
+    )

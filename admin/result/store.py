@@ -11,13 +11,15 @@ from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from admin.result.rules import Line, Standing, lines_of
+from admin.result.rules import Line, Standing, lines_of, undecided_points
 from gateway.contests.contest import Contest
 from gateway.contests.directory import read_contest
+from gateway.contests.jury_store import read_sheets
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.rows import read_as
 from gateway.storage.vault import Vault
+from leaderboard.final_places import final_places
 from leaderboard.log.audit import audit_logs
 from leaderboard.log.notes import Checkpoint, Note
 from leaderboard.log.words import words_of
@@ -29,12 +31,11 @@ from leaderboard.result.document import (
     RulesNamed,
     Signature,
     SignedState,
-    boards_of,
+    board_of,
     digest_of,
     digest_of_boards,
 )
 from leaderboard.result.store import Version, add_result, read_versions
-from leaderboard.scores import read_scores
 from payments.request_store import carry_out_once
 from payments.requests import ActRefused, Executed, NewRequest, Scope, StaffRequest, Why
 
@@ -65,10 +66,6 @@ _NOW: Final = text("select now()")
 # Nothing is counted, and nobody evicted, until this transaction is over.
 _HOLD: Final = text("select id from contests where slug = :slug for no key update")
 _HOLD_TALLY: Final = text("select next_seq from contest_heads where contest_id = :contest for share")
-_REINSTATED: Final = text("""
-select distinct k.code from candidates k join candidate_changes c on c.candidate_id = k.id
-where k.contest_id = :contest and k.status <> 'evicted' and c.from_status = 'evicted'
-""")
 _COUNTED: Final = text("""
 select coalesce(sum(t.votes), 0) as votes, coalesce(sum(t.amount_minor), 0) as amount_minor
 from candidate_totals t join candidates k on k.id = t.candidate_id where t.contest_id = :contest
@@ -233,14 +230,12 @@ async def _count(connection: AsyncConnection, contest: Contest, now: datetime) -
     if not all(line.done for line in lines_of(contest, standing, now)):
         raise ActRefused(Why.IMPOSSIBLE, f"the result of {contest.slug} is not ready: its page lists what is open")
     asked = {"contest": contest.id}
-    (scores,) = await read_scores(connection, [contest.id])
-    reinstated = frozenset((await connection.execute(_REINSTATED, asked)).scalars())
     totals = (await connection.execute(_COUNTED, asked)).one()
     log = (await connection.execute(_LOG, asked)).one()
     return _Counted(
         contest,
         standing,
-        boards_of(contest, scores.votes, scores.reached, reinstated),
+        tuple(board_of(contest, one) for one in await final_places(connection, contest)),
         int(totals.votes),
         int(totals.amount_minor),
         Checkpoint.read(Note.read(log.note).text),
@@ -249,7 +244,9 @@ async def _count(connection: AsyncConnection, contest: Contest, now: datetime) -
 
 
 async def _standing(connection: AsyncConnection, contest: Contest) -> Standing:
-    return read_as(Standing, (await connection.execute(_STANDING, {"contest": contest.id})).one())
+    row = (await connection.execute(_STANDING, {"contest": contest.id})).one()
+    sheets = [] if contest.jury_percent is None else await read_sheets(connection, contest.id)
+    return read_as(Standing, row, jury=undecided_points(contest, sheets))
 
 
 async def _now(connection: AsyncConnection) -> datetime:

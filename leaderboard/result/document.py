@@ -1,18 +1,17 @@
 """What a certified result says, as one canonical text whose SHA-256 is published beside it. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from types import MappingProxyType
-from typing import ClassVar, Final, Literal, TypeVar
+from typing import ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gateway.contests.contest import Contest
 from gateway.contests.rules import canonical
-from leaderboard.ranking import Evicted, Ranked, Ranking, Score, ranking_from, ranking_of
+from leaderboard.final import FinalRanking
+from leaderboard.jury import shown_share
 
 FORMAT: Final = "spotlight result 1"
-T = TypeVar("T", Ranked, Evicted)
 
 
 class _Part(BaseModel):
@@ -20,12 +19,15 @@ class _Part(BaseModel):
 
 
 class Place(_Part):
-    """Who stands where. `reinstated`: was evicted, and stands again."""
+    """Who stands where. `points`, `score`: of a contest with a jury; the latter in hundredths of a percent, rounded;
+    `reinstated`: was evicted, and stands again."""
 
     rank: int
     code: str
     name: str
     votes: int
+    points: int | None = None
+    score: int | None = None
     reinstated: bool = False
 
 
@@ -35,18 +37,24 @@ class Left(_Part):
     code: str
     name: str
     votes: int
-    evicted_at: AwareDatetime
+    evicted_at: AwareDatetime | None
 
 
 class Board(_Part):
     """The ranking of a round and category. `round`: its number, 0 where the contest has none; `category`: empty for
-    those without one; None: all candidates together."""
+    those without one; None: all candidates together; `jury_percent`: 0 where votes alone decide."""
 
     round: int = 0
     round_name: str = ""
     category: str | None = None
+    jury_percent: int = 0
     places: tuple[Place, ...]
     evicted: tuple[Left, ...] = ()
+
+    @property
+    def votes(self) -> int:
+        """All votes that it shows."""
+        return sum(one.votes for one in self.places) + sum(one.votes for one in self.evicted)
 
 
 class Signature(_Part):
@@ -112,38 +120,36 @@ def digest_of(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def boards_of(
-    contest: Contest,
-    votes: Mapping[str, int],
-    reached: Mapping[str, int] = MappingProxyType({}),
-    reinstated: Collection[str] = (),
-) -> tuple[Board, ...]:
-    """The rankings of a contest: of each round that has begun, the last one first, all together and then by category.
-    `votes`, `reached`: by `leaderboard.ranking.key_of`; `reinstated`: codes."""
-    shown = contest.round_shown
-    rounds = [None] if shown is None else [*range(shown.number, 0, -1)]
-    used = {one.category for one in contest.candidates if one.public}
-    categories = [one for one in (*contest.categories, "") if one in used] if used - {""} else []
-    return tuple(
-        _board(ranking_of(contest, 0, votes, reached, number), contest, category, reinstated)
-        for number in rounds
-        for category in (None, *categories)
-    )
-
-
-def _board(ranking: Ranking, contest: Contest, category: str | None, reinstated: Collection[str]) -> Board:
-    scores = [Score(one.code, one.name, one.votes, one.reached) for one in _within(contest, ranking.entries, category)]
+def board_of(contest: Contest, ranking: FinalRanking) -> Board:
+    """A final ranking as the document has it."""
+    judged = ranking.jury_percent > 0
     return Board(
         round=ranking.round,
         round_name=ranking.round_name,
-        category=category,
+        category=ranking.category,
+        jury_percent=ranking.jury_percent,
         places=tuple(
-            Place(rank=one.rank, code=one.code, name=one.name, votes=one.votes, reinstated=one.code in reinstated)
-            for one in ranking_from(contest.slug, 0, scores).entries
+            Place(
+                rank=one.rank,
+                code=one.code,
+                name=one.name,
+                votes=one.votes,
+                points=one.points if judged else None,
+                score=shown_share(one.score) if judged else None,
+                reinstated=one.reinstated,
+            )
+            for one in ranking.places
+            if one.rank is not None
         ),
         evicted=tuple(
-            Left(code=one.code, name=one.name, votes=one.votes, evicted_at=one.evicted_at)
-            for one in _within(contest, ranking.evicted, category)
+            Left(
+                code=one.code,
+                name=one.name,
+                votes=one.votes,
+                evicted_at=person.evicted_at if (person := contest.candidate(one.code)) else None,
+            )
+            for one in ranking.places
+            if one.rank is None
         ),
     )
 
@@ -151,15 +157,6 @@ def _board(ranking: Ranking, contest: Contest, category: str | None, reinstated:
 def digest_of_boards(boards: Sequence[Board]) -> str:
     """By which two persons know that they agreed to the same rankings."""
     return digest_of("\n".join(_text(board) for board in boards))
-
-
-def _within(contest: Contest, people: Sequence[T], category: str | None) -> list[T]:
-    """Those of a category, in their order; all of them for None."""
-    if category is None:
-        return list(people)
-    return [
-        one for one in people if (person := contest.candidate(one.code)) is not None and person.category == category
-    ]
 
 
 def _text(part: BaseModel) -> str:

@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -103,7 +104,7 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office)
         sita, f"{PAGE}?lang=en", "/admin/acts", act="certify_result", subject="star", reason=REASON
     )
     assert (status, "Four words" in page) == (200, True)
-    asked = await asked_last(office)
+    asked = UUID(await asked_last(office))
     acts = office.app[APPROVALS]
     with pytest.raises(ActRefused, match="another person must decide"):
         await acts.decide(asked, SITA, approve=True)
@@ -136,7 +137,7 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office)
     await signed(office)
     async with sita.post(API, json={"reason": "Un vote a été remboursé."}) as answer:
         assert answer.status == 201, await answer.text()
-    asked = await asked_last(office)
+    asked = UUID(await asked_last(office))
     await move(office, sita, "evicted")
     outcome = await acts.decide(asked, EVE, approve=True)
     assert "ask again" in outcome.text
