@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "m0045"
-down_revision = "m0044"
+revision = "m0046"
+down_revision = "m0045"
 
 
 def upgrade() -> None:
