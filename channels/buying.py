@@ -191,6 +191,8 @@ def why_taken_back(language: str, reason: str) -> str:
 def rule_terms(contest: Contest) -> list[tuple[str, dict[str, int]]]:
     """Rules that not every contest has, as the last word of their phrase and what fills it."""
     terms: list[tuple[str, dict[str, int]]] = []
+    if contest.jury_percent is not None:
+        terms.append(("jury", {"votes": 100 - contest.jury_percent, "jury": contest.jury_percent}))
     if contest.tie_break is TieBreak.EARLIEST:
         terms.append(("earliest", {}))
     if contest.refund_days is not None:

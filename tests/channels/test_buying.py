@@ -158,6 +158,7 @@ def test_what_a_person_wrote_stays_as_it_was_written(reason: str) -> None:
         ({}, []),
         ({"tie_break": TieBreak.EARLIEST}, [("earliest", {})]),
         ({"refund_days": 7}, [("refund", {"days": 7})]),
+        ({"jury_percent": 30}, [("jury", {"votes": 70, "jury": 30})]),
         ({"refund_days": 0, "tie_break": TieBreak.EARLIEST}, [("earliest", {}), ("no_refund", {})]),
     ],
 )
