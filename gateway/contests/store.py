@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +24,7 @@ from gateway.storage.schema.contests import (
     contest_heads,
     contest_rules,
     contests,
+    jury_sheets,
     organisers,
     rounds,
 )
@@ -37,7 +38,7 @@ _PERSON = ("code", "name", "status", "photo_url", "category", "text", "reason")
 # Rules that turn votes into a ranking, and why they stay.
 _OF_RANKING: Final = {
     "tie_break": "the tie-break of a contest cannot change: votes are counted already",
-    "formula": "the jury's share of a contest cannot change: votes are counted already",
+    "formula": "the jury's share of a contest cannot change: votes or points are counted already",
 }
 # What an organiser has besides one contest, and what that one is so far.
 _HELD = text("""
@@ -175,8 +176,11 @@ async def keep_rules(connection: AsyncConnection, contest: Contest, actor: str) 
         return
     others = [] if held is None else [name for name in _OF_RANKING if held.document.get(name) != document.get(name)]
     if others:
-        head = select(contest_heads.c.next_seq).where(contest_heads.c.contest_id == contest.id)
-        if (await connection.execute(head)).scalar_one() > 1:
+        counted = select(contest_heads.c.next_seq > 1).where(contest_heads.c.contest_id == contest.id)
+        judged = select(jury_sheets.c.id).where(
+            jury_sheets.c.contest_id == contest.id, jury_sheets.c.number.is_not(None)
+        )
+        if (await connection.execute(select(or_(counted.scalar_subquery(), judged.exists())))).scalar_one():
             raise RankingFixed(others[0])
     version = 1 if held is None else held.version + 1
     row = {"contest_id": contest.id, "version": version, "document": document, "sha256": digest(document)}

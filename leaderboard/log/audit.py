@@ -20,7 +20,9 @@ from gateway.storage.vault import SealBroken, Vault
 from leaderboard.log.acts import acts_of, written_rules
 from leaderboard.log.explained import renamed_without_act, unexplained
 from leaderboard.log.leaf import (
+    Counted,
     Entry,
+    JuryLeaf,
     LeafWrong,
     OpeningLeaf,
     RulesLeaf,
@@ -70,6 +72,16 @@ from log_checkpoints p where p.contest_id = :contest order by p.size
 """)
 _KEYS: Final = text("select key from log_keys where contest_id = :contest")
 _SEALS: Final = text("select number, key_cipher from log_seals where contest_id = :contest")
+# What staff entered and confirmed, as their acts say.
+_SHEETS: Final = text("""
+select s.number, s.leaf, s.round, s.category, s.juror, s.points,
+  cast(floor(extract(epoch from s.decided_at) * 1000) as bigint) as ms, exists (
+    select from audit_log e join audit_log c on c.contest_id = e.contest_id and c.detail->>'id' = e.detail->>'id'
+    where e.contest_id = s.contest_id and e.detail->>'id' = cast(s.id as text) and e.act = 'jury.enter'
+      and c.act = 'jury.confirm' and e.actor <> c.actor and e.detail->'points' = s.points
+      and c.detail->'number' = to_jsonb(s.number)) as by_two
+from jury_sheets s where s.contest_id = :contest and s.number is not null order by s.number
+""")
 _STRAY: Final = text("""
 select seq from tally_entries t where contest_id = :contest and seq < :next and not exists (
   select from log_leaves l where l.contest_id = t.contest_id and l.seq = t.seq) order by seq limit 100
@@ -118,6 +130,8 @@ class _Audit:
         self._keys: dict[int, bytes] = {}
         self._key: bytes | None = None
         self._sealings = 0
+        self._sheets: dict[int, Row[Any]] = {}
+        self._sheet = 0
         self.found: list[str] = []
 
     async def run(self) -> list[str]:
@@ -127,6 +141,7 @@ class _Audit:
             return self.found
         await self._read_rules()
         await self._read_keys()
+        await self._read_sheets()
         checkpoints = (await self._connection.execute(_CHECKPOINTS, self._asked)).all()
         keys = [VerifierKey.read(key) for key in (await self._connection.execute(_KEYS, self._asked)).scalars()]
         try:
@@ -139,6 +154,11 @@ class _Audit:
             return self.found
         if self._edge.size != self._contest.size:
             self.found.append(f"the log has {self._edge.size} leaves, and its head says {self._contest.size}")
+        self.found += [
+            f"sheet {row.number} of the jury is not in the log"
+            for row in self._sheets.values()
+            if row.leaf is not None and row.number > self._sheet
+        ]
         await self._check_tiles()
         await self._check_totals()
         await self._check_names()
@@ -160,6 +180,12 @@ class _Audit:
                 )
             except SealBroken:
                 self.found.append(f"the key {row.number} that seals entries does not open")
+
+    async def _read_sheets(self) -> None:
+        for row in await self._connection.execute(_SHEETS, self._asked):
+            self._sheets[row.number] = row
+            if not row.by_two:
+                self.found.append(f"sheet {row.number} of the jury: no two persons entered and confirmed it so")
 
     async def _read_to(self, size: int) -> None:
         """Go on with the leaves until the tree has this size."""
@@ -198,14 +224,14 @@ class _Audit:
             self._check_key(at, leaf)
         elif isinstance(leaf, SealedLeaf):
             try:
-                self._check_entry(at, self._opened(leaf), row)
+                self._check_counted(at, self._opened(leaf), row)
             except LeafWrong as error:
                 self.found.append(f"{at} does not open: {error}")
                 self._seq += 1
         else:
             if self._key is not None:
                 self.found.append(f"{at} is an entry that anyone reads, and entries are sealed there")
-            self._check_entry(at, leaf, row)
+            self._check_counted(at, leaf, row)
 
     def _check_rules(self, at: str, leaf: RulesLeaf) -> None:
         self._version += 1
@@ -215,13 +241,29 @@ class _Audit:
         elif document is None or digest_of(document) != leaf.sha256:
             self.found.append(f"{at} and the document of version {leaf.version} of the rules differ")
 
+    def _check_counted(self, at: str, leaf: Counted, row: Row[Any]) -> None:
+        if leaf.rules != self._version:
+            self.found.append(f"{at}: it names version {leaf.rules} of the rules, and the last one is {self._version}")
+        if isinstance(leaf, JuryLeaf):
+            self._check_sheet(at, leaf, row.place)
+        else:
+            self._check_entry(at, leaf, row)
+
+    def _check_sheet(self, at: str, leaf: JuryLeaf, place: int) -> None:
+        """A jury's points against those that were confirmed."""
+        self._sheet += 1
+        if leaf.sheet != self._sheet:
+            self.found.append(f"{at} is sheet {leaf.sheet} of the jury, and sheet {self._sheet} belongs here")
+        row = self._sheets.get(leaf.sheet)
+        held = None if row is None else (row.leaf, row.ms, row.round, row.category, row.juror, row.points)
+        if held != (place, leaf.time, leaf.round, leaf.category, leaf.juror, leaf.points):
+            self.found.append(f"{at}: sheet {leaf.sheet} of the jury is another one than was confirmed")
+
     def _check_entry(self, at: str, leaf: Entry, row: Row[Any]) -> None:
         self._seq += 1
         at = f"{at}, entry {leaf.seq}"
         if leaf.seq != self._seq or row.logged_seq != leaf.seq:
             self.found.append(f"{at}: entry {self._seq} belongs here")
-        if leaf.rules != self._version:
-            self.found.append(f"{at}: it names version {leaf.rules} of the rules, and the last one is {self._version}")
         one = self._sums[leaf.candidate, leaf.round]
         one[0], one[1] = one[0] + leaf.votes, one[1] + leaf.amount
         if row.seq is None:
@@ -251,7 +293,7 @@ class _Audit:
             self.found.append(f"{at}: it is not the key {self._sealings} that is kept")
         self._key = None
 
-    def _opened(self, leaf: SealedLeaf) -> Entry:
+    def _opened(self, leaf: SealedLeaf) -> Counted:
         if self._key is None:
             raise LeafWrong("nothing is sealed here")
         return opened(leaf_key(self._key, bytes.fromhex(leaf.nonce)), leaf)

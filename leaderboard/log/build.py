@@ -31,6 +31,7 @@ from leaderboard.log.leaf import (
     NONCE_BYTES,
     SALT_BYTES,
     AdjustmentLeaf,
+    JuryLeaf,
     OpeningLeaf,
     RulesLeaf,
     SealingLeaf,
@@ -60,6 +61,7 @@ select c.id from contests c join contest_heads h on h.contest_id = c.id left joi
   left join log_seals s on s.contest_id = c.id and s.opened_index is null
 where c.state <> 'draft' and (l.contest_id is null or h.next_seq > l.next_seq or l.size > l.signed_size
   or s.released_at is not null
+  or exists (select from jury_sheets y where y.contest_id = c.id and y.number is not null and y.leaf is null)
   or s.number is null and c.blackout_sealed and c.hidden_from <= now() and c.announced_at is null
   or c.state = 'published' and l.checked_at < now() - make_interval(secs => :again))
 order by c.id
@@ -96,6 +98,10 @@ from (select * from tally_entries where contest_id = :contest and seq >= :seq or
   left join lateral (select * from votes where id = o.vote_id and placed_at = o.placed_at limit 1) v on true
 order by t.seq
 """)
+_SHEETS: Final = text("""
+select number, round, category, juror, points, cast(floor(extract(epoch from decided_at) * 1000) as bigint) as ms
+from jury_sheets where contest_id = :contest and number is not null and leaf is null order by number
+""")
 _LEAVES: Final = "index bigint, seq bigint, leaf text, salt bytea"
 _KEEP: Final = text(f"""
 with a as materialized (select * from {recordset(_LEAVES)}),
@@ -116,6 +122,7 @@ values (:contest, :number, :cipher, :sha256, :index)
 _END_SEALING: Final = text("""
 update log_seals set opened_index = :index where contest_id = :contest and number = :number
 """)
+_KEEP_SHEET: Final = text("update jury_sheets set leaf = :leaf where contest_id = :contest and number = :number")
 _CHECKED: Final = text("update log_heads set checked_at = now() where contest_id = :contest")
 _KEEP_RULES: Final = text("""
 insert into log_rules (contest_id, version, document, sha256)
@@ -189,12 +196,15 @@ class LogBuilder:
                 version, made = version + 1, [rules]
             asked = {"contest": contest, "seq": head.next_seq, "limit": BATCH}
             rows = _without_gap(contest, (await connection.execute(_ENTRIES, asked)).all(), head.next_seq)
+            sheets = (await connection.execute(_SHEETS, {"contest": contest})).all()
             moment = max([turn.now, *(row.counted_at for row in rows)])
             due = turn_of(blackout_of(head), moment, sealed=head.sealing is not None, released=bool(head.released_at))
             state, key = await self._seal(connection, contest, head, due, turn.now, edge.size + len(made))
             made += state
-            if made or rows:
-                edge = await self._append(connection, contest, edge, made, (rows, head, version), key)
+            for leaf, row in enumerate(sheets, start=edge.size + len(made)):
+                await connection.execute(_KEEP_SHEET, {"contest": contest, "number": row.number, "leaf": leaf})
+            if made or sheets or rows:
+                edge = await self._append(connection, contest, edge, made, (sheets, rows, head, version), key)
             if _due(head, edge.size, turn.now, quiet=not rows):
                 await self._sign(connection, contest, head.slug, edge, turn.now)
         return edge.size - int(head.size)
@@ -262,16 +272,17 @@ class LogBuilder:
         contest: UUID,
         edge: Edge,
         first: Sequence[_Made],
-        entries: tuple[Sequence[Row[Any]], Row[Any], int],
+        counted: tuple[Sequence[Row[Any]], Sequence[Row[Any]], Row[Any], int],
         key: bytes | None,
     ) -> Edge:
-        rows, head, version = entries
+        sheets, rows, head, version = counted
 
         def sealed(one: _Made) -> _Made:
             return one if key is None else replace(one, text=seal(key, head.slug, one.text, os.urandom(NONCE_BYTES)))
 
         def make() -> tuple[list[_Made], Edge, list[tuple[Tile, bytes]]]:
-            made = [*first, *(sealed(self._leaf(row, head, version)) for row in rows)]
+            points = (_points(row, head.slug, version) for row in sheets)
+            made = [*first, *map(sealed, points), *(sealed(self._leaf(row, head, version)) for row in rows)]
             return made, *edge.append(leaf_hash(one.text) for one in made)
 
         made, grown, tiles = await asyncio.to_thread(make)
@@ -338,6 +349,20 @@ class LogBuilder:
         await connection.execute(_KEEP_CHECKPOINT, {**named, "root": edge.root, "note": signed.written})
         line = clock.sign(written, int(now.timestamp())).line
         await connection.execute(_KEEP_COSIGNATURE, {**named, "name": clock.name, "line": line})
+
+
+def _points(row: Row[Any], contest: str, version: int) -> _Made:
+    leaf = JuryLeaf(
+        contest=contest,
+        sheet=row.number,
+        time=row.ms,
+        round=row.round,
+        category=row.category,
+        juror=row.juror,
+        points=row.points,
+        rules=version,
+    )
+    return _Made(leaf.text)
 
 
 def _due(head: Row[Any], size: int, now: datetime, *, quiet: bool) -> bool:

@@ -23,6 +23,7 @@ Loss = Annotated[int, Field(ge=-_LARGEST, le=-1)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Nonce = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Code = Annotated[str, Field(pattern=r"^[0-9]{2,6}$")]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -104,6 +105,27 @@ Entry = VoteLeaf | AdjustmentLeaf
 """An entry of the tally."""
 
 
+class JuryLeaf(_Leaf):
+    """A juror's confirmed points, in place of those that they gave in this round and category before. `sheet`: its
+    number in the contest, from 1. `time`: when it was confirmed, in Unix milliseconds. `round`: 0 where the contest has
+    none. `category`: empty for candidates without one. `points`: by the candidate's code. `rules`: the version of the
+    last rules leaf before it."""
+
+    kind: Literal["jury"] = "jury"
+    contest: Name
+    sheet: Ordinal
+    time: Number
+    round: Number
+    category: Annotated[str, Field(max_length=100)]
+    juror: Ordinal
+    points: Annotated[dict[Code, Number], Field(min_length=1)]
+    rules: Ordinal
+
+
+Counted = Entry | JuryLeaf
+"""What a result is made of. Sealed while nobody may read it."""
+
+
 class SealingLeaf(_Leaf):
     """From here on entries are sealed. `sha256`: of the key that opens them. `time`: Unix milliseconds."""
 
@@ -132,7 +154,7 @@ class OpeningLeaf(_Leaf):
     key: Digest
 
 
-Leaf = RulesLeaf | Entry | SealingLeaf | SealedLeaf | OpeningLeaf
+Leaf = RulesLeaf | Counted | SealingLeaf | SealedLeaf | OpeningLeaf
 _LEAF: Final[TypeAdapter[Leaf]] = TypeAdapter(Annotated[Leaf, Field(discriminator="kind")])
 
 

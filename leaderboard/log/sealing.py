@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.contests.blackout import Blackout
-from leaderboard.log.leaf import Entry, LeafWrong, SealedLeaf, read_leaf
+from leaderboard.log.leaf import Counted, LeafWrong, SealedLeaf, read_leaf
 
 KEY_BYTES: Final = 32
 # Leaves are padded with spaces to whole blocks, so that their length does not show what they say.
@@ -49,16 +49,16 @@ def seal(key: bytes, contest: str, plain: bytes, nonce: bytes) -> bytes:
     return SealedLeaf(contest=contest, nonce=nonce.hex(), cipher=b64encode(hidden).decode()).text
 
 
-def opened(key_of_leaf: bytes, sealed: SealedLeaf) -> Entry:
-    """The entry that a leaf hides. LeafWrong."""
+def opened(key_of_leaf: bytes, sealed: SealedLeaf) -> Counted:
+    """The entry or points that a leaf hides. LeafWrong."""
     given = _masked(key_of_leaf, b64decode(sealed.cipher))
     plain = given.rstrip(b" ")
     if len(given) - len(plain) >= BLOCK_BYTES:
         raise LeafWrong("it is padded with more than a block")
-    entry = read_leaf(plain)
-    if not isinstance(entry, Entry):
-        raise LeafWrong(f"it hides a leaf of the kind {entry.kind}")
-    return entry
+    leaf = read_leaf(plain)
+    if not isinstance(leaf, Counted):
+        raise LeafWrong(f"it hides a leaf of the kind {leaf.kind}")
+    return leaf
 
 
 def key_place(contest: UUID, number: int) -> str:

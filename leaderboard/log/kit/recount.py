@@ -23,6 +23,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from fractions import Fraction
 from hashlib import sha256
 from io import TextIOWrapper
 from pathlib import Path
@@ -55,6 +56,7 @@ FIELDS = {
         *("adjusts", "amount", "candidate", "contest", "currency", "kind", "reason", "round", "rules", "seq", "time"),
         *("v", "votes"),
     ),
+    "jury": ("category", "contest", "juror", "kind", "points", "round", "rules", "sheet", "time", "v"),
     "sealing": ("contest", "kind", "sha256", "time", "v"),
     "sealed": ("cipher", "contest", "kind", "nonce", "v"),
     "opening": ("contest", "key", "kind", "time", "v"),
@@ -65,12 +67,14 @@ BOUNDS = {
     **dict.fromkeys(("rules", "sealing", "sealed", "opening"), NUMBERS),
     "vote": {**ENTRY, "votes": (1, LARGEST), "amount": (1, LARGEST)},
     "adjustment": {**ENTRY, "adjusts": (1, LARGEST), "votes": (-LARGEST, -1), "amount": (-LARGEST, -1)},
+    "jury": {**ENTRY, "juror": (1, LARGEST), "sheet": (1, LARGEST)},
 }
 BOUNDS = {kind: {name: of[name] for name in FIELDS[kind] if name in of} for kind, of in BOUNDS.items()}
 TEXTS = {
     kind: [name for name in names if name in ("contest", "candidate", "currency", "reason")]
     for kind, names in FIELDS.items()
 }
+CODE = re.compile(r"[0-9]{2,6}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 NONCE = re.compile(r"[0-9a-f]{32}")
 WRITE = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
@@ -107,6 +111,10 @@ EN = {
     "opens_nothing": "this key opens nothing: no entries are sealed here.",
     "opens_other": "this is not the key of which line {since} states the hash.",
     "hides": "what the key opens here is no entry in its one spelling.",
+    "no_jury": "by the rules votes alone decide, and this line has points of a jury.",
+    "sheet": "this is sheet {found} of the jury; sheet {due} was due.",
+    "points": "a juror gives 0 to {most} points by the rules.",
+    "formula": "these rules turn votes into a result in another way than those before, and votes were counted already.",
     "changed": "this line is not the one that the log has there.",
     "moved": "this line belongs on line {belongs}: a line before it is missing, doubled or moved.",
     "hash": "this hash is not that of line {line} of leaves.ndjson.",
@@ -159,10 +167,17 @@ EN = {
     "before_rounds": "Before the first round",
     "category": "Category {category}",
     "columns": ("Place", "Code", "Candidate", "Votes", "Money"),
+    "jury_columns": ("Points", "Score"),
+    "jury": (
+        "Votes decide {votes} % and the jury {jury} %: a candidate's part of all votes in the table and part of all "
+        "points, computed exactly and shown rounded. Sheets of points that count: {sheets}."
+    ),
     "gone": "out",
     "total": "Votes in all: {votes}. Money: {money}. Orders counted: {orders}, taken back: {back}.",
     "shared": "Equal votes share a place.",
     "earliest": "Of equal votes who reached them first is ahead.",
+    "jury_shared": "Equal scores share a place.",
+    "jury_earliest": "Of equal scores who reached their votes first is ahead.",
     "well": "ALL IS WELL: the lines are those that the checkpoints state, and they add up to the result above.",
     "well_sealed": (
         "ALL IS WELL so far: the lines are those that the checkpoints state, and those that are readable add up to the "
@@ -209,6 +224,12 @@ FR = {
     "opens_nothing": "cette clé n'ouvre rien : ici, aucune entrée n'est scellée.",
     "opens_other": "ce n'est pas la clé dont la ligne {since} énonce l'empreinte.",
     "hides": "ce que la clé ouvre ici n'est pas une entrée dans son unique écriture.",
+    "no_jury": "selon les règles, les votes seuls décident, et cette ligne a des points d'un jury.",
+    "sheet": "c'est la feuille {found} du jury ; la feuille {due} était attendue.",
+    "points": "selon les règles, un juré donne de 0 à {most} points.",
+    "formula": (
+        "ces règles font des votes un résultat d'une autre façon que celles d'avant, et des votes étaient déjà comptés."
+    ),
     "changed": "cette ligne n'est pas celle que le registre a à cet endroit.",
     "moved": "cette ligne a sa place à la ligne {belongs} : avant elle, une ligne manque, est double ou déplacée.",
     "hash": "cette empreinte n'est pas celle de la ligne {line} de leaves.ndjson.",
@@ -266,10 +287,18 @@ FR = {
     "before_rounds": "Avant le premier tour",
     "category": "Catégorie {category}",
     "columns": ("Place", "Code", "Candidat", "Votes", "Argent"),
+    "jury_columns": ("Points", "Note"),
+    "jury": (
+        "Les votes décident {votes} % et le jury {jury} % : la part du candidat dans tous les votes du tableau et sa "
+        "part de tous les points, calculées exactement et affichées arrondies. Feuilles de points qui comptent : "
+        "{sheets}."
+    ),
     "gone": "sorti",
     "total": "Votes en tout : {votes}. Argent : {money}. Commandes comptées : {orders}, retirées : {back}.",
     "shared": "À égalité de votes, la place est partagée.",
     "earliest": "À égalité de votes, qui les a atteints le premier est devant.",
+    "jury_shared": "À égalité de notes, la place est partagée.",
+    "jury_earliest": "À égalité de notes, qui a atteint ses votes le premier est devant.",
     "well": "TOUT EST EN ORDRE : les lignes sont celles des points de contrôle, et leur somme est ci-dessus.",
     "well_sealed": (
         "TOUT EST EN ORDRE jusqu'ici : les lignes sont celles des points de contrôle, et la somme de celles qui sont "
@@ -587,8 +616,9 @@ def read_leaf(line: bytes) -> dict[str, Any]:
             continue
         if type(value) is not str or not DIGEST.fullmatch(value):
             raise Wrong("field", name)
-    if kind == "sealed":
-        check_sealed(leaf)
+    check = {"sealed": check_sealed, "jury": check_points}.get(kind)
+    if check:
+        check(leaf)
     return leaf
 
 
@@ -603,6 +633,19 @@ def check_sealed(leaf: dict[str, Any]) -> None:
         size = 0
     if not size or size % BLOCK:
         raise Wrong("field", "cipher")
+
+
+def check_points(leaf: dict[str, Any]) -> None:
+    """Whether a juror's leaf has a category and points by code, in order. Raises Wrong."""
+    points = leaf["points"]
+    if type(leaf["category"]) is not str:
+        raise Wrong("field", "category")
+    if type(points) is not dict or not points or not all(map(CODE.fullmatch, points)):
+        raise Wrong("field", "points")
+    if not all(type(given) is int and 0 <= given <= LARGEST for given in points.values()):
+        raise Wrong("field", "points")
+    if list(points) != sorted(points):
+        raise Wrong("canonical", "")
 
 
 def derived(key: bytes, info: bytes, length: int) -> bytes:
@@ -621,7 +664,7 @@ def unsealed(key: bytes, leaf: dict[str, Any]) -> dict[str, Any]:
     padded = (int.from_bytes(given, "big") ^ int.from_bytes(pad, "big")).to_bytes(len(given), "big")
     plain = padded.rstrip(b" ")
     entry = read_leaf(plain)
-    if entry["kind"] not in ("vote", "adjustment") or len(padded) - len(plain) >= BLOCK:
+    if entry["kind"] not in ("vote", "adjustment", "jury") or len(padded) - len(plain) >= BLOCK:
         raise Wrong("hides", "")
     return entry
 
@@ -662,7 +705,8 @@ class Round:
 @dataclass(frozen=True)
 class Rules:
     """A version of the rules. `time`: when it was logged; times in Unix milliseconds. `candidates`: by code, with name,
-    category and status."""
+    category and status. `jury`: how much of the result a jury decides, in percent; `most`: the most points that a juror
+    gives; both 0 where votes alone decide."""
 
     time: int
     name: str
@@ -671,6 +715,8 @@ class Rules:
     opens: int
     until: int
     earliest: bool
+    jury: int
+    most: int
     rounds: tuple[Round, ...]
     candidates: dict[str, tuple[str, str, str]]
 
@@ -682,6 +728,10 @@ class Rules:
         def moment(text: str) -> int:
             return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
 
+        formula = from_json["formula"]
+        jury, most = (0, 0) if formula == "votes" else (int(formula["jury_percent"]), int(formula["points_max"]))
+        if jury and (not 0 < jury < 100 or formula["votes_percent"] != 100 - jury):
+            raise ValueError
         return cls(
             time,
             str(from_json["name"]),
@@ -690,6 +740,8 @@ class Rules:
             moment(from_json["opens_at"]),
             moment(from_json["closes_at"]) + int(from_json.get("late_seconds", 0)) * 1000,
             from_json["tie_break"] == "earliest",
+            jury,
+            most,
             tuple(
                 Round(int(one["number"]), moment(one["opens_at"]), moment(one["closes_at"]), bool(one["fresh"]))
                 for one in from_json.get("rounds", ())
@@ -718,7 +770,9 @@ class Count:
         self._folder = folder
         self._contest = contest
         self._report = report
-        self._last = self._version = 0
+        # A juror's newest points, by round, category and juror.
+        self.sheets: dict[tuple[int, str, int], dict[str, int]] = {}
+        self._last = self._version = self._sheet = 0
         self._versions: set[int] = set()
         self._late: list[tuple[int, int]] = []
         self._adjusted: set[int] = set()
@@ -747,16 +801,38 @@ class Count:
         if entry is None:
             self._last += 1
             return
+        if entry["rules"] != self._version:
+            self._report.fault(LEAVES, line, "names_rules", found=entry["rules"], due=self._version)
+        if entry["kind"] == "jury":
+            self._add_sheet(line, entry)
+            return
         if entry["seq"] != self._last + 1:
             self._report.fault(LEAVES, line, "seq", found=entry["seq"], due=self._last + 1)
         self._last = entry["seq"]
-        if entry["rules"] != self._version:
-            self._report.fault(LEAVES, line, "names_rules", found=entry["rules"], due=self._version)
         if entry["kind"] == "vote":
             self._check_vote(line, entry)
         else:
             self._check_adjustment(line, entry)
         self._keep(entry)
+
+    def _add_sheet(self, line: int, leaf: dict[str, Any]) -> None:
+        """A juror's points, in place of those before."""
+        if leaf["sheet"] != self._sheet + 1:
+            self._report.fault(LEAVES, line, "sheet", found=leaf["sheet"], due=self._sheet + 1)
+        self._sheet = leaf["sheet"]
+        self.sheets[leaf["round"], leaf["category"], leaf["juror"]] = leaf["points"]
+        if not self.known or len(self.known) < self._version:  # the fault of the rules is reported already
+            return
+        newest = self.newest
+        if not newest.jury:
+            self._report.fault(LEAVES, line, "no_jury")
+        elif max(leaf["points"].values()) > newest.most:
+            self._report.fault(LEAVES, line, "points", most=newest.most)
+        for code in leaf["points"]:
+            if code not in newest.candidates:
+                self._report.fault(LEAVES, line, "candidate", code=code)
+        if leaf["round"] and all(leaf["round"] != has.number for one in self.known for has in one.rounds):
+            self._report.fault(LEAVES, line, "round", round=leaf["round"])
 
     def _check_contest(self, line: int, leaf: dict[str, Any]) -> None:
         if leaf["contest"] != self._contest:
@@ -812,9 +888,13 @@ class Count:
             self._report.fault(LEAVES, line, "rules_hash", version=version)
             return
         try:
-            self.known.append(Rules.read(given, leaf["time"]))
+            rules = Rules.read(given, leaf["time"])
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             self._report.fault(LEAVES, line, "rules_document", version=version)
+            return
+        if self._last and self.known and (rules.jury, rules.earliest) != (self.newest.jury, self.newest.earliest):
+            self._report.fault(LEAVES, line, "formula")
+        self.known.append(rules)
 
     def _check_vote(self, line: int, leaf: dict[str, Any]) -> None:
         """A vote goes by the rules under which it was ordered: those in force, or earlier ones."""
@@ -1024,7 +1104,7 @@ def compare_words(folder: Path, read: Read, noted: tuple[int, list[str]], report
 
 @dataclass(frozen=True)
 class Standing:
-    """A candidate in a ranking. `place`: None for one who is out."""
+    """A candidate in a ranking. `place`: None for one who is out. `score`: a part of 1."""
 
     place: int | None
     code: str
@@ -1032,6 +1112,18 @@ class Standing:
     category: str
     votes: int
     money: int
+    points: int = 0
+    score: Fraction = Fraction(0)
+
+
+def scored(rows: list[Standing], jury: int) -> list[Standing]:
+    """The candidates of a table with their scores: the jury's percent of their part of all points, and the rest of
+    their part of all votes. A part of nothing is 0."""
+    votes, points = sum(row.votes for row in rows) or 1, sum(row.points for row in rows) or 1
+    return [
+        replace(row, score=((100 - jury) * Fraction(row.votes, votes) + jury * Fraction(row.points, points)) / 100)
+        for row in rows
+    ]
 
 
 def ranking(count: Count, number: int, *, last: bool, category: str | None = None) -> list[Standing]:
@@ -1042,21 +1134,28 @@ def ranking(count: Count, number: int, *, last: bool, category: str | None = Non
     counted_in = range(max(fresh, default=0), number + 1)
     closes = next((one.closes for one in rules.rounds if one.number == number and not last), 0)
     placed, gone = [], []
+    reached: dict[str, int] = {}
     for code, (name, of, status) in rules.candidates.items():
         if category not in (None, of):
             continue
         where = [(one, code) for one in counted_in]
         votes, money = sum(count.sold[one] for one in where), sum(count.money[one] for one in where)
-        reached = max((count.reached.get(one, 0) for one in where), default=0) if votes and rules.earliest else 0
-        row = Standing(None, code, name, of, votes, money)
+        if votes and rules.earliest:
+            reached[code] = max((count.reached.get(one, 0) for one in where), default=0)
+        points = sum(
+            given.get(code, 0)
+            for (at, judged, _), given in count.sheets.items()
+            if judged == of and at in counted_in and rules.jury
+        )
+        row = Standing(None, code, name, of, votes, money, points)
         if status == "evicted" and (not closes or count.evicted[code] < closes):
             gone.append(row)
         elif votes or status in ("approved", "evicted"):
-            placed.append((-votes, reached, code, row))
-    placed.sort(key=lambda one: one[:3])
+            placed.append(row)
+    ordered = sorted((-row.score, reached.get(row.code, 0), row.code, row) for row in scored(placed, rules.jury))
     rows: list[Standing] = []
-    for position, (votes, reached, _, row) in enumerate(placed):
-        tied = position and placed[position - 1][:2] == (votes, reached)
+    for position, (score, first, _, row) in enumerate(ordered):
+        tied = position and ordered[position - 1][:2] == (score, first)
         rows.append(replace(row, place=rows[-1].place if tied else position + 1))
     return rows + sorted(gone, key=lambda row: count.evicted[row.code], reverse=True)
 
@@ -1108,35 +1207,44 @@ class Shown:
             if len(of_kind) > LISTED:
                 yield self.say("more", count=len(of_kind) - LISTED)
 
-    def table(self, rows: list[Standing], currency: str) -> Iterator[str]:
+    def share(self, part: Fraction) -> str:
+        """A part of 1 in percent with two decimals, halves upwards."""
+        hundredths = (20_000 * part.numerator + part.denominator) // (2 * part.denominator)
+        whole, rest = divmod(hundredths, 100)
+        return f"{whole}{',' if self.phrases is FR else '.'}{rest:02d} %"
+
+    def table(self, rows: list[Standing], rules: Rules) -> Iterator[str]:
         """A ranking."""
-        cells = [self.phrases["columns"]]
+        cells = [(*self.phrases["columns"], *(self.phrases["jury_columns"] if rules.jury else ()))]
         for row in rows:
             place = self.say("gone") if row.place is None else str(row.place)
-            cells.append((place, row.code, row.name, self.number(row.votes), self.money(row.money, currency)))
+            judged = (self.number(row.points), self.share(row.score) if row.place else "") if rules.jury else ()
+            money = self.money(row.money, rules.currency)
+            cells.append((place, row.code, row.name, self.number(row.votes), money, *judged))
         widths = [max(map(len, column)) for column in zip(*cells)]
-        for place, code, name, votes, money in cells:
-            left = f"{place:<{widths[0]}}  {code:<{widths[1]}}  {name:<{widths[2]}}"
-            yield f"  {left}  {votes:>{widths[3]}}  {money:>{widths[4]}}"
+        for line in cells:
+            left = [f"{cell:<{width}}" for cell, width in zip(line[:3], widths)]
+            right = [f"{cell:>{width}}" for cell, width in zip(line[3:], widths[3:])]
+            yield "  " + "  ".join(left + right)
 
     def result(self, count: Count) -> Iterator[str]:
         """The result of a contest, round by round and category by category."""
         rules = count.newest
         yield from ("", rules.name)
-        numbers = sorted({number for number, _ in count.sold} or {0})
+        numbers = sorted({number for number, _ in count.sold} | {number for number, _, _ in count.sheets} or {0})
         categories = sorted({category for _, category, _ in rules.candidates.values() if category})
         for number in numbers:
             if rules.rounds:
                 yield from ("", self.say("round_title", number=number) if number else self.say("before_rounds"))
             for category in (None, *categories):
                 yield "" if category is None else "\n" + self.say("category", category=category)
-                yield from self.table(
-                    ranking(count, number, last=number == numbers[-1], category=category), rules.currency
-                )
+                yield from self.table(ranking(count, number, last=number == numbers[-1], category=category), rules)
         sums = sum(count.sold.values()), self.money(sum(count.money.values()), rules.currency)
         yield ""
         yield self.say("total", votes=sums[0], money=sums[1], orders=count.orders, back=count.back)
-        yield self.say("earliest" if rules.earliest else "shared")
+        if rules.jury:
+            yield self.say("jury", votes=100 - rules.jury, jury=rules.jury, sheets=len(count.sheets))
+        yield self.say(("jury_" if rules.jury else "") + ("earliest" if rules.earliest else "shared"))
 
     def report(self, found: Found) -> Iterator[str]:
         """All that was found."""

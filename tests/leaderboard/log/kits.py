@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.contests.rules import canonical
 from leaderboard.log.leaf import (
     AdjustmentLeaf,
-    Entry,
+    Counted,
+    JuryLeaf,
     Leaf,
     OpeningLeaf,
     RulesLeaf,
@@ -60,6 +61,9 @@ RULES: dict[str, Any] = {
 }
 
 
+JURY = {"votes_percent": 70, "jury_percent": 30, "points_max": 100}
+
+
 def evicted(rules: dict[str, Any], code: str) -> dict[str, Any]:
     people = [{**one, "status": "evicted"} if one["code"] == code else one for one in rules["candidates"]]
     return {**rules, "candidates": people}
@@ -73,9 +77,10 @@ class Log:
     documents: list[bytes]
     price: int = PRICE
     seq: int = 0
+    sheet: int = 0
     key: bytes | None = None
     """Under which entries are sealed."""
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Counted] = field(default_factory=list)
 
     @classmethod
     def new(cls, rules: dict[str, Any] = RULES) -> "Log":
@@ -104,7 +109,12 @@ class Log:
         sums = {"votes": -vote.votes, "amount": -vote.amount, "reason": "refund"}
         return self.entry(AdjustmentLeaf(**{**common, **sums, **other}))
 
-    def entry(self, made: Entry) -> "Log":
+    def jury(self, juror: int, points: dict[str, int], category: str = "Nord", **other: Any) -> "Log":
+        self.sheet += 1
+        named = {"contest": SLUG, "sheet": self.sheet, "time": OPENS + DAY, "rules": len(self.documents), "round": 0}
+        return self.entry(JuryLeaf(**{**named, "category": category, "juror": juror, "points": points, **other}))
+
+    def entry(self, made: Counted) -> "Log":
         self.entries.append(made)
         self.leaves.append(made if self.key is None else read_leaf(sealed(made.text, self.key)))
         return self
@@ -161,16 +171,18 @@ SOLD = [(("07", "12", "31")[n % 3], n + 1) for n in range(9)]
 
 
 def small(rules: dict[str, Any] = RULES, sold: Sequence[tuple[str, int]] = SOLD) -> Log:
-    """A log of 26 leaves with what a contest may have, the last votes sealed and opened. `sold`: the first votes, to
-    whom and how many."""
+    """A log of 29 leaves with what a contest may have, the last votes and points sealed and opened. `sold`: the first
+    votes, to whom and how many."""
+    rules = {**rules, "formula": JURY}
     log = Log.new(rules)
     for candidate, votes in sold:
         log.vote(candidate, votes)
     log.take_back(2)
     log.rules(evicted({**rules, "price_minor": 2 * PRICE}, "31"), OPENS + DAY)
     log.vote("07", 5, amount=5 * PRICE)  # ordered at the price of before
+    log.jury(1, {"07": 10, "31": 0}).jury(1, {"12": 70}, "Sud")
     for n in range(10):
         if n == 3:
             log.sealing()
         log.vote(("07", "12")[n % 2])
-    return log.take_back(log.seq - 10).opening()
+    return log.take_back(log.seq - 10).jury(1, {"07": 50, "31": 80}).opening()

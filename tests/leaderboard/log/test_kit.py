@@ -1,9 +1,11 @@
 """The recount kit as it is downloaded: whole, of any checkpoint, and what it shows of a database that was changed."""
 
 import io
+import json
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +14,17 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from admin.contests.juries import Juries
+from gateway.contests.directory import read_contest
 from gateway.http.pages import Pages
 from gateway.runtime.connections import utc_now
+from leaderboard.final_places import final_places
 from leaderboard.log import build
+from leaderboard.log.audit import audit_logs
 from leaderboard.log.kit import pack, recount, routes
 from leaderboard.log.kit.pack import Kits
+from leaderboard.log.rebuild import rebuild_logs
+from leaderboard.log.store import PublicLogs
 from leaderboard.log.words import words_of
 from leaderboard.routes import PUBLISHED
 from payments.requests import Act
@@ -133,3 +141,72 @@ async def test_a_stranger_who_kept_a_checkpoint_finds_a_database_that_was_change
     await tampered(database, """update log_leaves set leaf = replace(leaf, '"votes":2', '"votes":9') where seq = 2""")
     changed = await unpacked(site, tmp_path / "changed")
     assert ("leaves.ndjson", 3, "changed") in problems(changed)
+
+
+async def test_points_of_a_jury_are_recounted_by_everybody(
+    rig: MoneyRig, site: Client, database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "SIGN_SECONDS", 0)
+    juries, codes = Juries(rig.engine), [one.code for one in rig.contest.eligible]
+    await rig.new_rules(jury_percent=40, version=rig.contest.version + 1)
+    await juries.add_juror("star", "Mariam", None, "awa@house.test")
+
+    async def judge(**given: int) -> None:
+        points = {code: given.get(f"c{code}", 0) for code in codes}
+        sheet = await juries.enter("star", (0, "", 1), points, None, "awa@house.test")
+        await builder_of(rig).build()  # nothing of what waits is logged
+        await juries.decide("star", sheet.id, None, "yao@house.test", agree=True)
+
+    async def places() -> list[tuple[int | None, str, int, int, Fraction]]:
+        async with rig.engine.connect() as connection:
+            contest = await read_contest(connection, "star", None)
+            assert contest is not None
+            [ranking] = await final_places(connection, contest)
+        return [(one.rank, one.code, one.votes, one.points, one.score) for one in ranking.places]
+
+    async def recounted(name: str) -> list[tuple[int | None, str, int, int, Fraction]]:
+        found = recount.recount(await unpacked(site, tmp_path / name))
+        assert found.report.faults == []
+        rows = recount.ranking(found.count, 0, last=True)
+        return [(one.place, one.code, one.votes, one.points, one.score) for one in rows]
+
+    await judge(c03=90, c07=10)
+    await rig.counted(quantity=3)
+    await builder_of(rig).build()
+    assert [one[:4] for one in await places()][:2] == [(1, "07", 3, 10), (2, "03", 0, 90)]
+    assert await recounted("first") == await places()
+    # A correction takes the place of what was given before; in a sealed hour it is sealed as votes are.
+    await rig.change("update contests set hidden_from = now(), blackout_sealed = true where slug = 'star'")
+    await judge(c03=100)
+    await builder_of(rig).build()
+    kinds = "select coalesce(cast(leaf as jsonb)->>'kind', '') as kind from log_leaves order by index"
+    assert [one.kind for one in await rig.rows(kinds)] == ["rules", "jury", "vote", "sealing", "sealed"]
+    assert await rig.rows("select number, leaf from jury_sheets order by number") == [(1, 1), (2, 4)]
+    stand = await PublicLogs(rig.engine).stand(rig.contest.id)
+    assert stand is not None
+    assert (stand.size, stand.entries, stand.versions) == (5, 1, 1)
+    assert await audit_logs(rig.engine, rig.vault) == {"star": []}
+    assert await rebuild_logs(rig.engine, lambda *_: None) == {"star": 5}
+    await rig.change("update contests set announced_at = now() where slug = 'star'")
+    await rig.change("update log_seals set released_at = now(), asked_by = 'a', agreed_by = 'b'")
+    await builder_of(rig).build()
+    assert await recounted("second") == await places()
+    # What is changed in the tables is found, and what nobody entered.
+    for change, where in (
+        ("points = jsonb_set(points, '{07}', '100')", "number = 1"),
+        ("juror = 2", "number = 2"),
+        ("number = 3", "number = 2"),
+    ):
+        kept = await rig.rows("select points, juror, number from jury_sheets order by leaf")
+        await tampered(database, f"update jury_sheets set {change} where {where}")
+        assert (await audit_logs(rig.engine, rig.vault))["star"], change
+        for leaf, (points, juror, number) in zip((1, 4), kept, strict=True):
+            values = f"points = '{json.dumps(points)}', juror = {juror}, number = {number}"
+            await tampered(database, f"update jury_sheets set {values} where leaf = {leaf}")
+    assert await audit_logs(rig.engine, rig.vault) == {"star": []}
+    forged = "insert into jury_sheets select gen_random_uuid(), contest_id, round, category, juror, points, status,"
+    forged += " entered_by, entered_at, decided_by, decided_at, 3, null from jury_sheets where number = 1"
+    await tampered(database, forged)
+    assert (await audit_logs(rig.engine, rig.vault))["star"] == [
+        "sheet 3 of the jury: no two persons entered and confirmed it so"
+    ]

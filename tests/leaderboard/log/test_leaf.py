@@ -8,6 +8,7 @@ import pytest
 
 from leaderboard.log.leaf import (
     AdjustmentLeaf,
+    JuryLeaf,
     Leaf,
     LeafWrong,
     OpeningLeaf,
@@ -65,6 +66,13 @@ ADJUSTMENT = AdjustmentLeaf(
             f'{{"contest":"miss-2026","key":"{"ab" * 32}","kind":"opening","time":1,"v":1}}',
         ),
         (
+            JuryLeaf(
+                contest="miss-2026", sheet=3, time=1, round=0, category="", juror=2, points={"12": 0, "07": 90}, rules=1
+            ),
+            '{"category":"","contest":"miss-2026","juror":2,"kind":"jury","points":{"07":90,"12":0},"round":0,'
+            '"rules":1,"sheet":3,"time":1,"v":1}',
+        ),
+        (
             RULES,
             f'{{"contest":"miss-2026","kind":"rules","sha256":"{"ab" * 32}","time":1790000000000,"v":1,"version":1}}',
         ),
@@ -82,7 +90,7 @@ ADJUSTMENT = AdjustmentLeaf(
             '"v":1,"votes":-5}',
         ),
     ],
-    ids=["sealing", "sealed", "opening", "rules", "vote", "adjustment"],
+    ids=["sealing", "sealed", "opening", "jury", "rules", "vote", "adjustment"],
 )
 def test_a_leaf_has_one_text(leaf: Leaf, text: str) -> None:
     assert leaf.text.decode() == text

@@ -5,15 +5,20 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gateway.contests.contest import Candidate
+from gateway.contests.jury import Sheet, SheetStatus, points_of
 from gateway.values.money import EXPONENTS
+from leaderboard.final import final_rankings
 from leaderboard.log import merkle
 from leaderboard.log.kit import recount
 from leaderboard.log.kit.recount import EN, FR, Fault, Found, Unreadable, main, ranking
@@ -21,10 +26,12 @@ from leaderboard.log.leaf import RulesLeaf, read_leaf
 from leaderboard.log.notes import KeyKind
 from leaderboard.log.words import words_of
 from leaderboard.ranking import Score, ranking_from
+from tests.demo import demo_contest
 from tests.fuzzing import fuzzed
 from tests.leaderboard.log.kits import (
     CLOCK,
     DAY,
+    JURY,
     KEY,
     LOG,
     OPENS,
@@ -67,10 +74,14 @@ def test_a_kit_that_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert [key for key, _ in found.report.remarks] == ["signatures", "opened"]
     rows = [(row.place, row.code, row.votes, row.money) for row in ranking(found.count, 0, last=True)]
     assert rows == [(1, "12", 18, 2300), (2, "07", 17, 2200), (None, "31", 18, 1800)]
+    # 70 % of 18/35 and 30 % of 70/120; a corrected sheet counts in place of the one before.
+    scores = [(row.points, row.score) for row in ranking(found.count, 0, last=True)]
+    assert scores == [(70, Fraction(107, 200)), (50, Fraction(93, 200)), (80, 0)]
     assert (found.count.orders, found.count.back) == (20, 2)
     assert main([str(tmp_path)]) == 0
     text = capsys.readouterr().out
-    assert re.search(r"1 +12 +Aïcha Bamba +18 +2,300 XOF", text)
+    assert re.search(r"1 +12 +Aïcha Bamba +18 +2,300 XOF +70 +53\.50 %", text)
+    assert "Votes decide 70 % and the jury 30 %" in text
     assert "ALL IS WELL" in text
     assert main([str(tmp_path), "--fr"]) == 0
     assert "TOUT EST EN ORDRE" in capsys.readouterr().out
@@ -147,8 +158,31 @@ WRONG: dict[str, tuple[Callable[[Log], object], Sequence[tuple[int, str]]]] = {
     "another's, hidden": (lambda log: log.sealing().vote("07", contest="other").opening(), [(3, "other_contest")]),
     "price, hidden": (lambda log: log.sealing().vote("07", 2, amount=PRICE).opening(), [(3, "price")]),
     "gap, hidden": (lambda log: log.vote("07").sealing().vote("07", seq=3).opening(), [(4, "seq")]),
+    "points without a jury": (lambda log: log.jury(1, {"07": 1}), [(2, "no_jury")]),
+    "points of nobody": (lambda log: judged(log).jury(1, {"08": 1}), [(3, "candidate")]),
+    "too many points": (lambda log: judged(log).jury(1, {"07": 101, "31": 1}), [(3, "points")]),
+    "points of another round": (lambda log: judged(log).jury(1, {"07": 1}, round=2), [(3, "round")]),
+    "points by other rules": (lambda log: judged(log).jury(1, {"07": 1}, rules=1), [(3, "names_rules")]),
+    "a sheet is missing": (lambda log: judged(log).jury(1, {"07": 1}).jury(1, {"07": 1}, sheet=3), [(4, "sheet")]),
+    "points, hidden": (lambda log: judged(log).sealing().jury(1, {"07": 101}).opening(), [(4, "points")]),
+    "points, readable": (lambda log: put_readable_points(judged(log).sealing()).opening(), [(4, "readable")]),
+    "a jury comes after votes": (lambda log: judged(log.vote("07")), [(3, "formula")]),
+    "another tie-break after votes": (
+        lambda log: log.vote("07").rules({**RULES, "tie_break": "shared"}),
+        [(3, "formula")],
+    ),
     "first, sealed": (lambda log: log.leaves.insert(0, log.sealing().leaves.pop()), [(1, "first")]),
 }
+
+
+def judged(log: Log) -> Log:
+    return log.rules({**RULES, "formula": JURY})
+
+
+def put_readable_points(log: Log) -> Log:
+    key, log.key = log.key, None
+    log.jury(1, {"07": 1}).key = key
+    return log
 
 
 def put_sealed(log: Log, plain: bytes, key: bytes = KEY) -> Log:
@@ -208,7 +242,9 @@ def test_rules_that_are_wrong(tmp_path: Path) -> None:
         ("leaves.ndjson", 2, "rules_missing"),
         ("rules/7.json", None, "rules_extra"),
     ]
-    for name, odd in (("rounds", [1]), ("candidates", 7), ("opens_at", "soon"), ("late_seconds", "much")):
+    odd_ones = [("rounds", [1]), ("candidates", 7), ("opens_at", "soon"), ("late_seconds", "much"), ("formula", "luck")]
+    odd_ones += [("formula", {**JURY, "votes_percent": 71})]
+    for name, odd in odd_ones:
         unreadable = found_in(tmp_path / name, Log([], []).rules({**RULES, name: odd}).kit())
         assert faults(unreadable) == [("leaves.ndjson", 1, "rules_document")]
         assert sentences(unreadable)
@@ -263,6 +299,41 @@ def test_the_ranking_is_that_of_the_pages(votes: list[tuple[str, int]], earliest
     ]
     pages = [(row.rank, row.code, row.votes) for row in ranking_from("miss", 0, scores).entries]
     assert [(row.place, row.code, row.votes) for row in ranking(count, 0, last=True)] == pages
+
+
+@given(
+    votes=st.lists(st.tuples(st.sampled_from(["07", "12", "31"]), st.integers(1, 3)), max_size=9),
+    points=st.lists(st.tuples(st.integers(1, 2), st.dictionaries(st.sampled_from(["07", "31"]), st.integers(0, 9)))),
+    weight=st.integers(1, 99),
+    earliest=st.booleans(),
+)
+def test_a_jury_decides_as_on_the_pages(
+    votes: list[tuple[str, int]], points: list[tuple[int, dict[str, int]]], weight: int, earliest: bool
+) -> None:
+    formula = {"votes_percent": 100 - weight, "jury_percent": weight, "points_max": 100}
+    rules = {**RULES, "formula": formula, "tie_break": "earliest" if earliest else "shared"}
+    count = recount.Count(Path(), "miss", recount.Report(), {})
+    count.known.append(recount.Rules.read(json.dumps(rules).encode(), OPENS))
+    for seq, (code, some) in enumerate(votes, 1):
+        count.sold[0, code] += some
+        count.reached[0, code] = seq
+    people = tuple(
+        Candidate(uuid4(), one["code"], one["name"], category=one["category"]) for one in RULES["candidates"]
+    )
+    contest = replace(demo_contest(), candidates=people, jury_percent=weight, categories=("Nord", "Sud"), _by_code={})
+    sheets = []
+    for number, (juror, given_points) in enumerate(points, 1):
+        count.sheets[0, "Nord", juror] = given_points
+        confirmed = SheetStatus.CONFIRMED
+        sheets.append(Sheet(uuid4(), 0, "Nord", juror, given_points, confirmed, "awa", contest.opens_at, number=number))
+    summed = {code: some for (_, code), some in points_of(contest, sheets).items()}
+    sold = {code: some for (_, code), some in count.sold.items()}
+    reached = {code: seq for (_, code), seq in count.reached.items()} if earliest else {}
+    for shown in final_rankings(contest, sold, reached, summed):
+        rows = ranking(count, 0, last=True, category=shown.category)
+        assert [(row.place, row.code, row.points, row.score) for row in rows] == [
+            (one.rank, one.code, one.points, one.score) for one in shown.places
+        ]
 
 
 NAMES = [one["name"] for one in RULES["candidates"]]
