@@ -13,10 +13,12 @@ import psutil
 
 from sandbox.crowd.plan import Group
 from tests.bench.callbacks import p4, p8
+from tests.bench.live import p9
 from tests.bench.load import closed_loop, open_loop, request
-from tests.bench.logs import p20
+from tests.bench.logs import p20, p21
 from tests.bench.measure import Arm, Inexact, Result, interleave, medians, ratio
 from tests.bench.prompts import p13, p14, p18
+from tests.bench.rebuild import p15
 from tests.bench.world import World
 from tests.rigs.evening import Evening
 
@@ -290,11 +292,14 @@ GOALS = {
     "P5": p5_p6,
     "P6": p5_p6,
     "P8": p8,
+    "P9": p9,
     "P10": p10,
     "P11": p11,
     "P13": p13,
     "P14": p14,
+    "P15": p15,
     "P18": p18,
     "P19": p19,
     "P20": p20,
+    "P21": p21,
 }

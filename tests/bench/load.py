@@ -106,9 +106,11 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
 
 @dataclass
 class OpenLoad:
-    """What came of an open loop. `waits`: seconds from the moment a request was due to its answer."""
+    """What came of an open loop. `waits`: seconds from the moment a request was due to its answer; `due`: those moments
+    by `time.perf_counter`, in the order of requests."""
 
     sent: int = 0
+    due: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
     all_answered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -152,7 +154,8 @@ async def open_loop(
     started = time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
         while load.sent < elapsed * rate:
-            lines[load.sent % connections].send(started + load.sent / rate, next(requests))
+            load.due.append(started + load.sent / rate)
+            lines[load.sent % connections].send(load.due[-1], next(requests))
             load.sent += 1
         await asyncio.sleep(0.0005)
     if len(load.waits) < load.sent:

@@ -1,19 +1,39 @@
-"""P20: the public logs."""
+"""P20 and P21: the public logs, by themselves and beside settlement."""
 
+import asyncio
+import multiprocessing
+import os
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
 
 import asyncpg
+import uvloop
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.orders.fraud import FRAUD_OFF
 from gateway.runtime.demo_orders import make_orders
+from gateway.storage.engine import make_engine
+from gateway.storage.vault import Vault
 from leaderboard.log.build import LogBuilder
 from leaderboard.log.keys import LogKeys
 from payments.settlement.count import FEE_PLANS, plans_of
-from tests.bench.measure import Inexact, Result
-from tests.bench.world import World
+from payments.settlement.settle import BATCH, Settlement
+from tests.bench.measure import Inexact, Result, medians, ratio
+from tests.bench.world import LOAD_CORE, SERVER_CORE, World, keep_to
 from tests.rigs.rig import PUBLIC_URL, SECRET_KEY, Rig
 
 ORDERS = 60_000
+PAIRS = 8
+BATCHES = 3
+
+
+def _builder(engine: AsyncEngine) -> LogBuilder:
+    return LogBuilder(engine, Vault(SECRET_KEY), LogKeys.of(PUBLIC_URL, (SECRET_KEY,)))
 
 
 async def p20(world: World) -> list[Result]:
@@ -27,9 +47,8 @@ async def p20(world: World) -> list[Result]:
             plans = text(f"select {FEE_PLANS}")
             fees = {one: plans_of((await connection.execute(plans, {"contest": one})).one()) for one in contests}
         await make_orders(owner, rig.vault, ORDERS, seed=20, fees=fees, progress=lambda _: None)
-        builder = LogBuilder(rig.engine, rig.vault, LogKeys.of(PUBLIC_URL, (SECRET_KEY,)))
         started = time.perf_counter()
-        appended = await builder.build()
+        appended = await _builder(rig.engine).build()
         seconds = time.perf_counter() - started
         entries = await rig.one("select count(*) from tally_entries")
         if appended != entries + len(contests):
@@ -38,3 +57,115 @@ async def p20(world: World) -> list[Result]:
         await owner.close()
         await rig.close()
     return [Result("P20", "leaves of the public log", appended / seconds, 5_000, 10_000, unit=" /s")]
+
+
+async def p21(world: World) -> list[Result]:
+    """Settlement while the log is built beside it, to settlement alone. Each has a core of its own, with its process
+    in PostgreSQL, and what it waits for that core is left out: what is compared is what one costs the other by locks,
+    the log of PostgreSQL and memory, and not the share of a processor."""
+    rates: dict[str, list[float]] = {"beside": [], "alone": []}
+    walls: dict[str, list[float]] = {"beside": [], "alone": []}
+    async with world.fresh(100) as backlog, _building(backlog.app_url) as (begin, rest):
+        await backlog.place_orders(2 * PAIRS * BATCHES * BATCH)
+        async with backlog.rig.engine.begin() as connection:
+            await connection.execute(text("update payments set status = 'confirmed', confirmed_at = now()"))
+        owner = await asyncpg.connect(backlog.superuser_url)
+        await owner.execute("vacuum analyze payments")
+        await owner.close()
+        async with _settling(backlog.app_url) as settle:
+            for pair in range(PAIRS):
+                # What comes second finds fuller tables.
+                for name in ("alone", "beside") if pair % 2 else ("beside", "alone"):
+                    if name == "beside":
+                        begin()
+                    own, wall = await settle()
+                    rates[name].append(own)
+                    walls[name].append(wall)
+                    if name == "beside":
+                        await rest()
+        leaves = await backlog.rig.one("select count(*) from log_leaves where seq is not null")
+        entries = await backlog.rig.one("select count(*) from tally_entries")
+        if entries != 2 * PAIRS * BATCHES * BATCH or not 0 < leaves <= entries:
+            raise Inexact(f"{entries} entries, {leaves} leaves")
+    what = "settlement beside the log's builder, to alone"
+    return [
+        Result("P21", what, ratio(rates, "beside", "alone"), 0.97, 0.99, detail={**medians(rates), "leaves": leaves})
+    ]
+
+
+@asynccontextmanager
+async def _settling(app_url: str) -> AsyncIterator[Callable[[], Awaitable[tuple[float, float]]]]:
+    """What settles some batches, and how many votes a second it counted, without its waits for a processor and with
+    them. This process and its connection are on the servers' core meanwhile."""
+    engine = make_engine(app_url, pool_size=1)
+    settlement = Settlement(engine, FRAUD_OFF)
+    async with engine.connect() as connection:
+        server = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+    keep_to(SERVER_CORE, server)
+
+    async def settle() -> tuple[float, float]:
+        # One works while the other one waits for it, so their waits add up.
+        waited, started, counted = _waited(server) + _waited(os.getpid()), time.perf_counter(), 0
+        for _ in range(BATCHES):
+            batch = await settlement.settle_batch(BATCH)
+            counted += len(batch.counted) if batch else 0
+        if counted != BATCHES * BATCH:
+            raise Inexact(f"{BATCHES * BATCH} due, {counted} counted")
+        took = time.perf_counter() - started
+        return counted / (took + waited - _waited(server) - _waited(os.getpid())), counted / took
+
+    keep_to(SERVER_CORE)
+    try:
+        yield settle
+    finally:
+        keep_to(LOAD_CORE)
+        await engine.dispose()
+
+
+def _waited(pid: int) -> float:
+    """Seconds that a process was ready and had no processor; 0 where the system does not say."""
+    stated = Path(f"/proc/{pid}/schedstat")
+    return int(stated.read_text().split()[1]) / 1e9 if stated.exists() else 0.0
+
+
+@asynccontextmanager
+async def _building(app_url: str) -> AsyncIterator[tuple[Callable[[], None], Callable[[], Awaitable[Any]]]]:
+    """A builder in a process of its own: what lets it begin, and what waits until it rests."""
+    context = multiprocessing.get_context("spawn")
+    wanted, resting, ended = context.Event(), context.Event(), context.Event()
+    process = context.Process(target=_build, args=(app_url, wanted, resting, ended))
+    process.start()
+
+    def begin() -> None:
+        resting.clear()
+        wanted.set()
+
+    async def rest() -> None:
+        wanted.clear()
+        if not await asyncio.to_thread(resting.wait, 60):
+            raise Inexact("the builder does not rest")
+
+    try:
+        await rest()
+        yield begin, rest
+    finally:
+        ended.set()
+        wanted.set()
+        await asyncio.to_thread(process.join, 30)
+
+
+def _build(app_url: str, wanted: Event, resting: Event, ended: Event) -> None:
+    keep_to(LOAD_CORE)
+
+    async def run() -> None:
+        engine = make_engine(app_url, pool_size=1)
+        builder = _builder(engine)
+        while not ended.is_set():
+            if wanted.is_set():
+                await builder.build()
+            else:
+                resting.set()
+                await asyncio.to_thread(wanted.wait, 1)
+        await engine.dispose()
+
+    uvloop.run(run())

@@ -29,7 +29,7 @@ from gateway.storage.redis_link import connect
 from leaderboard.scores import ScoreFeed
 from payments.collection.callbacks import IncomingCallback
 from tests.bench.proof_provider import ProofProvider
-from tests.engines import Engines
+from tests.engines import Database, Engines
 from tests.free_port import free_port
 from tests.rails import RAILS
 from tests.rigs.rig import SECRET_KEY, Rig
@@ -157,7 +157,7 @@ class World:
     async def fresh(self, candidates: int) -> AsyncIterator["Backlog"]:
         """A database of its own with one contest of so many candidates."""
         database = self.engines.create_database()
-        backlog = await Backlog(self, database.app_url).open(candidates)
+        backlog = await Backlog(self, database).open(candidates)
         try:
             yield backlog
         finally:
@@ -168,9 +168,9 @@ class World:
 class Backlog:
     """Paid orders whose proofs are stored and not yet judged, and a worker to count them."""
 
-    def __init__(self, world: World, app_url: str) -> None:
-        self.world, self.app_url = world, app_url
-        self.rig = Rig(app_url, ProofProvider())
+    def __init__(self, world: World, database: Database) -> None:
+        self.world, self.app_url, self.superuser_url = world, database.app_url, database.superuser_url
+        self.rig = Rig(self.app_url, ProofProvider())
 
     async def open(self, candidates: int) -> "Backlog":
         self.slug = f"bench{candidates}"
@@ -204,7 +204,11 @@ class Backlog:
             assert isinstance(order, PlacedOrder), order
             return order.payment_reference
 
-        references = await asyncio.gather(*(one(number) for number in range(size)))
+        references: list[UUID] = []
+        while len(references) < size:
+            # More at once are refused as a flood.
+            numbers = range(len(references), min(size, len(references) + 5_000))
+            references += await asyncio.gather(*(one(number) for number in numbers))
         async with self.rig.engine.begin() as connection:
             await connection.execute(text("update payments set next_check_at = now() + interval '1 hour'"))
         return references
