@@ -21,6 +21,7 @@ class Act(StrEnum):
     REFUSE_HELD = "refuse_held"  # a held payment goes back
     DECIDE_HELD = "decide_held"  # held payments of a contest count, or go back
     FRAUD_LIMITS = "fraud_limits"  # the limits of the fraud rules of a contest whose votes count
+    ANNOUNCE = "announce"  # the result of a contest whose public log is sealed
     REPLAY_CALLBACK = "replay_callback"  # judge a stored callback once more
     PAYOUT = "payout"
     BENEFICIARY = "beneficiary"

@@ -83,6 +83,7 @@ ASKING: Final[Mapping[Act, Right]] = {
     Act.REFUSE_HELD: Right.HANDLE_HELD,
     Act.DECIDE_HELD: Right.HANDLE_HELD,
     Act.FRAUD_LIMITS: Right.HANDLE_HELD,
+    Act.ANNOUNCE: Right.EDIT_CONTEST,
     Act.REPLAY_CALLBACK: Right.REPLAY_CALLBACK,
     Act.PAYOUT: Right.PAY_OUT,
     Act.BENEFICIARY: Right.PAY_OUT,

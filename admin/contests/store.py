@@ -36,6 +36,7 @@ from gateway.storage.engine import scoped
 from gateway.storage.schema.contests import candidates, contests, organisers
 from gateway.values.organiser import Deed, allows
 from gateway.values.scope import Scope
+from leaderboard.log.seals import Seal, seals_of
 from payments.requests import ActRefused, Why
 
 
@@ -234,21 +235,33 @@ class StaffContests:
         return held.contest if made is None else made.contest
 
     async def hide(
-        self, slug: str, begins_at: datetime | None, announcement_at: datetime | None, scope: Scope, person: str
+        self,
+        slug: str,
+        begins_at: datetime | None,
+        announcement_at: datetime | None,
+        scope: Scope,
+        person: str,
+        *,
+        sealed: bool | None = None,
     ) -> Contest:
-        """Hide the ranking from a moment, None: from now, until its result is announced. Raises ActRefused,
-        BlackoutRefused."""
+        """Hide the ranking from a moment, None: from now, until its result is announced. `sealed`: see
+        `gateway.contests.blackout.planned`. Raises ActRefused, BlackoutRefused."""
 
         def change(contest: Contest, now: datetime) -> Blackout:
             if not contest.listed:
                 raise ActRefused(Why.IMPOSSIBLE, "only the ranking of a published contest is hidden")
-            return hidden_from(contest.blackout, begins_at, announcement_at, now)
+            return hidden_from(contest.blackout, begins_at, announcement_at, now, sealed=sealed)
 
         return await self._black_out(slug, change, scope, person)
 
     async def announce(self, slug: str, scope: Scope, person: str) -> Contest:
         """Show the ranking again, or leave it visible where it is hidden later. Raises ActRefused, BlackoutRefused."""
         return await self._black_out(slug, lambda contest, now: ended(contest.blackout, now), scope, person)
+
+    async def seals(self, contest: UUID, scope: Scope) -> Sequence[Seal]:
+        """The keys under which entries of a contest's log are sealed, the latest first."""
+        async with scoped(self._engine, scope) as connection:
+            return await seals_of(connection, contest)
 
     async def _black_out(
         self, slug: str, change: Callable[[Contest, datetime], Blackout | None], scope: Scope, person: str
@@ -260,6 +273,8 @@ class StaffContests:
             await connection.execute(update(contests).where(contests.c.id == contest.id).values(_columns(blackout)))
             act = "show" if blackout is None else "announce" if blackout.announced_at else "hide"
             detail = {"changes": _moments(contest, blackout)} if act == "hide" else {}
+            if act == "hide" and blackout is not None and blackout.sealed:
+                act = "seal"
             await note(connection, actor=person, act=f"contest.{act}", subject=slug, detail=detail, contest=contest.id)
         await self._changed()
         return replace(contest, blackout=blackout, _by_code={})
@@ -303,7 +318,11 @@ def _refusals() -> Iterator[None]:
         raise ActRefused(Why.IMPOSSIBLE, str(refused)) from None
 
 
-def _columns(blackout: Blackout | None) -> Mapping[str, datetime | None]:
+def _columns(blackout: Blackout | None) -> Mapping[str, datetime | bool | None]:
+    return {**_instants(blackout), "blackout_sealed": blackout is not None and blackout.sealed}
+
+
+def _instants(blackout: Blackout | None) -> Mapping[str, datetime | None]:
     if blackout is None:
         return dict.fromkeys(("hidden_from", "announcement_at", "announced_at"))
     return {
@@ -320,8 +339,8 @@ def _moments(contest: Contest, blackout: Blackout | None) -> list[Mapping[str, s
         return moment.isoformat() if moment else "–"
 
     held = contest.blackout
-    before = _columns(held if held is not None and held.announced_at is None else None)
-    after = _columns(blackout)
+    before = _instants(held if held is not None and held.announced_at is None else None)
+    after = _instants(blackout)
     return [
         {"what": what, "before": written(before[what]), "after": written(after[what])}
         for what in ("hidden_from", "announcement_at")

@@ -72,13 +72,13 @@ def planned(
     return Blackout(begins, announcement_at, sealed=bool(sealed))
 
 
-def ended(held: Blackout | None, now: datetime, *, by_two: bool = False) -> Blackout | None:
-    """What is left once the result is announced; None of a blackout that has not begun. `by_two`: two persons agreed,
-    without whom nothing that is sealed is opened. Raises BlackoutRefused."""
+def ended(held: Blackout | None, now: datetime) -> Blackout | None:
+    """What is left once one person announces the result; None of a blackout that has not begun. Raises
+    BlackoutRefused, also where the log is sealed: two persons open it."""
     if held is not None and held.coming_at(now):
         return None
     if held is None or not held.hides_at(now):
         raise BlackoutRefused(BlackoutFault.NONE)
-    if held.sealed and not by_two:
+    if held.sealed:
         raise BlackoutRefused(BlackoutFault.SEALED)
     return replace(held, announced_at=now)

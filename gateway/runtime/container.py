@@ -26,6 +26,7 @@ from admin.alerts.store import Alerts, Ways
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.candidates.telling import Telling
+from admin.contests.announcing import Announcing, preview_announcement
 from admin.exports.month import Months
 from admin.exports.store import Exports
 from admin.fraud.store import Fraud
@@ -225,6 +226,7 @@ class Container(Connections):
                 Act.FEES: preview_fees,
                 Act.FRAUD_LIMITS: self.fraud.preview,
                 Act.CERTIFY_RESULT: self.certifying.preview,
+                Act.ANNOUNCE: preview_announcement,
             },
             self.rights,
         )
@@ -236,6 +238,7 @@ class Container(Connections):
             Act.FEES: FeeActs(self.engine, self.organisers.tell_fees).carry_out,
             Act.FRAUD_LIMITS: self.fraud.carry_out,
             Act.CERTIFY_RESULT: self.certifying.carry_out,
+            Act.ANNOUNCE: Announcing(self.engine).carry_out,
             Act.UNDO_IMPORT: UndoImport(self.engine, lambda account: self.reconciler.compare_again(account)).undo,
         }
         return StaffActs(requests, executors, self.doorbell, temporary=TEMPORARY)

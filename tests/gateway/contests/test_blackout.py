@@ -1,5 +1,6 @@
 """When a ranking is hidden, as tables."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -46,6 +47,7 @@ def test_figures_are_hidden_from_the_moment_until_the_announcement(
         (COMING, None, after(5), Blackout(NOON, after(5))),
         (DARK, None, after(5), Blackout(after(-60), after(5))),
         (DARK, after(-60), None, DARK),
+        (replace(DARK, sealed=True), None, after(5), Blackout(after(-60), after(5), sealed=True)),
         (None, after(-2), None, BlackoutFault.PAST),
         (None, after(60), after(60), BlackoutFault.ORDER),
         (None, None, after(-1), BlackoutFault.ORDER),
@@ -67,6 +69,13 @@ def test_what_is_asked_for(
 def test_only_what_is_hidden_or_will_be_ends() -> None:
     assert ended(DARK, NOON) == Blackout(after(-60), None, NOON)
     assert ended(COMING, NOON) is None
-    for held in (None, OVER):
+    for held in (None, OVER, replace(DARK, sealed=True)):
         with pytest.raises(BlackoutRefused):
             ended(held, NOON)
+    assert ended(replace(COMING, sealed=True), NOON) is None
+    # Sealed or not is settled once it has begun.
+    for sealed in (False, True):
+        held = replace(DARK, sealed=sealed)
+        assert planned(held, None, None, NOON, sealed=sealed) == held
+        with pytest.raises(BlackoutRefused):
+            planned(held, None, None, NOON, sealed=not sealed)
