@@ -10,6 +10,7 @@ from admin.alerts import pages as alert_pages
 from admin.alerts.pages import ALERTING
 from admin.alerts.send import Alerting
 from admin.alerts.store import ALERTS, Alerts
+from admin.announcement import blackout
 from admin.approvals import api as approvals_api
 from admin.approvals import pages as approvals_pages
 from admin.approvals.staff_acts import APPROVALS, StaffActs
@@ -19,8 +20,8 @@ from admin.candidates import api as candidates_api
 from admin.candidates import corrections
 from admin.candidates import pages as candidates_pages
 from admin.candidates.store import CANDIDATES, Candidates
-from admin.contests import announcement, brand, jury, studio
 from admin.contests import api as contests_api
+from admin.contests import brand, jury, studio
 from admin.contests import file as contest_file
 from admin.contests import pages as contests_pages
 from admin.contests import photos as candidate_photos
@@ -154,7 +155,7 @@ def setup(
         contest_rounds,
         contest_rules,
         studio,
-        announcement,
+        blackout,
         jury,
         result_pages,
         fraud_review,

@@ -23,10 +23,10 @@ from admin.access.sign_in import SignIn
 from admin.access.store import StaffAccounts
 from admin.alerts.send import Alerting, Senders
 from admin.alerts.store import Alerts, Ways
+from admin.announcement.announce import Announcing, preview_announcement
 from admin.approvals.staff_acts import StaffActs
 from admin.approvals.store import StaffRequests
 from admin.candidates.telling import Telling
-from admin.contests.announcing import Announcing, preview_announcement
 from admin.exports.month import Months
 from admin.exports.store import Exports
 from admin.fraud.store import Fraud

@@ -50,7 +50,7 @@ PASSED_ON = {
 # Where further sentences stand: constants, functions that return them, and documents that are checked.
 WRITTEN = {
     "admin/approvals/staff_acts.py": ("decide", "_run"),
-    "admin/contests/announcing.py": ("_announce",),
+    "admin/announcement/announce.py": ("_announce",),
     "admin/contests/store.py": ("_TAKEN", "save"),
     "admin/fraud/store.py": ("_set",),
     "admin/result/store.py": ("carry_out", "_certify"),
