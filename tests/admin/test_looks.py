@@ -20,6 +20,7 @@ from admin.access.passkeys import Site
 from admin.access.rules import Role
 from admin.alerts.store import ALERTS, NewDestination
 from admin.candidates.store import CANDIDATES, Edit
+from admin.contests.juries import JURIES
 from admin.contests.photos import PHOTOS
 from admin.people.lost_factor import FACTOR_RESETS
 from admin.people.store import NewInvitation
@@ -141,6 +142,7 @@ async def furnished(office: Office) -> list[str]:
     await film(office)
     await office.app[PHOTOS].keep(None, "star", "07", saved(halves()), AWA)
     rig = office.rig
+    await rig.new_rules(jury_percent=30)
     counted, held = await rig.counted(), await rig.held(number="+2250501020305")
     late = await rig.late(number="+2250501020306")
     await rig.callback(counted, b'{"status": "SUCCESSFUL"}')
@@ -167,6 +169,7 @@ async def furnished(office: Office) -> list[str]:
             )
         )
     await prepare_files(office)
+    await judge(office)
     await nominate(office)
     own = [*await its_own_page(office), await lost_factor(office)]
     asked = await rig.acts.ask(Act.REFUND_PAYMENT, str(counted.payment_reference), {}, "la votante a appelé", YAO)
@@ -219,6 +222,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/rounds",
         "/admin/contests/star/studio",
         "/admin/contests/star/announcement",
+        "/admin/contests/star/jury?juror=1",
         "/admin/contests/star/rules",
         "/admin/contests/star/candidates",
         "/admin/contests/star/candidates/new",
@@ -242,6 +246,17 @@ async def furnished(office: Office) -> list[str]:
         "/c/star/nominate",
         *own,
     ]
+
+
+async def judge(office: Office) -> None:
+    """Points of a juror that count, and of another one that wait."""
+    juries, codes = office.app[JURIES], [one.code for one in office.rig.contest.eligible]
+    for number, name in enumerate(("Mariam Koné", "Ibrahim Traoré"), start=1):
+        await juries.add_juror("star", name, None, AWA)
+        points = {code: 10 * number + place for place, code in enumerate(codes)}
+        sheet = await juries.enter("star", (0, "", number), points, None, YAO)
+        if number == 1:
+            await juries.decide("star", sheet.id, None, AWA, agree=True)
 
 
 async def prepare_files(office: Office) -> None:
