@@ -35,7 +35,8 @@ from leaderboard.result.document import (
     digest_of,
     digest_of_boards,
 )
-from leaderboard.result.store import Version, add_result, read_versions
+from leaderboard.result.public import Version
+from leaderboard.result.store import add_result, read_versions
 from payments.request_store import carry_out_once
 from payments.requests import ActRefused, Executed, NewRequest, Scope, StaffRequest, Why
 

@@ -1,11 +1,10 @@
 """The picture of a contest or a candidate that messengers and social networks show beside a link.
 
 Drawn with Pillow in Bitstream Vera, which comes with reportlab and holds the letters of French and
-English; what it does not hold is written with the nearest letters that it does.
+English.
 """
 
 import io
-import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -14,6 +13,7 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from gateway.contests.sharing import CARD_HEIGHT, CARD_WIDTH
+from gateway.values.drawable import drawable
 
 NIGHT: Final = (20, 11, 46)
 DUSK: Final = (43, 24, 96)
@@ -23,10 +23,6 @@ WHITE: Final = (255, 255, 255)
 LILAC: Final = (214, 204, 240)
 _MARGIN: Final = 72
 _LOGO_BOX: Final = (320, 112)
-_BEYOND_LATIN_1: Final = frozenset("ŒœŸŠšŽž–—‘’“”…•")
-_NEAREST: Final = str.maketrans(
-    {"ɛ": "e", "Ɛ": "E", "ɔ": "o", "Ɔ": "O", "ŋ": "n", "Ŋ": "N", "ɲ": "n", "ɗ": "d", "ɓ": "b"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +48,6 @@ class CardLook:
 
 
 OUR_LOOK: Final = CardLook()
-
-
-def drawable(text: str) -> str:
-    """The text in letters that the font holds."""
-    kept: list[str] = []
-    for letter in unicodedata.normalize("NFC", text).translate(_NEAREST):
-        if _held(letter):
-            kept.append(letter)
-        else:
-            kept.extend(part for part in unicodedata.normalize("NFKD", letter) if _held(part))
-    return " ".join("".join(kept).split())
-
-
-def _held(letter: str) -> bool:
-    return letter.isprintable() and (letter <= "\xff" or letter in _BEYOND_LATIN_1)
 
 
 @cache

@@ -32,10 +32,11 @@ def robots_text(base_url: str) -> str:
 
 
 def addresses(contests: Sequence[Contest]) -> Iterator[str]:
-    """Paths of the pages of listed contests and of everybody in them whose page may be read."""
+    """Paths of the pages of listed contests, of their results, and of everybody in them whose page may be read."""
     for contest in contests:
         if contest.listed:
             yield page_path(contest)
+            yield f"{page_path(contest)}/result"
             yield from (page_path(contest, candidate) for candidate in contest.candidates if candidate.public)
 
 

@@ -25,6 +25,7 @@ import channels.web.rules
 import leaderboard.log.kit.routes
 import leaderboard.log.routes
 import leaderboard.overlay.routes
+import leaderboard.result.routes
 import leaderboard.routes
 import payments.routes
 from admin.access.guard import Access
@@ -62,6 +63,7 @@ from leaderboard.log.kit.pack import Kits
 from leaderboard.log.store import PublicLogs
 from leaderboard.overlay.live import OnAir
 from leaderboard.overlay.store import Overlays
+from leaderboard.result.store import CertifiedResults
 from leaderboard.routes import PUBLISHED
 from leaderboard.scores import ContestScores, ScoreListener
 from payments.collection.admit_callbacks import store_callback
@@ -118,6 +120,7 @@ def _mount_public_web(app: web.Application, container: GatewayContainer, pages: 
         app, PublicLogs(container.engine), {one.key.name: one.url for one in settings.witnesses}
     )
     leaderboard.log.kit.routes.setup(app, Kits(container.engine))
+    leaderboard.result.routes.setup(app, CertifiedResults(container.engine))
     links = container.vault.subkey("overlay links")
     leaderboard.overlay.routes.setup(app, OnAir(Overlays(container.engine), container.voting_service, links))
     channels.web.api.setup(app, limits, cap=cap)

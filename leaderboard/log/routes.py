@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from gateway.contests.contest import Contest
+from gateway.contests.contest import Contest, Phase
 from gateway.http.pages import not_found, render, unknown
 from gateway.http.problems import Problem
 from gateway.http.static_files import accepts_gzip
@@ -35,6 +35,7 @@ class LogFiles:
         contest = _contest(request)
         if contest is None:
             return not_found(request)
+        now = request.app[PUBLISHED].now()
         return render(
             request,
             "log.html",
@@ -42,7 +43,8 @@ class LogFiles:
             default_language=contest.language,
             contest=contest,
             stand=await self._logs.stand(contest.id),
-            withheld=is_withheld(contest, request.app[PUBLISHED].now()),
+            withheld=is_withheld(contest, now),
+            over=contest.phase_at(now) in (Phase.CLOSED, Phase.ARCHIVED),
             witnesses=self._witnesses,
         )
 

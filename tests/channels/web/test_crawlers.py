@@ -45,7 +45,7 @@ def test_contests_that_are_listed_and_people_who_are_shown() -> None:
     changed = [replace(one, status=CandidateStatus.SUBMITTED) if one.code == "02" else one for one in star.candidates]
     shown = replace(star, candidates=tuple(changed[:3]), _by_code={})
     hidden = [replace(star, slug=state.value, state=state) for state in (ContestState.DRAFT, ContestState.ARCHIVED)]
-    assert list(addresses([hidden[0], shown, hidden[1]])) == ["/c/star", "/c/star/01", "/c/star/03"]
+    assert list(addresses([hidden[0], shown, hidden[1]])) == ["/c/star", "/c/star/result", "/c/star/01", "/c/star/03"]
 
 
 def locations(text: str) -> list[str]:
@@ -72,7 +72,7 @@ async def test_they_are_served_and_pages_name_one_address_of_theirs() -> None:
         for headers in ({}, {"Accept-Encoding": "identity"}):
             answer = await client.get("/sitemap.xml", headers=headers)
             assert (answer.status, answer.content_type) == (200, "application/xml")
-            assert len(locations(await answer.text())) == 13
+            assert len(locations(await answer.text())) == 14
         assert (await client.get("/sitemap-1.xml")).status == 404
         service.shown[0] = replace(service.shown[0], state=ContestState.ARCHIVED, _by_code={})
         assert locations(await (await client.get("/sitemap.xml")).text()) == []

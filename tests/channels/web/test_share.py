@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from channels.web.card import CardLook, CardText, draw_card, drawable
+from channels.web.card import CardLook, CardText, draw_card
+from gateway.values.drawable import drawable
 from tests.channels.web.service import PUBLIC, application
 from tests.demo import demo_contest
 from tests.rigs.voting_service import FakeVotingService

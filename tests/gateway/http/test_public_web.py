@@ -47,6 +47,7 @@ PAGES = [
     "/verify",
     "/c/star/rules",
     "/c/star/log",
+    "/c/star/result",
     "/docs",
 ]
 
