@@ -28,13 +28,14 @@ class Open(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What the database has of a contest, in one snapshot. `entries`, `logged`: lines of the tally, and those of them
-    in the public log; `size`, `signed`: leaves of the log, and those that its newest checkpoint has; the others: how
-    many there are of what `Open` names."""
+    in the public log; `size`, `signed`: leaves of the log, and those that its newest checkpoint has; `unlogged`: sheets
+    of a jury that it does not have; the others: how many there are of what `Open` names."""
 
     entries: int
     logged: int
     size: int
     signed: int
+    unlogged: int
     pending: int
     held: int
     provisional: int
@@ -80,7 +81,7 @@ def _lines(contest: Contest, standing: Standing, now: datetime) -> Iterator[Line
         yield Line(what, many == 0, many)
     if contest.jury_percent is not None:
         yield Line(Open.JURY, standing.jury == 0, standing.jury)
-    behind = standing.entries - standing.logged
+    behind = standing.entries - standing.logged + standing.unlogged
     yield Line(Open.LOG, standing.size > 0 and behind == 0 and standing.signed == standing.size, behind)
 
 

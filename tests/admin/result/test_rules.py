@@ -16,7 +16,9 @@ from tests.demo import demo_contest
 END = datetime(2026, 11, 23, 20, tzinfo=UTC)
 LAST = END + timedelta(minutes=10)
 SECOND = timedelta(seconds=1)
-CLEAN = Standing(7, 7, 9, 9, pending=0, held=0, provisional=0, requests=0, disputes=0, differences=0, jury=0)
+CLEAN = Standing(
+    7, 7, 9, 9, unlogged=0, pending=0, held=0, provisional=0, requests=0, disputes=0, differences=0, jury=0
+)
 
 
 def contest(**values: Any) -> Contest:
@@ -51,6 +53,7 @@ EARLY = (Round(1, "Final", END - timedelta(days=9), END - timedelta(days=1)),)
         ),
         (contest(jury_percent=30), replace(CLEAN, jury=2), LAST + SECOND, [Line(Open.JURY, False, 2)]),
         (contest(), replace(CLEAN, entries=8), LAST + SECOND, [Line(Open.LOG, False, 1)]),
+        (contest(), replace(CLEAN, unlogged=2), LAST + SECOND, [Line(Open.LOG, False, 2)]),
         (contest(), replace(CLEAN, signed=8), LAST + SECOND, [Line(Open.LOG, False)]),
         (contest(), replace(CLEAN, entries=0, logged=0, size=0, signed=0), LAST + SECOND, [Line(Open.LOG, False)]),
     ],
