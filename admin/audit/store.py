@@ -176,10 +176,12 @@ class Audits:
             contest = _known(await read_contest(connection, slug, scope), slug)
             asked = {"contest": contest.id} | ({} if part.at is None else {"at": part.at})
             totals = (await connection.execute(_TOTALS if part.at is None else _TOTALS_THEN, asked)).all()
-            rows = (await connection.execute(_ENTRIES, part.asked(contest.id))).all()
+            last = max((row.seq for row in totals), default=0)
+            # Or all that was counted since then would be read first.
+            upto = {"before": min(part.before or _LATER, last + 1)}
+            rows = (await connection.execute(_ENTRIES, part.asked(contest.id) | upto)).all()
         votes = {row.code: row.votes for row in totals if row.code is not None}
         money = {row.code: row.amount_minor for row in totals if row.code is not None}
-        last = max((row.seq for row in totals), default=0)
         currency = contest.price.currency
         return contest, Tally(
             contest=contest.slug,
