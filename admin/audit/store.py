@@ -40,12 +40,15 @@ from (select candidate_id, sum(quantity)::bigint as votes, sum(amount_minor)::bi
     from tally_entries where contest_id = :contest and counted_at <= :at group by 1) e
   join candidates k on k.id = e.candidate_id
 """)
+# The limit comes before all that is looked up.
 _ENTRIES: Final = text(f"""
 select e.seq, e.counted_at, e.kind, k.code, k.name, e.quantity as votes, e.amount_minor, c.currency, e.receipt,
   e.adjusts, e.reason, o.vote_id, p.reference as payment, p.payer_cipher
-from tally_entries e join contests c on c.id = e.contest_id join candidates k on k.id = e.candidate_id
+from (select * from tally_entries where contest_id = :contest and seq < :before and counted_at <= {_UNTIL}
+    order by seq desc limit :limit) e
+  join contests c on c.id = e.contest_id join candidates k on k.id = e.candidate_id
   left join order_keys o on o.receipt = e.receipt left join payments p on p.reference = e.payment_reference
-where e.contest_id = :contest and e.seq < :before and e.counted_at <= {_UNTIL} order by e.seq desc limit :limit
+order by e.seq desc
 """)
 _WHOLE: Final = text(f"""
 select e.seq, e.counted_at, e.kind, k.code, e.quantity, e.amount_minor, c.currency, e.receipt, e.adjusts, e.reason
