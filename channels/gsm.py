@@ -19,6 +19,7 @@ JOINED_UCS2: Final = 67
 # By the codec's own tables, without carriage return and escape.
 ONE_SEPTET: Final = frozenset(gsm0338.Codec().decode(bytes(code for code in range(128) if code not in b"\r\x1b"))[0])
 TWO_SEPTETS: Final = frozenset("^{}\\[~]|€")
+_LETTERS: Final = ONE_SEPTET | TWO_SEPTETS
 
 # What French, Ivorian and Cameroonian languages need and the alphabet lacks.
 _DECLARED: Final = {
@@ -68,7 +69,7 @@ def _replacement(character: str) -> str:
     if category in ("So", "Sk", "Cf", "Cc", "Mn", "Me", "Mc", "Cs", "Co", "Cn"):
         return ""  # emoji, marks and controls mean nothing on a keypad phone
     plain = "".join(c for c in unicodedata.normalize("NFKD", character) if unicodedata.category(c) != "Mn")
-    if plain and all(c in ONE_SEPTET or c in TWO_SEPTETS for c in plain):
+    if plain and _LETTERS.issuperset(plain):
         return plain
     return "?"
 
@@ -78,9 +79,7 @@ def fold(text: str) -> str:
     """The text in the alphabet; what is in it already stays as it is."""
     if ONE_SEPTET.issuperset(text):
         return text
-    return "".join(
-        c if c in ONE_SEPTET or c in TWO_SEPTETS else _replacement(c) for c in unicodedata.normalize("NFC", text)
-    )
+    return "".join(c if c in _LETTERS else _replacement(c) for c in unicodedata.normalize("NFC", text))
 
 
 def septets(text: str) -> int:
@@ -97,7 +96,7 @@ def fits(text: str, budget: int) -> bool:
 
 def replaced(text: str) -> dict[str, str]:
     """Each character of the text that the alphabet lacks, and what stands in for it."""
-    return {c: _replacement(c) for c in unicodedata.normalize("NFC", text) if c not in ONE_SEPTET | TWO_SEPTETS}
+    return {c: _replacement(c) for c in unicodedata.normalize("NFC", text) if c not in _LETTERS}
 
 
 def cut_on_word(text: str, septets_max: int) -> str:
@@ -119,7 +118,7 @@ def cut_on_word(text: str, septets_max: int) -> str:
 
 def parts(text: str) -> int:
     """How many messages a carrier sends, and charges, for this text."""
-    if all(c in ONE_SEPTET or c in TWO_SEPTETS for c in text):
+    if _LETTERS.issuperset(text):
         if septets(text) <= SINGLE_SEPTETS:
             return 1
         return _joined([2 if c in TWO_SEPTETS else 1 for c in text], JOINED_SEPTETS)

@@ -86,7 +86,8 @@ class Scores:
     """Totals in PostgreSQL: the truth."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        # Each of these is one statement, which needs no transaction.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def scores(self, contest_ids: Sequence[UUID] | None = None) -> list[ContestScores]:
         """Totals of these contests, or of all."""

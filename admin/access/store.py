@@ -201,6 +201,7 @@ class StaffAccounts:
 
     def __init__(self, engine: AsyncEngine, vault: Vault, mails: Mails) -> None:
         self._engine = engine
+        self._auto = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._vault = vault
         self._mails = mails
 
@@ -305,7 +306,7 @@ class StaffAccounts:
 
     async def live_session(self, family: UUID) -> LiveSession | None:
         """A session that was not ended."""
-        async with self._engine.connect() as connection:
+        async with self._auto.connect() as connection:
             row = (await connection.execute(_LIVE, {"family": family})).one_or_none()
         return None if row is None else _live(row)
 

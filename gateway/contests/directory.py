@@ -34,11 +34,30 @@ DIAL_CODE: Final = """
       where o.service_code = c.service_code and o.state <> 'draft'
         and (o.opens_at, o.slug collate "C") <= (c.opens_at, c.slug collate "C")) end
 """
+_PASSED: Final = ", count(*) filter (where opens_at <= now()), count(*) filter (where closes_at <= now())"
 _VIDEOS: Final = text("""
 select candidate_id, public_id, version, width, height from video_uploads where state = 'approved'
 """)
 _RENAMED: Final = text("""
 select candidate_id, former_name, made_at, reason from candidate_changes where former_name is not null order by id desc
+""")
+# Another one after each change of what `refresh` reads, and when the clock passes an opening or a close. By count of
+# rows and sum of the transactions that wrote them, as below.
+MARK: Final = text(f"""
+select concat_ws(' ', {
+    ", ".join(
+        f"(select concat_ws(',', count(*), sum(cast(cast(xmin as text) as bigint)){more}) from {table})"
+        for table, more in {
+            "contests": _PASSED,
+            "rounds": _PASSED,
+            "organisers": "",
+            "brands": "",
+            "video_uploads": "",
+            "candidate_changes": "",
+            "candidates": "",
+        }.items()
+    )
+})
 """)
 # What another one is after each change of a contest's candidates: how many rows there are, and the sum of the
 # transactions that wrote them. While it is the same, they are not read again.
@@ -71,6 +90,8 @@ class ContestDirectory:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._auto = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._mark = ""
         self._beside: _Beside = {}, {}
         self._marks: dict[UUID, tuple[int, int]] = {}
         self._kept: dict[UUID, tuple[Contest, Contest]] = {}
@@ -101,7 +122,12 @@ class ContestDirectory:
         return self._by_short_code.get(short_code, ())
 
     async def refresh(self) -> None:
-        """Read everything anew, but candidates who are as they were."""
+        """Read everything anew where anything changed, but candidates who are as they were."""
+        # This runs each second, mostly for nothing: one statement without a transaction.
+        async with self._auto.connect() as connection:
+            mark: str = (await connection.execute(MARK)).scalar_one()
+        if mark == self._mark:
+            return
         async with self._engine.connect() as connection:
             found = [one for one in await read_contests(connection, candidates=False) if one.public]
             beside = await _read_beside(connection)
@@ -113,6 +139,7 @@ class ContestDirectory:
         self._kept = {one.id: self._whole(one, people[one.id] if one.id in changed else None) for one in found}
         self._marks, self._beside = marks, beside
         self._replace(tuple(whole for _, whole in self._kept.values()))
+        self._mark = mark
 
     def _whole(self, bare: Contest, people: Sequence[Candidate] | None) -> tuple[Contest, Contest]:
         """The contest without its candidates, and with those of whom voters may read. `people`: None where they are as

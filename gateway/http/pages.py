@@ -158,6 +158,7 @@ class Pages:
         self._loaders: list[jinja2.BaseLoader] = []
         self._static = StaticFiles()
         self._phrases: Catalogue = {}
+        self._keys: dict[str, tuple[str, ...]] = {}
         self._neighbours: dict[str, str] = {}
         self._pictures: frozenset[str] = frozenset()
         self.environment = jinja2.Environment(
@@ -187,6 +188,7 @@ class Pages:
             for language, phrases in known.items()
         }
         self._phrases = merge(self._phrases, spoken)
+        self._keys.clear()
         self._loaders.append(jinja2.PackageLoader(package))
 
     def add_neighbours(self, neighbours: Mapping[str, str]) -> None:
@@ -211,8 +213,10 @@ class Pages:
 
     def keys(self, section: str) -> tuple[str, ...]:
         """The keys of a section of phrases."""
-        prefix = f"{section}."
-        return tuple(key.removeprefix(prefix) for key in self._phrases[DEFAULT_LANGUAGE] if key.startswith(prefix))
+        if section not in self._keys:
+            prefix, known = f"{section}.", self._phrases[DEFAULT_LANGUAGE]
+            self._keys[section] = tuple(key.removeprefix(prefix) for key in known if key.startswith(prefix))
+        return self._keys[section]
 
     def say(self, language: str, key: str, **values: object) -> str:
         """The phrase in one of our languages, filled in. KeyError for an unknown key."""

@@ -7,8 +7,8 @@ process share a drain; two processes are kept apart by the statements.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -27,13 +27,13 @@ NEGLECTED_SECONDS: Final = 10.0
 BEAT_SECONDS: Final = 3.0
 # A worker hangs if one of its steps takes longer.
 STUCK_SECONDS: Final = 120.0
-_SWEEP_LOCK: Final = 0x5907_11_69
 # A worker that has not recorded itself for so long does not work.
 SILENCE_SECONDS: Final = 15
 
 # Each branch reads the head of one partial index.
 _OWED: Final = text(f"""
 with {OLDEST_BY_CONTEST}
+select work, cast(extract(epoch from now() - since) as float8) as seconds from (
 select 'collect' as work, min(least(next_check_at, expires_at)) as since from payments
   where status = 'created' and (next_check_at <= now() or expires_at <= now())
 union all select 'callbacks', min(received_at) from callbacks where handled_at is null
@@ -61,6 +61,7 @@ union all select 'mails', min(next_try_at) from mails where status = 'due' and n
 union all select 'alerts', min(next_try_at) from alerts where status = 'due' and next_try_at <= now()
 union all select 'nudges', min(reached_at) + make_interval(secs => :remind_after) from unfinished_dialogues
   where handled_at is null and reached_at <= now() - make_interval(secs => :remind_after)
+) o where since is not null
 """).bindparams(remind_after=REMIND_AFTER.total_seconds())
 
 
@@ -109,19 +110,7 @@ class OwedWork:
     async def owed(self) -> Mapping[Work, float]:
         """Kinds of work that are due, each with the age of its oldest piece in seconds."""
         async with self._engine.connect() as connection:
-            now = (await connection.execute(text("select now()"))).scalar_one()
-            rows = (await connection.execute(_OWED)).all()
-        return {Work(row.work): (now - row.since).total_seconds() for row in rows if row.since is not None}
-
-    @asynccontextmanager
-    async def lock(self) -> AsyncIterator[bool]:
-        """Hold the sweeper's lock; yields False when another process holds it. A process that
-        hangs loses it when the server ends its idle transaction, after ten seconds."""
-        async with self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="READ COMMITTED")
-            async with connection.begin():
-                got = await connection.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": _SWEEP_LOCK})
-                yield bool(got.scalar())
+            return {Work(row.work): row.seconds for row in await connection.execute(_OWED)}
 
     async def beat(self, worker: str) -> None:
         """Record that this worker works."""
@@ -227,8 +216,7 @@ async def to_do(owed: OwedWork, doorbell: Doorbell, *, does_work: bool) -> froze
     """The kinds of owed work that this process does itself: a worker all, a gateway those that wait while no worker
     works; for the others it rings. Work that waits while a worker works waits for something else, such as an
     operator's rate."""
-    async with owed.lock() as mine:
-        found = await owed.owed() if mine else {}
+    found = await owed.owed()
     if does_work:
         return frozenset(found)
     neglected = frozenset(work for work, age in found.items() if age > NEGLECTED_SECONDS)

@@ -1,7 +1,10 @@
 """Which contests are behind a code, as they stand in the database."""
 
+from datetime import UTC, datetime
+
 from sqlalchemy import text
 
+from gateway.contests.directory import MARK
 from gateway.contests.videos import Video
 from tests.engines import Database
 from tests.rigs.rig import Rig
@@ -63,5 +66,34 @@ async def test_what_is_as_it_was_is_not_read_again_and_every_change_is_seen(data
         assert renamed is not None
         assert star is not None
         assert (renamed.name, renamed.candidates is star.candidates) == ("Star", True)
+        # Of what is not a candidate's, and of what the clock brings.
+        demo = "select organiser_id from contests where slug = 'star'"
+        for statement, field, value in (
+            (f"update organisers set state = 'frozen' where id = ({demo})", "suspended", True),
+            (f"update organisers set state = 'active' where id = ({demo})", "suspended", False),
+            (f"insert into brands (id, organiser_id, accent) select id, id, '#123456' from ({demo}) o(id)", None, None),
+            (
+                "insert into rounds (contest_id, number, name, fresh, opens_at, closes_at)"
+                " select id, n, n, true, opens_at + (n - 1) * interval '5 years',"
+                " opens_at + (n - 1) * interval '5 years' + interval '1 day'"
+                " from contests, generate_series(1, 2) n where slug = 'star'",
+                "reopens_at",
+                datetime(2031, 1, 1, tzinfo=UTC),
+            ),
+        ):
+            async with rig.engine.begin() as connection:
+                await connection.execute(text(statement))
+            await rig.directory.refresh()
+            changed = rig.directory.by_slug("star")
+            assert changed is not None
+            assert changed.brand.accent == "#123456" if field is None else getattr(changed, field) == value, statement
+        async with rig.engine.begin() as connection:
+            moments = ("2030-12-31 23:59:59+0", "2031-01-01+0", "2031-01-02+0", "2035-12-31 23:59:59+0", "2036-01-01+0")
+            marks = [
+                (await connection.execute(text(str(MARK).replace("now()", f"timestamptz '{at}'")))).scalar_one()
+                for at in moments
+            ]
+        assert marks[2] == marks[3]
+        assert len({*marks}) == len(moments) - 1
     finally:
         await rig.close()

@@ -172,8 +172,7 @@ async def sweep(rig: MoneyRig) -> None:
     """What every process looks at all the time."""
     auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
     work = OwedWork(auto)
-    async with work.lock():
-        await work.owed()
+    await work.owed()
     await FigureStore(rig.engine, work).figures()
     await Scores(rig.engine).scores()
     await Rollups(rig.engine).catch_up()
