@@ -186,6 +186,11 @@ class Verified(ApiModel):
         description="16 bytes in hexadecimal. SHA-256 of them and the receipt, or the voter's number such as "
         "+2250501020304, is what the leaf says of either. Show it to nobody who should not know.",
     )
+    leaf_key: str | None = Field(
+        None,
+        description="32 bytes in hexadecimal that open the leaf where it is sealed, and no other one. Keep it to "
+        "yourself until the result is announced.",
+    )
 
     @classmethod
     def of(cls, receipt: ReceiptView, inclusion: Inclusion | None) -> Self:
@@ -193,8 +198,8 @@ class Verified(ApiModel):
         read = cls.model_validate(receipt)
         if inclusion is None:
             return read
-        salt = None if inclusion.salt is None else inclusion.salt.hex()
-        return read.model_copy(update={"log": LogProof.of(inclusion), "salt": salt})
+        salt, key = (None if held is None else held.hex() for held in (inclusion.salt, inclusion.leaf_key))
+        return read.model_copy(update={"log": LogProof.of(inclusion), "salt": salt, "leaf_key": key})
 
 
 def card_of(contest: Contest, now: datetime) -> ContestCard:

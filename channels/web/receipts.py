@@ -81,6 +81,8 @@ async def check_receipt(request: web.Request) -> web.Response:
         zone=FALLBACK if contest is None else contest.time_zone,
         proof=view,
         log=inclusion,
+        sealed=contest is not None and contest.sealed_at(request.app[VOTING_SERVICE].now()),
+        withheld=contest is not None and contest.withheld_at(request.app[VOTING_SERVICE].now()),
         given="" if inclusion is None else _given(request, view, inclusion),
         calls={str(URL(witness.url).origin()) for witness in request.app[WITNESSES]},
         why=why_taken_back,
@@ -119,7 +121,8 @@ def _given(request: web.Request, vote: ReceiptView, inclusion: Inclusion) -> str
         "seq": vote.tally_number,
         "time": (vote.counted_at - _EPOCH) // timedelta(milliseconds=1),
     }
-    proved = Verified.of(vote, inclusion).model_dump(mode="json", by_alias=True, include={"receipt", "salt", "log"})
+    parts = {"receipt", "salt", "log", "leaf_key"}
+    proved = Verified.of(vote, inclusion).model_dump(mode="json", by_alias=True, include=parts)
     keys = [key for key in inclusion.keys if key.startswith(f"{inclusion.origin}+")]
     witnesses = [{"address": one.url, "key": one.key.text} for one in request.app[WITNESSES]]
     return orjson.dumps(

@@ -276,6 +276,14 @@ class Contest:
         """Whether its figures are hidden from the public at this instant."""
         return self.blackout is not None and self.blackout.hides_at(now)
 
+    def sealed_at(self, now: datetime) -> bool:
+        """Whether entries of the public log are encrypted at this instant."""
+        return self.blackout is not None and self.blackout.sealed and self.blackout.hides_at(now)
+
+    def withheld_at(self, now: datetime) -> bool:
+        """Whether entries of the public log are not served at this instant: votes could be counted from them."""
+        return self.hidden_at(now) and not self.sealed_at(now)
+
     def nominated_at(self, now: datetime) -> bool:
         """Whether people may propose themselves at this instant."""
         over = self.suspended or (self.nominations_close_at is not None and now >= self.nominations_close_at)

@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -43,7 +42,8 @@ class LogFiles:
             default_language=contest.language,
             contest=contest,
             stand=await self._logs.stand(contest.id),
-            withheld=is_withheld(contest, now),
+            sealed=contest.sealed_at(now),
+            withheld=contest.withheld_at(now),
             over=contest.phase_at(now) in (Phase.CLOSED, Phase.ARCHIVED),
             witnesses=self._witnesses,
         )
@@ -64,7 +64,7 @@ class LogFiles:
         """A tile or a bundle of entries. 404 where the log has it not, or not yet: while figures are hidden, hashes are
         served, and no entries from which votes could be counted, unless they are sealed."""
         contest, tile = _contest(request), read_path(f"tile/{request.match_info['path']}")
-        if contest and tile and tile.level == ENTRIES and is_withheld(contest, request.app[PUBLISHED].now()):
+        if contest and tile and tile.level == ENTRIES and contest.withheld_at(request.app[PUBLISHED].now()):
             return withheld()
         found = None if contest is None or tile is None else await self._logs.tile(contest.id, tile)
         if found is None or tile is None:
@@ -97,11 +97,6 @@ def setup(app: web.Application, logs: PublicLogs, witnesses: Mapping[str, str] =
     app.router.add_get("/c/{slug}/log/vkey", handlers.keys)
     app.router.add_get("/c/{slug}/log/tile/{path:.+}", handlers.tile)
     app.router.add_get("/c/{slug}/log/rules/{version:[1-9][0-9]{0,8}}.json", handlers.rules)
-
-
-def is_withheld(contest: Contest, now: datetime) -> bool:
-    """Whether entries are not served: while figures are hidden, where they are not sealed."""
-    return contest.hidden_at(now) and not (contest.blackout and contest.blackout.sealed)
 
 
 def withheld() -> web.Response:

@@ -222,7 +222,7 @@ def picture_of(
     label, until = _awaited(contest, now, say)
     note = ""
     if of_figures and dark:
-        note = say("overlay.soon")
+        note = say("overlay.sealed" if contest.sealed_at(now) else "overlay.soon")
     elif with_figures and overlay.frozen is not None and not earlier_round(overlay, overlay.frozen.figures):
         note = say("overlay.frozen", time=f"{local(overlay.frozen.at, contest.time_zone):%H:%M}")
     frozen_at = "" if overlay.frozen is None else overlay.frozen.at.isoformat()

@@ -135,6 +135,8 @@ def test_an_overlay_shows_no_figures_that_are_hidden_nor_the_zeros_in_their_plac
     assert drawn(contest, after(-1), after(-1)) == (5, "")
     assert drawn(contest, after(-1), NOON) == (0, "overlay.soon"), "figures that were frozen"
     assert drawn(contest, after(4), after(5)) == (0, "overlay.soon"), "figures that are shown late"
+    sealed = replace(contest, blackout=Blackout(NOON, None, after(5), sealed=True), _by_code={})
+    assert drawn(sealed, after(1), after(1)) == (0, "overlay.sealed")
     assert drawn(contest, after(5), after(5)) == (5, "")
 
 

@@ -9,6 +9,7 @@ from leaderboard.log.inclusion import Inclusion
 from leaderboard.log.leaf import VoteLeaf, receipt_hash, voter_hash
 from leaderboard.log.merkle import inclusion_path, leaf_hash
 from leaderboard.log.notes import Checkpoint, KeyKind, Note, Signer
+from leaderboard.log.sealing import leaf_key, seal
 from leaderboard.log.tiles import Edge, subtrees
 from payments.collection.order_views import ReceiptView
 
@@ -19,8 +20,9 @@ WITNESS = Signer("witness.example", KeyKind.COSIGNATURE, Ed25519PrivateKey.from_
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def logged(vote: ReceiptView, size: int) -> Inclusion:
-    """The vote in a log of this size, at the index of its number, cosigned by the witness."""
+def logged(vote: ReceiptView, size: int, key: bytes | None = None) -> Inclusion:
+    """The vote in a log of this size, at the index of its number, cosigned by the witness. `key`: under which it is
+    sealed."""
     leaf = VoteLeaf(
         contest=vote.contest_slug,
         seq=vote.tally_number,
@@ -34,10 +36,14 @@ def logged(vote: ReceiptView, size: int) -> Inclusion:
         receipt=receipt_hash(SALT, vote.receipt),
         voter=voter_hash(SALT, "+2250501020304"),
     ).text
+    if key is not None:
+        leaf = seal(key, vote.contest_slug, leaf, SALT)
     path, root = _proved(leaf, vote.tally_number, size)
     text = Checkpoint(ORIGIN, size, root).text
     note = Note(text, (LOG.sign(text), WITNESS.sign(text, 1_790_000_000))).written
-    return Inclusion(vote.tally_number, size, leaf, path, note, SALT, (LOG.key.text,))
+    return Inclusion(
+        vote.tally_number, size, leaf, path, note, SALT, (LOG.key.text,), None if key is None else leaf_key(key, SALT)
+    )
 
 
 @cache

@@ -4,10 +4,12 @@ const place = document.getElementById("checks");
 const ZERO = Uint8Array.of(0);
 const ONE = Uint8Array.of(1);
 const EMPTY_LINE = "\n\n";
+const BLOCK = 512;
 
 const utf8 = (text) => new TextEncoder().encode(text);
 const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
 const hex = (given) => Array.from(given, (one) => one.toString(16).padStart(2, "0")).join("");
+const fromHex = (text) => Uint8Array.from(text.match(/../g), (one) => parseInt(one, 16));
 // Null where there is no answer.
 const got = (address, how) => fetch(address, { cache: "no-store", ...how }).catch(() => null);
 const joined = async (...parts) => new Uint8Array(await new Blob(parts).arrayBuffer());
@@ -70,9 +72,29 @@ async function signedBy(note, keys) {
   return found;
 }
 
-async function lineIsThatOf({ receipt, salt, log, facts }) {
+// The pad of a block of a sealed leaf, by the leaf's own key.
+async function padOf(key, number) {
+  const held = await crypto.subtle.importKey("raw", key, "HKDF", false, ["deriveBits"]);
+  const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: utf8(`block ${number}`) };
+  return new Uint8Array(await crypto.subtle.deriveBits(how, held, 8 * BLOCK));
+}
+
+// What a leaf says; where it is sealed, what it hides.
+async function said({ log, leafKey }) {
   const leaf = JSON.parse(new TextDecoder().decode(bytes(log.leaf)));
-  const hashed = salt && hex(await sha(Uint8Array.from(salt.match(/../g), (one) => parseInt(one, 16)), utf8(receipt)));
+  if (leaf.kind !== "sealed") return leaf;
+  const cipher = bytes(leaf.cipher);
+  const plain = new Uint8Array(cipher.length);
+  for (let at = 0; at < cipher.length; at += BLOCK) {
+    const pad = await padOf(fromHex(leafKey), at / BLOCK);
+    pad.forEach((one, n) => (plain[at + n] = cipher[at + n] ^ one));
+  }
+  return JSON.parse(new TextDecoder().decode(plain));
+}
+
+async function lineIsThatOf({ facts, receipt, salt, ...given }) {
+  const leaf = await said(given);
+  const hashed = salt && hex(await sha(fromHex(salt), utf8(receipt)));
   return Object.entries(facts).every(([name, fact]) => leaf[name] === fact) && (!salt || leaf.receipt === hashed);
 }
 

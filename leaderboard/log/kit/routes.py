@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from gateway.http.pages import unknown
 from leaderboard.log.kit.pack import Kits
-from leaderboard.log.routes import is_withheld, withheld
+from leaderboard.log.routes import withheld
 from leaderboard.routes import PUBLISHED
 
 # Pieces that are made at the same time: a kit is compressed, and pages come first.
@@ -28,7 +28,7 @@ class KitFile:
         """The kit of the newest checkpoint; `?size=` names an earlier one. 404 where there is none, and while entries
         are withheld."""
         contest, size = request.app[PUBLISHED].contest(request.match_info["slug"]), request.query.get("size")
-        if contest is not None and is_withheld(contest, request.app[PUBLISHED].now()):
+        if contest is not None and contest.withheld_at(request.app[PUBLISHED].now()):
             return withheld()
         found = None
         if contest is not None and (size is None or _SIZE.fullmatch(size)):

@@ -338,6 +338,13 @@ async def test_the_browser_checks_a_proof_by_itself(seen: Seen) -> None:
         note = Note.read(true.checkpoint)
         wrong = replace(note.signatures[0], made=bytes(64))
         assert await read(replace(true, checkpoint=Note(note.text, (wrong,)).written), "✗") == "✓✓✗✓"
+
+        # A leaf that is sealed is opened with its own key.
+        sealed = logged(vote, 300, key=bytes(32))
+        at_the_witness["body"] = sealed.checkpoint
+        assert await read(sealed) == "✓✓✓✓"
+        assert "The line in the list is locked." in str(await page.locator("#checks").text_content())
+        assert await read(replace(sealed, leaf_key=bytes(32)), "✗") == "✗✓✓✓"
     await page.unroute_all()
 
 

@@ -122,6 +122,13 @@ async def test_a_kit_is_recounted_by_its_own_program(
         assert answer.status == 404
     async with site.head("/c/star/log/kit.zip") as answer:
         assert answer.headers["Content-Disposition"] == 'attachment; filename="star-7.zip"'
+    # While figures are hidden a kit would show them, unless what it holds is sealed.
+    await rig.change("update contests set hidden_from = now() - interval '1 s' where slug = 'star'")
+    for sealed, status in (("false", 404), ("true", 200)):
+        await rig.change(f"update contests set blackout_sealed = {sealed} where slug = 'star'")
+        await rig.directory.refresh()
+        async with site.get("/c/star/log/kit.zip") as answer:
+            assert answer.status == status
 
 
 async def test_a_stranger_who_kept_a_checkpoint_finds_a_database_that_was_changed(

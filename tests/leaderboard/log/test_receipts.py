@@ -13,9 +13,10 @@ from tlog_scales.tlog import Checkpoint, InclusionProof
 from gateway.runtime.connections import utc_now
 from leaderboard.log.build import LogBuilder
 from leaderboard.log.keys import LogKeys
-from leaderboard.log.leaf import VoteLeaf, read_leaf, receipt_hash, voter_hash
+from leaderboard.log.leaf import SealedLeaf, VoteLeaf, read_leaf, receipt_hash, voter_hash
 from leaderboard.log.merkle import leaf_hash
 from leaderboard.log.proof_file import ProofFile
+from leaderboard.log.sealing import opened as opened_leaf
 from leaderboard.scores import Rankings
 from payments.requests import Act
 from tests.channels.web.service import application
@@ -121,3 +122,34 @@ async def test_the_holder_of_a_receipt_gets_a_proof(rig: MoneyRig) -> None:
         await rig.change("update log_tiles set hashes = substr(hashes, 1, 32)")
         await asked(codes[0], 503)
         assert (await filed(codes[0]))[0] == 503
+
+
+async def test_the_holder_of_a_receipt_opens_its_leaf_alone(rig: MoneyRig) -> None:
+    await rig.counted()
+    builder = LogBuilder(rig.engine, rig.vault, KEYS)
+    await builder.build()
+    await rig.change("update contests set hidden_from = now(), blackout_sealed = true where slug = 'star'")
+    await rig.directory.refresh()
+    await rig.counted(key="dark")
+    assert [await builder.build(), await builder.build()] == [2, 0]
+    app = application(live_service(rig, Rankings(rig.directory, utc_now)))  # type: ignore[arg-type] # the real one
+    plain, dark = [row.receipt for row in await rig.rows("select receipt from tally_entries order by seq")]
+    async with TestClient(TestServer(app)) as site:
+        bodies = []
+        for code in (plain, dark):
+            async with site.get(f"/verify/{code}", headers={"Accept": "application/json"}) as answer:
+                bodies.append(await answer.json(content_type=None))
+        assert bodies[0]["leafKey"] is None
+        sealed = read_leaf(b64decode(bodies[1]["log"]["leaf"]))
+        assert isinstance(sealed, SealedLeaf)
+        leaf = opened_leaf(bytes.fromhex(bodies[1]["leafKey"]), sealed)
+        assert isinstance(leaf, VoteLeaf)
+        assert (leaf.seq, leaf.receipt) == (2, receipt_hash(bytes.fromhex(bodies[1]["salt"]), dark))
+        async with site.get(f"/verify/{dark}.tlog-proof") as answer:
+            written = await answer.text()
+        assert ProofFile.read(written).extra == sealed.text
+        assert bodies[1]["leafKey"] not in written
+        async with site.get(f"/verify/{dark}", headers={"Accept": "text/html"}) as answer:
+            page = await answer.text()
+        for shown in ("Votre ligne est verrouillée", "/c/star/log/kit.zip"):
+            assert shown in page
