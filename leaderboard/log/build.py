@@ -99,7 +99,8 @@ from (select * from tally_entries where contest_id = :contest and seq >= :seq or
 order by t.seq
 """)
 _SHEETS: Final = text("""
-select number, round, category, juror, points, cast(floor(extract(epoch from decided_at) * 1000) as bigint) as ms
+select number, round, category, juror, points, decided_at,
+  cast(floor(extract(epoch from decided_at) * 1000) as bigint) as ms
 from jury_sheets where contest_id = :contest and number is not null and leaf is null order by number
 """)
 _LEAVES: Final = "index bigint, seq bigint, leaf text, salt bytea"
@@ -199,7 +200,7 @@ class LogBuilder:
             asked = {"contest": contest, "seq": head.next_seq, "limit": BATCH}
             rows = _without_gap(contest, (await connection.execute(_ENTRIES, asked)).all(), head.next_seq)
             sheets = (await connection.execute(_SHEETS, {"contest": contest})).all()
-            moment = max([turn.now, *(row.counted_at for row in rows)])
+            moment = max([turn.now, *(row.counted_at for row in rows), *(row.decided_at for row in sheets)])
             due = turn_of(blackout_of(head), moment, sealed=head.sealing is not None, released=bool(head.released_at))
             state, key = await self._seal(connection, contest, head, due, turn.now, edge.size + len(made))
             made += state

@@ -31,7 +31,7 @@ class Turn:
 
 
 def turn_of(blackout: Blackout | None, moment: datetime, *, sealed: bool, released: bool) -> Turn:
-    """What is due. `moment`: now, or when the last of the entries was counted, if that is later: no entry that was
+    """What is due. `moment`: now, or when the last of the entries was counted, if that is later: nothing that was
     counted in the dark is plain. `sealed`: a key was fixed, and is not published; `released`: it is to be."""
     opens = sealed and released
     dark = blackout is not None and blackout.sealed and blackout.announced_at is None and blackout.begins_at <= moment

@@ -10,14 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.http.endpoint import ApiModel
+from leaderboard.log.store import SEALED
 
-_SEALS: Final = text("""
-select b.began_at, encode(b.sha256, 'hex') as sha256, b.released_at, b.asked_by, b.agreed_by,
-  coalesce((select l.seq from log_leaves l where l.contest_id = b.contest_id and l.seq is not null
-    and (b.opened_index is null or l.index < b.opened_index) order by l.index desc limit 1), 0)
-  - coalesce((select l.seq from log_leaves l where l.contest_id = b.contest_id and l.seq is not null
-    and l.index < b.began_index order by l.index desc limit 1), 0) as entries
-from log_seals b where b.contest_id = :contest order by b.number desc
+_SEALS: Final = text(f"""
+select k.began_at, encode(k.sha256, 'hex') as sha256, k.released_at, k.asked_by, k.agreed_by,
+  {SEALED.format(end="coalesce(k.opened_index, h.size)")} as entries
+from log_seals k join log_heads h on h.contest_id = k.contest_id where k.contest_id = :contest order by k.number desc
 """)
 _RELEASE: Final = text("""
 update log_seals set released_at = now(), asked_by = :asked_by, agreed_by = :agreed_by

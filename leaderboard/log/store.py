@@ -31,11 +31,14 @@ select coalesce((
       and cast(l.leaf as jsonb)->>'kind' = 'rules' order by l.index desc limit 1) as versions
 """
 """Entries of the tally and versions of the rules in the log that the checkpoint `p` states."""
+SEALED: Final = """
+{end} - k.began_index - 1 - (select count(*) from log_leaves l
+  where l.contest_id = k.contest_id and l.index > k.began_index and l.index < {end} and l.seq is null
+    and cast(l.leaf as jsonb)->>'kind' = 'rules')
+"""
+"""How many leaves the key `k` seals, in a log up to `end`: all but versions of the rules."""
 _STAND: Final = text(f"""
-select p.size, p.root, p.made_at, s.entries, s.versions, k.sha256, k.began_at, s.entries - coalesce((
-    select l.seq from log_leaves l
-    where l.contest_id = p.contest_id and l.index < k.began_index and l.seq is not null
-    order by l.index desc limit 1), 0) as sealed
+select p.size, p.root, p.made_at, s.entries, s.versions, k.sha256, k.began_at, {SEALED.format(end="p.size")} as sealed
 from log_checkpoints p cross join lateral ({STATED}) s
   left join log_seals k on k.contest_id = p.contest_id and k.began_index < p.size
     and coalesce(k.opened_index, p.size) >= p.size
