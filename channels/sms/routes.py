@@ -99,10 +99,10 @@ async def _received_by_query(request: web.Request, keep: Keep) -> Malformed | No
 
 async def _received_by_form(request: web.Request, keep: Keep) -> Malformed | None:
     try:
-        await read_body(request, _FORM)
-        fields = await request.post()
-    except (Problem, web.HTTPRequestEntityTooLarge, web.HTTPBadRequest, ValueError, LookupError) as error:
+        body = await read_body(request, _FORM)
+        charset = request.charset or "utf-8"
+        fields = parse_qsl(body.decode(charset), keep_blank_values=True, encoding=charset, max_num_fields=FIELDS_MAX)
+    except (Problem, web.HTTPBadRequest, ValueError, LookupError) as error:
         # Too large, too late; undecodable bytes, a charset that does not exist, too many fields.
         return Malformed(error.title if isinstance(error, Problem) else type(error).__name__)
-    form = {name: value for name, value in fields.items() if isinstance(value, str)}
-    return await keep(request, RawRequest("POST", request.path, {}, b"", form))
+    return await keep(request, RawRequest("POST", request.path, {}, b"", dict(fields)))

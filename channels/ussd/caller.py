@@ -82,7 +82,7 @@ class Caller:
 
     def speaking(self, language: str) -> "Caller":
         """The same, who chose this language; empty: none."""
-        return replace(self, language=language, _views={})
+        return Caller(self.service, self.sharing, self.dialler, self.network, self.now, self.limit, language)
 
     def first_screen(self) -> Turn:
         """Where a dialogue begins."""

@@ -89,10 +89,14 @@ class Dialogue:
             caller, tail = self._call(turn.service_code, turn)
             if isinstance(caller, Shown):
                 return caller
-            keys = (key, self._language_key(caller), *((mark_key(caller.dialler),) if begins else ()))
-            packed, chosen, *marks = await self._sessions.get_all(*keys)
-            mark = marks[0] if begins else None
-            stored = Remembered.unpacked(packed)
+            if begins:
+                keys = (key, self._language_key(caller), mark_key(caller.dialler))
+                packed, chosen, mark = await self._sessions.get_all(*keys)
+                stored = Remembered.unpacked(packed)
+            else:
+                stored = Remembered.unpacked(await self._sessions.get(key))
+                if stored is None or not _belongs(stored, caller):
+                    stored, chosen = None, await self._sessions.get(self._language_key(caller))
         else:
             stored = Remembered.unpacked(await self._sessions.get(key))
             caller, tail = self._call(_dialled(turn, stored), turn)

@@ -190,8 +190,8 @@ async def read_body(
         raise _too_large(bytes_max)
     try:
         if request.content.is_eof():
-            # Arrived whole with its head, as nearly all do: no timer is needed.
-            body = await _whole(request, bytes_max)
+            # Arrived whole with its head, as nearly all do.
+            body = request.content.read_nowait()
         else:
             async with asyncio.timeout(seconds or BODY_SECONDS):
                 body = await _whole(request, bytes_max)
