@@ -54,8 +54,10 @@ async def _certificate(request: web.Request, me: Me, slug: str) -> web.StreamRes
     from admin.exports.papers import certificate  # as there
 
     result = await _read(request, me, slug)
-    if not result.final:
+    if result.undecided:
         raise ActRefused(Why.IMPOSSIBLE, f"{result.undecided} orders of {slug} are not decided yet")
+    if result.unjudged:
+        raise ActRefused(Why.IMPOSSIBLE, f"points of the jury of {slug} are not confirmed yet")
     if not result.winners:
         raise ActRefused(Why.IMPOSSIBLE, f"no vote for {slug} was counted")
     say, write, closed, made = _writing(request, me, result)

@@ -192,6 +192,8 @@ class LogBuilder:
             turn = (await connection.execute(LOCK, {"space": LOCK_SPACE, "contest": contest})).one()
             if not turn.locked:
                 return 0
+            # Before the rules, which give the jury its share first.
+            sheets = (await connection.execute(_SHEETS, {"contest": contest})).all()
             head = (await connection.execute(_HEAD, {"contest": contest})).one()
             edge = Edge.read(head.size, await read_edge(connection, contest, head.size))
             version, made = head.rules_version, []
@@ -199,7 +201,6 @@ class LogBuilder:
                 version, made = version + 1, [rules]
             asked = {"contest": contest, "seq": head.next_seq, "limit": BATCH}
             rows = _without_gap(contest, (await connection.execute(_ENTRIES, asked)).all(), head.next_seq)
-            sheets = (await connection.execute(_SHEETS, {"contest": contest})).all()
             moment = max([turn.now, *(row.counted_at for row in rows), *(row.decided_at for row in sheets)])
             due = turn_of(blackout_of(head), moment, sealed=head.sealing is not None, released=bool(head.released_at))
             state, key = await self._seal(connection, contest, head, due, turn.now, edge.size + len(made))

@@ -20,6 +20,7 @@ from admin.exports.papers import certificate, result_paper
 from admin.exports.result import Result
 from gateway.http.pages import Pages
 from gateway.values.money import Money
+from leaderboard.final import final_rankings
 from leaderboard.ranking import Evicted, Score, ranking_from
 from payments.ledger.book import LedgerEntry, post
 from payments.ledger.postings import refunded
@@ -216,3 +217,11 @@ def test_papers_hold_whatever_names_hold() -> None:
         paper = result_paper(result, say, str, "closed", "made", "https://v.test")
         assert len(PAGES_OF.findall(paper)) == 3
         assert len(PAGES_OF.findall(certificate(result, say, str, "closed", "made", "https://v.test"))) == 2
+        judged = final_rankings(
+            replace(result.contest, jury_percent=40, _by_code={}), {"07": 9}, {}, {"03": 5, "07": 1}
+        )
+        result_by_two = replace(result, contest=replace(result.contest, jury_percent=40, _by_code={}), judged=judged[0])
+        assert [one.code for one in result_by_two.winners] == ["07"]
+        for made in (result_paper, certificate):
+            assert len(PAGES_OF.findall(made(result_by_two, say, str, "closed", "made", "https://v.test"))) == 1
+        assert not replace(result_by_two, undecided=0, unjudged=1).final

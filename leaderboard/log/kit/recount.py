@@ -287,7 +287,7 @@ FR = {
     "before_rounds": "Avant le premier tour",
     "category": "Catégorie {category}",
     "columns": ("Place", "Code", "Candidat", "Votes", "Argent"),
-    "jury_columns": ("Points", "Note"),
+    "jury_columns": ("Points", "Score"),
     "jury": (
         "Les votes décident {votes} % et le jury {jury} % : la part du candidat dans tous les votes du tableau et sa "
         "part de tous les points, calculées exactement et affichées arrondies. Feuilles de points qui comptent : "
@@ -297,8 +297,8 @@ FR = {
     "total": "Votes en tout : {votes}. Argent : {money}. Commandes comptées : {orders}, retirées : {back}.",
     "shared": "À égalité de votes, la place est partagée.",
     "earliest": "À égalité de votes, qui les a atteints le premier est devant.",
-    "jury_shared": "À égalité de notes, la place est partagée.",
-    "jury_earliest": "À égalité de notes, qui a atteint ses votes le premier est devant.",
+    "jury_shared": "À égalité de score, la place est partagée.",
+    "jury_earliest": "À égalité de score, qui a atteint ses votes le premier est devant.",
     "well": "TOUT EST EN ORDRE : les lignes sont celles des points de contrôle, et leur somme est ci-dessus.",
     "well_sealed": (
         "TOUT EST EN ORDRE jusqu'ici : les lignes sont celles des points de contrôle, et la somme de celles qui sont "
@@ -829,7 +829,7 @@ class Count:
         elif max(leaf["points"].values()) > newest.most:
             self._report.fault(LEAVES, line, "points", most=newest.most)
         for code in leaf["points"]:
-            if code not in newest.candidates:
+            if all(code not in one.candidates for one in self.known):
                 self._report.fault(LEAVES, line, "candidate", code=code)
         if leaf["round"] and all(leaf["round"] != has.number for one in self.known for has in one.rounds):
             self._report.fault(LEAVES, line, "round", round=leaf["round"])

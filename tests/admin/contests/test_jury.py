@@ -151,3 +151,12 @@ async def test_points_count_once_another_person_confirmed_them(office: Office) -
     async with awa.get("/admin/contests/star/log?lang=en") as answer:
         log = await answer.text()
     assert all(words in log for words in ("Juror added", "Points entered", "Points confirmed"))
+    # Nobody has won while points wait.
+    await office.rig.change("update contests set closes_at = now() - interval '1 hour' where slug = 'star'")
+    certificate = "/api/admin/contests/star/exports/certificate.pdf"
+    async with awa.get(certificate) as answer:
+        assert (answer.status, answer.content_type) == (200, "application/pdf")
+    async with awa.post(f"{API}/sheets", json=sent) as answer:
+        assert answer.status == 201
+    async with awa.get(certificate) as answer:
+        assert (answer.status, "not confirmed yet" in await answer.text()) == (409, True)
