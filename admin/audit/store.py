@@ -40,14 +40,16 @@ from (select candidate_id, sum(quantity)::bigint as votes, sum(amount_minor)::bi
     from tally_entries where contest_id = :contest and counted_at <= :at group by 1) e
   join candidates k on k.id = e.candidate_id
 """)
-# The limit comes before all that is looked up.
+# The limit comes before all that is looked up, one by one.
 _ENTRIES: Final = text(f"""
 select e.seq, e.counted_at, e.kind, k.code, k.name, e.quantity as votes, e.amount_minor, c.currency, e.receipt,
   e.adjusts, e.reason, o.vote_id, p.reference as payment, p.payer_cipher
 from (select * from tally_entries where contest_id = :contest and seq < :before and counted_at <= {_UNTIL}
     order by seq desc limit :limit) e
   join contests c on c.id = e.contest_id join candidates k on k.id = e.candidate_id
-  left join order_keys o on o.receipt = e.receipt left join payments p on p.reference = e.payment_reference
+  left join lateral (select vote_id from order_keys where receipt = e.receipt limit 1) o on true
+  left join lateral (
+    select reference, payer_cipher from payments where reference = e.payment_reference limit 1) p on true
 order by e.seq desc
 """)
 _WHOLE: Final = text(f"""

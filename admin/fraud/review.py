@@ -108,7 +108,8 @@ async def what_if(request: web.Request, me: Me, *, path: ContestPath, query: Tri
 
     The paid orders of that hour are judged again; nothing is changed.
     """
-    return Reply(200, await request.app[FRAUD].what_if(path.slug, query, query.since or _last_hour(), me.scope))
+    (found,) = await request.app[FRAUD].what_if(path.slug, query.since or _last_hour(), me.scope, query)
+    return Reply(200, found)
 
 
 @staff_endpoint(Right.READ_ORDERS, path=ContestPath, returns={200: Entries}, problems=(404,))
@@ -168,8 +169,7 @@ async def limits_page(request: web.Request, me: Me) -> web.StreamResponse:
         try:
             tried = _limits(request.query)
             since = read_instant(request.query["since"], me.zone) or since
-            replayed = await fraud.what_if(slug, tried, since, me.scope)
-            today = await fraud.what_if(slug, view.limits, since, me.scope)
+            replayed, today = await fraud.what_if(slug, since, me.scope, tried, view.limits)
         except (ValueError, OverflowError):
             wrong = "unreadable"
     return await _show(

@@ -1,7 +1,7 @@
 """What the fraud rules found in a contest, their limits, and who is listed. Numbers leave masked."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -20,7 +20,7 @@ from gateway.contests.contest import ContestState
 from gateway.contests.directory import read_contest
 from gateway.http.amount import Amount
 from gateway.http.endpoint import ApiModel, InputModel
-from gateway.orders.fraud import LIMITS, FraudLimits, Window, holds, is_burst, read_limits
+from gateway.orders.fraud import LIMITS, Finding, FraudLimits, Window, holds, is_burst, read_limits
 from gateway.orders.fraud_places import shown_address
 from gateway.orders.prompting import OrdererKind
 from gateway.orders.store import PAID, payer_place
@@ -32,11 +32,11 @@ from gateway.values.msisdn import Msisdn, mask, read_msisdn
 from gateway.values.network import subject_of
 from payments.request_store import carry_out_once
 from payments.requests import ActRefused, Executed, NewRequest, Scope, StaffRequest, Why, named, reasoned
-from payments.settlement.findings import AROUND, judged
+from payments.settlement.findings import judged, read_around
 
 WINDOW: Final = timedelta(hours=1)
 # So many votes of a past hour are judged again, and so many are listed.
-_REPLAYED_MAX: Final = 3_000
+REPLAYED_MAX: Final = 2_000
 _LISTED_MAX: Final = 200
 ENTRY_DAYS_MAX: Final = 365
 _YEARS: Final = range(2000, 2200)
@@ -88,16 +88,14 @@ from contests where id = :contest
 _LOCK: Final = text("select id from contests where slug = :slug for no key update")
 _SET_LIMITS: Final = text("update contests set fraud_limits = cast(:document as jsonb) where id = :contest")
 _VERSIONS: Final = text("select * from fraud_limits where contest_id = :contest order by version desc limit 50")
-_REPLAY: Final = text(
-    AROUND.format(
-        payments=f"""payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
-  where p.reference in (
-    select q.reference from votes w join payments q on q.vote_id = w.id and q.placed_at = w.placed_at
-    where w.contest_id = :contest and w.placed_at >= :since and w.placed_at < :until and q.status in {PAID}
-    order by w.placed_at limit {_REPLAYED_MAX}) and p.placed_at >= :since
-    and p.placed_at < :until"""
-    )
-)
+# In the order of an index; the limit on what belongs to a vote keeps it from being joined before.
+_PAID_THEN: Final = text(f"""
+select q.reference from votes w cross join lateral (
+    select p.reference from payments p where p.vote_id = w.id and p.placed_at = w.placed_at and p.status in {PAID}
+    limit 100) q
+where w.contest_id = :contest and w.placed_at >= :since and w.placed_at < :until
+order by w.placed_at, w.id limit :limit
+""")
 _ENTRIES: Final = text(f"""
 select id, list, kind, origin, shown, reason, made_by, made_at, until, lifted_at, lifted_by,
   lifted_at is null and until > now() as valid
@@ -198,6 +196,7 @@ class Replayed(ApiModel):
     """A past hour under other limits."""
 
     orders: int = Field(description="Paid orders that were judged again.")
+    partial: bool = Field(description="Whether the hour has more paid orders, of which only the first were judged.")
     votes: int
     held: int
     held_votes: int
@@ -296,26 +295,19 @@ class Fraud:
         await _write(connection, contest, slug, after, before, request.requested_by, request.reason, **people)
         return f"version {after.version} of the limits holds from now on"
 
-    async def what_if(self, slug: str, limits: Limits, since: datetime, scope: Scope) -> Replayed:
-        """What the rules would have found in the hour that began then."""
+    async def what_if(self, slug: str, since: datetime, scope: Scope, *several: Limits) -> list[Replayed]:
+        """What the rules would have found in the hour that began then, under each of several limits."""
         if since.year not in _YEARS:
             raise ActRefused(Why.IMPOSSIBLE, "no vote was sold in that year")
-        tried = FraudLimits(**{name: getattr(limits, name) for name in LIMITS})
+        tried = [FraudLimits(**{name: getattr(limits, name) for name in LIMITS}) for limits in several]
+        large = min((one.large_votes for one in tried if one.large_votes), default=0)
         async with scoped(self._engine, scope) as connection:
             contest = await _contest(connection, slug, scope)
-            asked = {"contest": contest, "since": since, "until": since + WINDOW, "large_votes": tried.large_votes}
-            rows = (await connection.execute(_REPLAY, asked)).all()
-            found_of = await judged(connection, contest, rows, tried)
-        held = [row for row, found in found_of if holds(found)]
-        rules = Counter(finding.rule.value for _, found in found_of for finding in found)
-        return Replayed(
-            orders=len(rows),
-            votes=sum(row.votes for row in rows),
-            held=len(held),
-            held_votes=sum(row.votes for row in held),
-            flagged=sum(bool(found) and not holds(found) for _, found in found_of),
-            rules=dict(rules.most_common()),
-        )
+            asked = {"contest": contest, "since": since, "until": since + WINDOW, "limit": REPLAYED_MAX + 1}
+            paid = list((await connection.execute(_PAID_THEN, asked)).scalars())
+            rows = await read_around(connection, contest, paid[:REPLAYED_MAX], large)
+            found = [await judged(connection, contest, rows, limits) for limits in tried]
+        return [_replayed(one, partial=len(paid) > REPLAYED_MAX) for one in found]
 
     async def entries(self, slug: str, scope: Scope) -> list[Entry]:
         """Who is listed, those for longest first."""
@@ -365,6 +357,20 @@ class Fraud:
         """The limits now, and whether votes count by them."""
         row = (await connection.execute(_LIMITS, {"contest": contest})).one()
         return read_limits(row.fraud_limits, self._defaults), row.counts
+
+
+def _replayed(found: Sequence[tuple[Row[Any], tuple[Finding, ...]]], *, partial: bool) -> Replayed:
+    held = [row for row, findings in found if holds(findings)]
+    rules = Counter(finding.rule.value for _, findings in found for finding in findings)
+    return Replayed(
+        orders=len(found),
+        partial=partial,
+        votes=sum(row.votes for row, _ in found),
+        held=len(held),
+        held_votes=sum(row.votes for row in held),
+        flagged=sum(bool(findings) and not holds(findings) for _, findings in found),
+        rules=dict(rules.most_common()),
+    )
 
 
 def _window(row: Row[Any]) -> Window:

@@ -83,7 +83,7 @@ def _allowed(subject: str) -> str:
     and e.list = 'allow' and e.lifted_at is null and e.until > now())"""
 
 
-AROUND: Final = f"""
+_AROUND: Final = text(f"""
 select f.reference, f.votes, f.candidate_id, date_trunc('minute', f.placed_at) as minute,
   greatest(device.votes, address.votes) as web_votes,
   cast(extract(epoch from f.placed_at - greatest(payer.earlier, device.earlier)) as double precision) as gap_seconds,
@@ -105,7 +105,10 @@ from (
     case when v.channel in {_ON_THE_WEB} and not p.address_shared and not {_allowed("p.address")}
       then p.address end as address,
     case when v.channel in {_ON_THE_WEB} and p.orderer is distinct from p.address then p.orderer end as orderer
-  from {{payments}} and not {_allowed("p.payer_index")} and not {_allowed("p.orderer")}) f
+  from payments p cross join lateral (
+    select candidate_id, quantity, channel from votes where id = p.vote_id and placed_at = p.placed_at limit 1) v
+  where p.reference = any(cast(:references as uuid[])) and p.contest_id = :contest
+    and not {_allowed("p.payer_index")} and not {_allowed("p.orderer")}) f
 left join lateral (
   select max(o.placed_at) filter (where {_EARLIER}) as earlier, count(distinct o.orderer) as others
   from (
@@ -134,15 +137,7 @@ left join lateral (
   select 'candidate' from candidate_links l join candidates k on k.id = l.candidate_id
     where l.contact_index = f.payer_index and k.contest_id = :contest
   limit 1) own on f.payer_index is not null
-"""
-"""The columns of `Around` for each payment in `{payments}`, which is a list of `payments p` with `votes v`."""
-
-_AROUND: Final = text(
-    AROUND.format(
-        payments="""payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
-  where p.reference = any(cast(:references as uuid[])) and p.contest_id = :contest"""
-    )
-)
+""")
 _WINDOWS: Final = text(f"""
 with minutes as (
   select a.candidate_id, a.minute, k.code from {recordset("candidate_id uuid, minute timestamptz")}
@@ -165,7 +160,7 @@ Candidate = tuple[UUID, datetime]
 
 
 def _around(row: Row[Any], windows: Mapping[Candidate, Window]) -> Around:
-    """A row of `AROUND`."""
+    """A row of `read_around`."""
     return Around(
         votes=row.votes,
         web_votes=row.web_votes,
@@ -182,10 +177,19 @@ def _around(row: Row[Any], windows: Mapping[Candidate, Window]) -> Around:
     )
 
 
+async def read_around(
+    connection: AsyncConnection, contest: UUID, references: Sequence[UUID], large_votes: int
+) -> Sequence[Row[Any]]:
+    """What is around these payments of a contest, the columns of `Around` for each. `large_votes`: of orders with fewer
+    it is not read whether their number is new."""
+    asked = {"references": list(references), "contest": contest, "large_votes": large_votes}
+    return (await connection.execute(_AROUND, asked)).all()
+
+
 async def judged(
     connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], limits: FraudLimits
 ) -> list[tuple[Row[Any], tuple[Finding, ...]]]:
-    """What the rules find about the payments in these rows of `AROUND`."""
+    """What the rules find about the payments in these rows of `read_around`."""
     again = {(row.candidate_id, row.minute) for row in rows if (row.of_source or 0) > 1}
     asked = document({"candidate_id": candidate, "minute": minute} for candidate, minute in again)
     found = (await connection.execute(_WINDOWS, {**asked, "contest": contest})).all() if again else []
@@ -202,8 +206,7 @@ async def suspicions(
     """What the rules find about these payments of a contest; those about which there is nothing are left out."""
     if not references or not limits.decide_hours:
         return {}
-    asked = {"references": list(references), "contest": contest, "large_votes": limits.large_votes}
-    rows = (await connection.execute(_AROUND, asked)).all()
+    rows = await read_around(connection, contest, references, limits.large_votes)
     found = await judged(connection, contest, rows, limits)
     return {row.reference: findings for row, findings in found if findings}
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from admin.access.rules import Role
+from admin.fraud import store
 from admin.fraud.store import FRAUD, Limits
 from gateway.orders.fraud import FraudLimits
 from gateway.orders.prompting import Orderer, OrdererKind
@@ -76,7 +77,9 @@ async def test_held_votes_are_released_and_refunded_together_by_two(office: Offi
             assert answer.status == 409, params
 
 
-async def test_limits_are_tried_on_a_past_hour_and_set_as_a_version(office: Office) -> None:
+async def test_limits_are_tried_on_a_past_hour_and_set_as_a_version(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rig = office.rig
     await burst(office, 2)
     awa = await office.signed_in(AWA)
@@ -89,11 +92,14 @@ async def test_limits_are_tried_on_a_past_hour_and_set_as_a_version(office: Offi
         async with awa.get(f"{API}/what-if", params={**limits, "since": since}) as answer:
             tried = await answer.json()
         assert (tried["orders"], tried["votes"], tried["held"], tried["heldVotes"]) == (3, 15, held, 5 * held)
+        assert tried["partial"] is False
     async with awa.get(f"{API}/what-if", params={**lax, "since": "9999-12-31T23:59:59Z"}) as answer:
         assert answer.status == 409
     typed = {name: str(value) for name, value in await form_of(awa)}
+    monkeypatch.setattr(store, "REPLAYED_MAX", 2)
     async with awa.get(f"{PAGE}/limits", params={**typed, "gap_seconds": "0", "since": since[:16]}) as answer:
         assert answer.status == 200
+        assert "les 2 premières payées, 10 votes" in await answer.text()
     async with awa.get(f"{PAGE}/limits", params={"gap_seconds": "x", "since": since[:16]}) as answer:
         assert answer.status == 422
     # Votes count by them: two persons change them, on every way.

@@ -263,7 +263,7 @@ async def read_by_staff(rig: MoneyRig, scope: Scope, order: PlacedOrder, receipt
     await NeighboursStore(rig.engine, rig.vault).read("star", order.payment_reference, scope)
     fraud = Fraud(rig.engine, rig.vault, FraudLimits())
     await fraud.review("star", scope)
-    await fraud.what_if("star", Limits(), datetime.now(UTC) - timedelta(minutes=50), scope)
+    await fraud.what_if("star", datetime.now(UTC) - timedelta(minutes=50), scope, Limits())
     listed = ListedOrders(rig.engine, rig.vault)
     at = datetime(2026, 1, 1, tzinfo=UTC)
     for asked in (

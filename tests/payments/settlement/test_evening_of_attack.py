@@ -65,5 +65,5 @@ async def test_what_an_attack_paid_for_is_held_decided_about_and_refunded_and_mo
     assert await rig.one("select count(*) from fraud_entries where list = 'deny'") == 20
     hour = rig.began + timedelta(hours=1)
     for limits, held in ((Limits(), 36), (Limits(burst_each=6), 20), (Limits(burst_orders=0, web_votes=0), 0)):
-        again = await fraud.what_if("star", limits, hour, organiser)
+        (again,) = await fraud.what_if("star", hour, organiser, limits)
         assert (again.orders, again.held) == (60, held)
