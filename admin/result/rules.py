@@ -29,7 +29,7 @@ class Open(StrEnum):
 class Standing:
     """What the database has of a contest, in one snapshot. `entries`, `logged`: lines of the tally, and those of them
     in the public log; `size`, `signed`: leaves of the log, and those that its newest checkpoint has; `unlogged`: sheets
-    of a jury that it does not have; the others: how many there are of what `Open` names."""
+    of a jury and certified results that it does not have; the others: how many there are of what `Open` names."""
 
     entries: int
     logged: int

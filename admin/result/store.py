@@ -47,7 +47,8 @@ _log = structlog.get_logger(__name__)
 _STANDING: Final = text("""
 select h.next_seq - 1 as entries, coalesce(l.next_seq, 1) - 1 as logged, coalesce(l.size, 0) as size,
   coalesce(l.signed_size, 0) as signed,
-  (select count(*) from jury_sheets where contest_id = :contest and number is not null and leaf is null) as unlogged,
+  (select count(*) from jury_sheets where contest_id = :contest and number is not null and leaf is null)
+    + (select count(*) from certified_results where contest_id = :contest and leaf is null) as unlogged,
   (select count(*) from payments where contest_id = :contest and status in ('created','sent','pending'))
     + (select count(*) from payments where contest_id = :contest and status = 'confirmed') as pending,
   (select count(*) from payments where contest_id = :contest and status = 'held') as held,

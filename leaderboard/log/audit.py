@@ -25,6 +25,7 @@ from leaderboard.log.leaf import (
     JuryLeaf,
     LeafWrong,
     OpeningLeaf,
+    ResultLeaf,
     RulesLeaf,
     SealedLeaf,
     SealingLeaf,
@@ -65,6 +66,10 @@ from (select * from log_leaves where contest_id = :contest and index >= :first o
 order by l.index
 """)
 _RULES: Final = text("select version, document, sha256 from log_rules where contest_id = :contest order by version")
+_RESULTS: Final = text("""
+select number, leaf, sha256, cast(floor(extract(epoch from made_at) * 1000) as bigint) as ms
+from certified_results where contest_id = :contest order by number
+""")
 _CHECKPOINTS: Final = text("""
 select p.size, p.root, p.note, array(select g.line from log_cosignatures g where g.contest_id = p.contest_id
   and g.size = p.size) as lines
@@ -132,6 +137,8 @@ class _Audit:
         self._sealings = 0
         self._sheets: dict[int, Row[Any]] = {}
         self._sheet = 0
+        self._results: dict[int, Row[Any]] = {}
+        self._result = 0
         self.found: list[str] = []
 
     async def run(self) -> list[str]:
@@ -142,6 +149,7 @@ class _Audit:
         await self._read_rules()
         await self._read_keys()
         await self._read_sheets()
+        self._results = {row.number: row for row in await self._connection.execute(_RESULTS, self._asked)}
         checkpoints = (await self._connection.execute(_CHECKPOINTS, self._asked)).all()
         keys = [VerifierKey.read(key) for key in (await self._connection.execute(_KEYS, self._asked)).scalars()]
         try:
@@ -158,6 +166,11 @@ class _Audit:
             f"sheet {row.number} of the jury is not in the log"
             for row in self._sheets.values()
             if row.leaf is not None and row.number > self._sheet
+        ]
+        self.found += [
+            f"certified result {row.number} is not in the log"
+            for row in self._results.values()
+            if row.leaf is not None and row.number > self._result
         ]
         await self._check_tiles()
         await self._check_totals()
@@ -220,6 +233,8 @@ class _Audit:
             self.found.append(f"{at} is of the contest {leaf.contest}")
         if isinstance(leaf, RulesLeaf):
             self._check_rules(at, leaf)
+        elif isinstance(leaf, ResultLeaf):
+            self._check_result(at, leaf, row.place)
         elif isinstance(leaf, SealingLeaf | OpeningLeaf):
             self._check_key(at, leaf)
         elif isinstance(leaf, SealedLeaf):
@@ -240,6 +255,15 @@ class _Audit:
             self.found.append(f"{at} has version {leaf.version} of the rules where {self._version} follows")
         elif document is None or digest_of(document) != leaf.sha256:
             self.found.append(f"{at} and the document of version {leaf.version} of the rules differ")
+
+    def _check_result(self, at: str, leaf: ResultLeaf, place: int) -> None:
+        """A certified result against the one that is kept."""
+        self._result += 1
+        held = self._results.get(leaf.number)
+        if leaf.number != self._result:
+            self.found.append(f"{at} is certified result {leaf.number}, and number {self._result} belongs here")
+        elif held is None or (held.leaf, held.ms, bytes(held.sha256).hex()) != (place, leaf.time, leaf.sha256):
+            self.found.append(f"{at}: certified result {leaf.number} is another one than is kept")
 
     def _check_counted(self, at: str, leaf: Counted, row: Row[Any]) -> None:
         if leaf.rules != self._version:

@@ -33,6 +33,7 @@ from leaderboard.log.leaf import (
     AdjustmentLeaf,
     JuryLeaf,
     OpeningLeaf,
+    ResultLeaf,
     RulesLeaf,
     SealingLeaf,
     VoteLeaf,
@@ -62,6 +63,7 @@ select c.id from contests c join contest_heads h on h.contest_id = c.id left joi
 where c.state <> 'draft' and (l.contest_id is null or h.next_seq > l.next_seq or l.size > l.signed_size
   or s.released_at is not null
   or exists (select from jury_sheets y where y.contest_id = c.id and y.number is not null and y.leaf is null)
+  or exists (select from certified_results v where v.contest_id = c.id and v.leaf is null)
   or s.number is null and c.blackout_sealed and c.hidden_from <= now() and c.announced_at is null
   or c.state = 'published' and l.checked_at < now() - make_interval(secs => :again))
 order by c.id
@@ -103,6 +105,10 @@ select number, round, category, juror, points, decided_at,
   cast(floor(extract(epoch from decided_at) * 1000) as bigint) as ms
 from jury_sheets where contest_id = :contest and number is not null and leaf is null order by number
 """)
+_RESULTS: Final = text("""
+select number, sha256, cast(floor(extract(epoch from made_at) * 1000) as bigint) as ms
+from certified_results where contest_id = :contest and leaf is null order by number
+""")
 _LEAVES: Final = "index bigint, seq bigint, leaf text, salt bytea"
 _KEEP: Final = text(f"""
 with a as materialized (select * from {recordset(_LEAVES)}),
@@ -124,6 +130,7 @@ _END_SEALING: Final = text("""
 update log_seals set opened_index = :index where contest_id = :contest and number = :number
 """)
 _KEEP_SHEET: Final = text("update jury_sheets set leaf = :leaf where contest_id = :contest and number = :number")
+_KEEP_RESULT: Final = text("update certified_results set leaf = :leaf where contest_id = :contest and number = :number")
 _CHECKED: Final = text("update log_heads set checked_at = now() where contest_id = :contest")
 _KEEP_RULES: Final = text("""
 insert into log_rules (contest_id, version, document, sha256)
@@ -196,9 +203,9 @@ class LogBuilder:
             sheets = (await connection.execute(_SHEETS, {"contest": contest})).all()
             head = (await connection.execute(_HEAD, {"contest": contest})).one()
             edge = Edge.read(head.size, await read_edge(connection, contest, head.size))
-            version, made = head.rules_version, []
+            version, made = head.rules_version, await _new_results(connection, contest, head)
             if rules := await self._new_rules(connection, contest, head, turn.now):
-                version, made = version + 1, [rules]
+                version, made = version + 1, [*made, rules]
             asked = {"contest": contest, "seq": head.next_seq, "limit": BATCH}
             rows = _without_gap(contest, (await connection.execute(_ENTRIES, asked)).all(), head.next_seq)
             moment = max([turn.now, *(row.counted_at for row in rows), *(row.decided_at for row in sheets)])
@@ -353,6 +360,17 @@ class LogBuilder:
         await connection.execute(_KEEP_CHECKPOINT, {**named, "root": edge.root, "note": signed.written})
         line = clock.sign(written, int(now.timestamp())).line
         await connection.execute(_KEEP_COSIGNATURE, {**named, "name": clock.name, "line": line})
+
+
+async def _new_results(connection: AsyncConnection, contest: UUID, head: Row[Any]) -> list[_Made]:
+    """The leaves of results that were certified since. They stand first: each counts the entries before it."""
+    rows = (await connection.execute(_RESULTS, {"contest": contest})).all()
+    for leaf, row in enumerate(rows, start=head.size):
+        await connection.execute(_KEEP_RESULT, {"contest": contest, "number": row.number, "leaf": leaf})
+    return [
+        _Made(ResultLeaf(contest=head.slug, number=row.number, time=row.ms, sha256=bytes(row.sha256).hex()).text)
+        for row in rows
+    ]
 
 
 def _points(row: Row[Any], contest: str, version: int) -> _Made:

@@ -154,7 +154,18 @@ class OpeningLeaf(_Leaf):
     key: Digest
 
 
-Leaf = RulesLeaf | Counted | SealingLeaf | SealedLeaf | OpeningLeaf
+class ResultLeaf(_Leaf):
+    """A result that two persons certified. `number`: in the contest, from 1. `sha256`: of its document. It counts the
+    entries before this leaf. `time`: when it was certified, in Unix milliseconds."""
+
+    kind: Literal["result"] = "result"
+    contest: Name
+    number: Ordinal
+    time: Number
+    sha256: Digest
+
+
+Leaf = RulesLeaf | ResultLeaf | Counted | SealingLeaf | SealedLeaf | OpeningLeaf
 _LEAF: Final[TypeAdapter[Leaf]] = TypeAdapter(Annotated[Leaf, Field(discriminator="kind")])
 
 

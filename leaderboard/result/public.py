@@ -22,12 +22,13 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Version:
     """One of the certified results of a contest. `sha256`: of its document, in hexadecimal; `reason`: why it replaced
-    the one before; empty for the first one."""
+    the one before; empty for the first one; `leaf`: where the public log names it, from 0; None until it does."""
 
     number: int
     sha256: str
     made_at: datetime
     reason: str
+    leaf: int | None = None
 
 
 def shown_versions(contest: Contest, versions: Sequence[Version], now: datetime) -> list[Version]:

@@ -45,6 +45,7 @@ class ResultVersion(ApiModel):
     sha256: str = Field(description="Of its document, in hexadecimal.")
     made_at: datetime
     reason: str = Field(description="Why it replaced the one before; empty for the first.")
+    leaf: int | None = Field(description="The leaf of the public log that names it, from 0; null until it does.")
 
 
 class ResultAnswer(ApiModel):

@@ -23,7 +23,7 @@ insert into certified_results (contest_id, number, document, sha256, reason, req
 values (:contest, :number, cast(:document as text), sha256(convert_to(:document, 'UTF8')), :reason, :request, :made_at)
 """)
 _LISTED: Final = text("""
-select number, sha256, made_at, reason from certified_results where contest_id = :contest order by number desc
+select number, sha256, made_at, reason, leaf from certified_results where contest_id = :contest order by number desc
 """)
 _ONE: Final = text("select document from certified_results where contest_id = :contest and number = :number")
 
@@ -79,4 +79,4 @@ async def add_result(connection: AsyncConnection, contest: UUID, request: UUID, 
 
 
 def _version(row: Row[Any]) -> Version:
-    return Version(row.number, bytes(row.sha256).hex(), row.made_at, row.reason)
+    return Version(row.number, bytes(row.sha256).hex(), row.made_at, row.reason, row.leaf)

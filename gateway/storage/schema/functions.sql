@@ -13,8 +13,14 @@ create trigger balance_checks_append_only before update or delete or truncate on
 create trigger candidate_changes_append_only before update or truncate on candidate_changes
   for each statement execute function refuse_change()
 
-create trigger certified_results_append_only before update or delete or truncate on certified_results
+create trigger certified_results_stay before delete or truncate on certified_results
   for each statement execute function refuse_change()
+
+create trigger certified_results_are_logged_once before update on certified_results for each row
+  when (old.leaf is not null or (old.contest_id, old.number, old.document, old.sha256, old.reason, old.request_id,
+    old.made_at) is distinct from (new.contest_id, new.number, new.document, new.sha256, new.reason, new.request_id,
+    new.made_at))
+  execute function refuse_change()
 
 create trigger contest_rules_append_only before update or delete or truncate on contest_rules
   for each statement execute function refuse_change()

@@ -120,7 +120,8 @@ log_seals = table(
     index("log_seals_closed", "contest_id", where="opened_index is null", unique=True),
 )
 
-# `reason`: why it replaced the one before; `document`: one canonical text, signed by two persons.
+# `reason`: why it replaced the one before; `document`: one canonical text, signed by two persons; `leaf`: the index of
+# the leaf that names it.
 certified_results = table(
     "certified_results",
     uuids("contest_id", key=True, of="contests.id"),
@@ -130,6 +131,8 @@ certified_results = table(
     strings("reason", default=""),
     uuids("request_id", of="staff_requests.id"),
     timestamps("made_at"),
+    integers("leaf", null=True),
     UniqueConstraint("request_id"),
     checks("sha256 = sha256(convert_to(document, 'UTF8'))", "(number = 1) = (reason = '')", "number > 0"),
+    index("certified_results_unlogged", "contest_id", where="leaf is null"),
 )

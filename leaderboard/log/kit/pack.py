@@ -27,7 +27,9 @@ _NOTES: Final = 512
 _READABLE: Final = 0o644
 
 _CHECKPOINT: Final = text(f"""
-select p.size, p.made_at, s.versions from log_checkpoints p cross join lateral ({STATED}) s
+select p.size, p.made_at, s.versions,
+  (select count(*) from certified_results v where v.contest_id = p.contest_id and v.leaf < p.size) as results
+from log_checkpoints p cross join lateral ({STATED}) s
 where p.contest_id = :contest and (p.size = :size or cast(:size as bigint) is null) order by p.size desc limit 1
 """)
 _NOTES_OF: Final = text(f"""
@@ -44,6 +46,7 @@ select hashes from log_tiles where contest_id = :contest and level = 0 and numbe
 order by number
 """)
 _RULES: Final = text("select document from log_rules where contest_id = :contest and version = :version")
+_RESULT: Final = text("select document from certified_results where contest_id = :contest and number = :number")
 _KEYS: Final = text("select key from log_keys where contest_id = :contest order by since desc, key")
 
 File = tuple[str, AsyncIterator[bytes]]
@@ -51,11 +54,13 @@ File = tuple[str, AsyncIterator[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The kit of a checkpoint. `size`: of the log then; `versions`: of the rules in it."""
+    """The kit of a checkpoint. `size`: of the log then; `versions`: of the rules in it; `results`: how many certified
+    ones."""
 
     contest: UUID
     size: int
     versions: int
+    results: int
     made_at: datetime
 
 
@@ -65,10 +70,13 @@ class Kits:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def find(self, contest: UUID, size: int | None = None) -> Kit | None:
-        """The kit of the checkpoint of this size, or of the newest one; None where there is none."""
+    async def find(self, contest: UUID, size: int | None = None, *, hidden: bool = False) -> Kit | None:
+        """The kit of the checkpoint of this size, or of the newest one; None where there is none. `hidden`: without
+        what shows figures."""
         rows = await self._rows(_CHECKPOINT, contest=contest, size=size)
-        return Kit(contest, rows[0].size, rows[0].versions, rows[0].made_at) if rows else None
+        if not rows:
+            return None
+        return Kit(contest, rows[0].size, rows[0].versions, 0 if hidden else rows[0].results, rows[0].made_at)
 
     async def packed(self, kit: Kit) -> AsyncGenerator[bytes, None]:
         """The ZIP in pieces."""
@@ -91,6 +99,7 @@ class Kits:
             ("words.txt", _shipped("leaderboard.log", "words.txt")),
             ("keys.txt", self._keys(kit)),
             *((f"rules/{version}.json", self._rules(kit, version)) for version in range(1, kit.versions + 1)),
+            *((f"results/{number}.json", self._results(kit, number)) for number in range(1, kit.results + 1)),
             ("checkpoints.txt", self._checkpoints(kit)),
             ("leaves.ndjson", self._leaves(kit)),
             ("hashes", self._hashes(kit)),
@@ -105,6 +114,10 @@ class Kits:
 
     async def _rules(self, kit: Kit, version: int) -> AsyncIterator[bytes]:
         for row in await self._rows(_RULES, contest=kit.contest, version=version):
+            yield row.document.encode()
+
+    async def _results(self, kit: Kit, number: int) -> AsyncIterator[bytes]:
+        for row in await self._rows(_RESULT, contest=kit.contest, number=number):
             yield row.document.encode()
 
     async def _checkpoints(self, kit: Kit) -> AsyncIterator[bytes]:

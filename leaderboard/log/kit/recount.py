@@ -21,6 +21,7 @@ from array import array
 from base64 import b64decode, b64encode
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from fractions import Fraction
@@ -43,6 +44,8 @@ LARGEST = 2**53 - 1
 LISTED = 20
 DECIMALS = {"EUR": 2, "USD": 2, "GHS": 2}
 EMPTY_ROOT = sha256(b"").digest()
+# What reading a document of another form raises.
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 LEAVES, CHECKPOINTS, HASHES, KEYS = "leaves.ndjson", "checkpoints.txt", "hashes", "keys.txt"
 NOTE, COSIGNATURE = 1, 4
 
@@ -57,14 +60,15 @@ FIELDS = {
         *("v", "votes"),
     ),
     "jury": ("category", "contest", "juror", "kind", "points", "round", "rules", "sheet", "time", "v"),
+    "result": ("contest", "kind", "number", "sha256", "time", "v"),
     "sealing": ("contest", "kind", "sha256", "time", "v"),
     "sealed": ("cipher", "contest", "kind", "nonce", "v"),
     "opening": ("contest", "key", "kind", "time", "v"),
 }
-NUMBERS = {"v": (1, 1), "time": (0, LARGEST), "version": (1, LARGEST)}
+NUMBERS = {"v": (1, 1), "time": (0, LARGEST), "version": (1, LARGEST), "number": (1, LARGEST)}
 ENTRY = {**NUMBERS, "seq": (1, LARGEST), "round": (0, LARGEST), "rules": (1, LARGEST)}
 BOUNDS = {
-    **dict.fromkeys(("rules", "sealing", "sealed", "opening"), NUMBERS),
+    **dict.fromkeys(("rules", "result", "sealing", "sealed", "opening"), NUMBERS),
     "vote": {**ENTRY, "votes": (1, LARGEST), "amount": (1, LARGEST)},
     "adjustment": {**ENTRY, "adjusts": (1, LARGEST), "votes": (-LARGEST, -1), "amount": (-LARGEST, -1)},
     "jury": {**ENTRY, "juror": (1, LARGEST), "sheet": (1, LARGEST)},
@@ -95,6 +99,12 @@ EN = {
     "rules_missing": "rules/{version}.json, which this line states, is not there.",
     "rules_document": "rules/{version}.json states no rules that can be read.",
     "rules_extra": "no line of leaves.ndjson states this document.",
+    "result": "this is certified result {found}; number {due} was due.",
+    "result_missing": "results/{number}.json, which this line states, is not there.",
+    "result_hash": "results/{number}.json is not the document that this line states.",
+    "result_document": "results/{number}.json states no result that can be read.",
+    "result_ranking": "results/{number}.json has another ranking than the lines before this one give.",
+    "result_root": "it names another root for the first {size} lines.",
     "seq": "its number is {found}; {due} was due.",
     "names_rules": "it goes by version {found} of the rules; version {due} was in force.",
     "candidate": "candidate {code} is not in the rules.",
@@ -156,6 +166,8 @@ EN = {
         "result below is without them. The checkpoints fix their number and order, and the hash {sha256} fixes what "
         "they say: nobody can change them. Recount again with a kit of after the announcement."
     ),
+    "certified": "The lines give the rankings of certified result {number}, signed by {names}.",
+    "result_hidden": "Certified result {number} is not in this kit: figures are hidden.",
     "opened": "Entries that were sealed, opened with the key that was fixed before, and counted: {count}.",
     "log": "Log {origin}",
     "head": "Lines: {size}. Checkpoints: {checkpoints}. Root of the newest: {root}",
@@ -206,6 +218,12 @@ FR = {
     "rules_missing": "rules/{version}.json, que cette ligne énonce, manque.",
     "rules_document": "rules/{version}.json n'énonce pas de règles lisibles.",
     "rules_extra": "aucune ligne de leaves.ndjson n'énonce ce document.",
+    "result": "c'est le résultat certifié {found} ; le numéro {due} était attendu.",
+    "result_missing": "results/{number}.json, que cette ligne nomme, n'est pas là.",
+    "result_hash": "results/{number}.json n'est pas le document que cette ligne nomme.",
+    "result_document": "results/{number}.json n'est pas un résultat lisible.",
+    "result_ranking": "results/{number}.json a un autre classement que celui des lignes d'avant.",
+    "result_root": "il nomme une autre racine pour les {size} premières lignes.",
     "seq": "son numéro est {found} ; {due} était attendu.",
     "names_rules": "elle suit la version {found} des règles ; la version {due} était en vigueur.",
     "candidate": "le candidat {code} n'est pas dans les règles.",
@@ -276,6 +294,8 @@ FR = {
         "l'empreinte {sha256} fixe ce qu'elles disent : personne ne peut les changer. Recomptez avec un dossier "
         "d'après l'annonce."
     ),
+    "certified": "Les lignes donnent les classements du résultat certifié {number}, signé par {names}.",
+    "result_hidden": "Le résultat certifié {number} n'est pas dans ce dossier : les chiffres sont cachés.",
     "opened": "Entrées qui étaient scellées, ouvertes avec la clé fixée auparavant, et comptées : {count}.",
     "log": "Registre {origin}",
     "head": "Lignes : {size}. Points de contrôle : {checkpoints}. Racine du plus récent : {root}",
@@ -753,6 +773,54 @@ class Rules:
         )
 
 
+@dataclass(frozen=True)
+class Result:
+    """A result that two persons certified. `entries`: how many it counts; `money`: in minor units by currency; `size`,
+    `root`: of the log that it counts; `boards`: round, category and rows, each with place, code, name, votes and
+    points; `names`: who signed."""
+
+    number: int
+    entries: int
+    votes: int
+    money: dict[str, int]
+    size: int
+    root: bytes
+    boards: tuple[tuple[int, str | None, list[tuple[object, ...]]], ...]
+    names: tuple[str, ...]
+
+    @classmethod
+    def read(cls, given: bytes) -> Result:
+        """The result of a document. An exception of one kind or another where it is none."""
+        of = json.loads(given.decode())
+        return cls(
+            int(of["number"]),
+            int(of["entries"]),
+            int(of["votes"]),
+            {str(currency): int(minor) for currency, minor in of["amounts"].items()},
+            int(of["log"]["size"]),
+            bytes.fromhex(of["log"]["root"]),
+            tuple((int(one.get("round", 0)), one.get("category"), cls._rows(one)) for one in of["boards"]),
+            tuple(str(one["name"]) for one in of["signed_by"]),
+        )
+
+    @staticmethod
+    def _rows(board: dict[str, Any]) -> list[tuple[object, ...]]:
+        placed = [
+            (int(one["rank"]), one["code"], one["name"], int(one["votes"]), int(one.get("points", 0)))
+            for one in board["places"]
+        ]
+        return placed + sorted((None, one["code"], one["name"], int(one["votes"])) for one in board.get("evicted", ()))
+
+
+def certified_sizes(folder: Path) -> set[int]:
+    """How much of the log each certified result counts, of those that can be read."""
+    sizes = set()
+    for path in (folder / "results").glob("*.json"):
+        with suppress(*UNREADABLE):
+            sizes.add(Result.read(path.read_bytes()).size)
+    return sizes
+
+
 class Count:
     """What the leaves say and add up to, leaf by leaf."""
 
@@ -772,7 +840,10 @@ class Count:
         self._report = report
         # A juror's newest points, by round, category and juror.
         self.sheets: dict[tuple[int, str, int], dict[str, int]] = {}
-        self._last = self._version = self._sheet = 0
+        # Certified results that the lines give, with the line that names each.
+        self.certified: list[tuple[int, Result]] = []
+        self._unseen: list[tuple[int, int]] = []
+        self._last = self._version = self._sheet = self._result = 0
         self._versions: set[int] = set()
         self._late: list[tuple[int, int]] = []
         self._adjusted: set[int] = set()
@@ -794,6 +865,9 @@ class Count:
             return
         if line == 1:
             self._report.fault(LEAVES, line, "first")
+        if leaf["kind"] == "result":
+            self._add_result(line, leaf)
+            return
         if leaf["kind"] in ("sealing", "opening"):
             self._turn_key(line, leaf)
             return
@@ -814,6 +888,47 @@ class Count:
         else:
             self._check_adjustment(line, entry)
         self._keep(entry)
+
+    def _add_result(self, line: int, leaf: dict[str, Any]) -> None:
+        """A result that two persons certified: it is that of the lines before."""
+        number = leaf["number"]
+        if number != self._result + 1:
+            self._report.fault(LEAVES, line, "result", found=number, due=self._result + 1)
+        self._result = number
+        try:
+            given = (self._folder / "results" / f"{number}.json").read_bytes()
+        except OSError:
+            self._unseen.append((line, number))
+            return
+        if sha256(given).hexdigest() != leaf["sha256"]:
+            self._report.fault(LEAVES, line, "result_hash", number=number)
+            return
+        try:
+            result = Result.read(given)
+        except UNREADABLE:
+            self._report.fault(LEAVES, line, "result_document", number=number)
+            return
+        if self._report.faults or not self.known or self.closed:  # it cannot be compared
+            return
+        if self._gives(result, number):
+            self.certified.append((line, result))
+        else:
+            self._report.fault(LEAVES, line, "result_ranking", number=number)
+
+    def _gives(self, result: Result, number: int) -> bool:
+        """Whether the lines up to here give this result."""
+        sums = {self.newest.currency: sum(self.money.values())}
+        stated = (number, self._last, sum(self.sold.values()), sums)
+        if stated != (result.number, result.entries, result.votes, result.money):
+            return False
+        last = max((of_round for of_round, _, _ in result.boards), default=0)
+        for of_round, category, rows in result.boards:
+            found = ranking(self, of_round, last=of_round == last, category=category)
+            placed = [(one.place, one.code, one.name, one.votes, one.points) for one in found if one.place]
+            gone = sorted((None, one.code, one.name, one.votes) for one in found if not one.place)
+            if [*placed, *gone] != rows:
+                return False
+        return True
 
     def _add_sheet(self, line: int, leaf: dict[str, Any]) -> None:
         """A juror's points, in place of those before."""
@@ -889,7 +1004,7 @@ class Count:
             return
         try:
             rules = Rules.read(given, leaf["time"])
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        except UNREADABLE:
             self._report.fault(LEAVES, line, "rules_document", version=version)
             return
         if self._last and self.known and (rules.jury, rules.earliest) != (self.newest.jury, self.newest.earliest):
@@ -973,9 +1088,15 @@ class Count:
         if self._late:
             line = self._late[0][0]
             self._report.remark("late", count=len(self._late), votes=sum(n for _, n in self._late), line=line)
-        for path in sorted((self._folder / "rules").glob("*")):
-            if path.name not in {f"{version}.json" for version in self._versions}:
-                self._report.fault(f"rules/{path.name}", None, "rules_extra")
+        for line, number in self._unseen:
+            if self.sealing:
+                self._report.remark("result_hidden", number=number)
+            else:
+                self._report.fault(LEAVES, line, "result_missing", number=number)
+        for folder, stated in (("rules", self._versions), ("results", set(range(1, self._result + 1)))):
+            for path in sorted((self._folder / folder).glob("*")):
+                if path.name not in {f"{number}.json" for number in stated}:
+                    self._report.fault(f"{folder}/{path.name}", None, "rules_extra")
 
 
 class Listed:
@@ -1087,6 +1208,15 @@ def compare_kept(read: Read, origin: str, kept: list[Checkpoint], report: Report
             report.fault(one.file, one.line + 2, "kept", last=one.size)
         else:
             report.remark("kept_well", size=one.size)
+
+
+def compare_results(read: Read, certified: list[tuple[int, Result]], report: Report) -> None:
+    """Whether each certified result names the root of the lines that it counts."""
+    for line, result in certified:
+        if result.size >= line or read.roots.get(result.size) != result.root:
+            report.fault(f"results/{result.number}.json", None, "result_root", size=result.size)
+        else:
+            report.remark("certified", number=result.number, names=", ".join(result.names))
 
 
 def compare_words(folder: Path, read: Read, noted: tuple[int, list[str]], report: Report) -> None:
@@ -1313,10 +1443,11 @@ def recount(
     signatures.conclude(len(checkpoints))
     contest = newest.origin.removesuffix("/log").rpartition("/")[2]
     count = Count(folder, contest, report, published_keys(folder / LEAVES))
-    sizes = {one.size for one in (*checkpoints, *kept_ones)}
+    sizes = {one.size for one in (*checkpoints, *kept_ones)} | certified_sizes(folder)
     read = read_leaves(folder, sizes | {noted[0]} if noted else sizes, count, report)
     compare(read, checkpoints, report)
     compare_kept(read, newest.origin, kept_ones, report)
+    compare_results(read, count.certified, report)
     if noted:
         compare_words(folder, read, noted, report)
     return Found(report, count, newest, len(checkpoints), time, words_of(folder, newest.root))

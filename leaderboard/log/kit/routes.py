@@ -28,11 +28,13 @@ class KitFile:
         """The kit of the newest checkpoint; `?size=` names an earlier one. 404 where there is none, and while entries
         are withheld."""
         contest, size = request.app[PUBLISHED].contest(request.match_info["slug"]), request.query.get("size")
-        if contest is not None and contest.withheld_at(request.app[PUBLISHED].now()):
+        now = request.app[PUBLISHED].now()
+        if contest is not None and contest.withheld_at(now):
             return withheld()
         found = None
         if contest is not None and (size is None or _SIZE.fullmatch(size)):
-            found = await self._kits.find(contest.id, None if size is None else int(size))
+            hidden = contest.hidden_at(now)
+            found = await self._kits.find(contest.id, None if size is None else int(size), hidden=hidden)
         if contest is None or found is None:
             return unknown(request, "log").response()
         response = web.StreamResponse(

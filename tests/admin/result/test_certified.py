@@ -1,11 +1,14 @@
 """From a contest that is over to a result that two persons signed, and to the next one."""
 
+import io
 import json
 import re
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from admin.access.rules import Role
 from admin.approvals.staff_acts import APPROVALS
+from leaderboard.log.kit import recount
+from leaderboard.log.kit.pack import Kits
 from payments.requests import Act, ActRefused
 from tests.admin.acting import REASON, SITA, YAO, asked_last
 from tests.admin.acting import office as office
@@ -60,7 +65,7 @@ async def left(office: Office, client: Any) -> set[str]:
     return open_
 
 
-async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office) -> None:
+async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office, tmp_path: Path) -> None:
     rig = office.rig
     for email, name in ((SITA, "Sita Koné"), (EVE, "Ève Kouassi")):
         await office.hire(email, Role.MANAGER, "demo")
@@ -129,6 +134,13 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office)
     assert "@" not in kept.document
     with pytest.raises(DBAPIError, match="permission denied"):
         await change(office, "update certified_results set reason = 'x'")
+    # The public log names it, before anything else is counted.
+    assert await left(office, sita) == {"log"}
+    await signed(office)
+    leaf = await rig.one("select leaf from log_leaves order by index desc limit 1")
+    assert json.loads(leaf)["sha256"] == bytes(kept.sha256).hex()
+    with pytest.raises(DBAPIError, match="append-only"):
+        await change(office, "update certified_results set leaf = 0")
 
     # A refund afterwards makes another one, which says why; what is counted meanwhile was not agreed to.
     refund = await rig.acts.ask(Act.REFUND_PAYMENT, str(first.payment_reference), {}, REASON, YAO)
@@ -160,6 +172,19 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office)
     assert "made because: Un vote" in page
     async with eve.get("/admin/contests/star/log?lang=en") as answer:
         assert "Result certified" in await answer.text()
+
+    # A stranger's recount gives both.
+    await signed(office)
+    kits = Kits(rig.engine)
+    kit, dark = await kits.find(rig.contest.id), await kits.find(rig.contest.id, hidden=True)
+    assert kit is not None
+    assert dark is not None
+    assert (kit.results, dark.results) == (2, 0)
+    packed = b"".join([piece async for piece in kits.packed(kit)])
+    ZipFile(io.BytesIO(packed)).extractall(tmp_path)
+    found = recount.recount(tmp_path)
+    assert found.report.faults == []
+    assert [values["number"] for key, values in found.report.remarks if key == "certified"] == [1, 2]
 
     # Totals that are not the sum of what was counted are found before anything is signed.
     asked = await acts.ask(Act.CERTIFY_RESULT, "star", {}, REASON, EVE)

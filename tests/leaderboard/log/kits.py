@@ -1,20 +1,26 @@
 """Recount kits made of the pure formats: files by name, whole and right."""
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.contests.contest import CandidateStatus, TieBreak
 from gateway.contests.rules import canonical
+from leaderboard.final import final_rankings
 from leaderboard.log.leaf import (
     AdjustmentLeaf,
     Counted,
     JuryLeaf,
     Leaf,
     OpeningLeaf,
+    ResultLeaf,
     RulesLeaf,
     SealingLeaf,
     VoteLeaf,
@@ -23,11 +29,14 @@ from leaderboard.log.leaf import (
 from leaderboard.log.merkle import leaf_hash, root
 from leaderboard.log.notes import Checkpoint, KeyKind, Note, Signer
 from leaderboard.log.sealing import seal
+from leaderboard.result.document import FORMAT, ResultDocument, board_of
+from tests.demo import demo_contest
 
 SLUG = "miss"
 ORIGIN = f"vote.example/c/{SLUG}/log"
 OPENS = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 DAY = 86_400_000
+INSTANT = datetime.fromtimestamp((OPENS + DAY) / 1000, UTC)
 PRICE = 100
 KEY = bytes(range(32))
 
@@ -81,6 +90,7 @@ class Log:
     key: bytes | None = None
     """Under which entries are sealed."""
     entries: list[Counted] = field(default_factory=list)
+    results: list[bytes] = field(default_factory=list)
 
     @classmethod
     def new(cls, rules: dict[str, Any] = RULES) -> "Log":
@@ -129,12 +139,75 @@ class Log:
         self.leaves.append(OpeningLeaf(contest=SLUG, time=OPENS, key=key.hex()))
         return self
 
+    def result(self, **other: Any) -> "Log":
+        """Two persons certify what is counted so far. `other`: fields of the document that are otherwise."""
+        rules = json.loads(self.documents[-1])
+        people = tuple(
+            replace(
+                demo_contest().candidates[0],
+                **{name: one[name] for name in ("code", "name", "category")},
+                status=CandidateStatus(one["status"]),
+                evicted_at=INSTANT if one["status"] == "evicted" else None,
+            )
+            for one in rules["candidates"]
+        )
+        contest = replace(
+            demo_contest(),
+            candidates=people,
+            categories=("Nord", "Sud"),
+            tie_break=TieBreak(rules["tie_break"]),
+            jury_percent=None if rules["formula"] == "votes" else rules["formula"]["jury_percent"],
+            _by_code={},
+        )
+        votes, reached = Counter[str](), dict[str, int]()
+        sheets: dict[tuple[str, int], dict[str, int]] = {}
+        for one in self.entries:
+            if isinstance(one, JuryLeaf):
+                sheets[one.category, one.juror] = one.points
+            else:
+                votes[one.candidate] += one.votes
+                reached[one.candidate] = one.seq
+        points = Counter[str]()
+        for (category, _), given in sheets.items():
+            points.update({code: n for code, n in given.items() if contest.candidate(code).category == category})  # type: ignore[union-attr] # they are all there
+        self.results.append(
+            ResultDocument.model_validate(
+                {
+                    "format": FORMAT,
+                    "contest": SLUG,
+                    "name": rules["name"],
+                    "organiser": "Agence",
+                    "number": len(self.results) + 1,
+                    "made_at": INSTANT,
+                    "entries": self.seq,
+                    "votes": votes.total(),
+                    "amounts": {"XOF": sum(one.amount for one in self.entries if not isinstance(one, JuryLeaf))},
+                    "tie_break": rules["tie_break"],
+                    "rules": {"version": len(self.documents), "sha256": sha256(self.documents[-1]).hexdigest()},
+                    "log": {
+                        "origin": ORIGIN,
+                        "size": len(self.leaves),
+                        "root": root([leaf_hash(one) for one in self.texts]).hex(),
+                        "words": ("a", "b", "c", "d"),
+                    },
+                    "boards": [board_of(contest, one) for one in final_rankings(contest, votes, reached, points)],
+                    "signed_by": [
+                        {"name": name, "organisation": "Agence", "at": INSTANT} for name in ("Sita Koné", "Ève Kouassi")
+                    ],
+                    **other,
+                }
+            ).text.encode()
+        )
+        digest = sha256(self.results[-1]).hexdigest()
+        self.leaves.append(ResultLeaf(contest=SLUG, number=len(self.results), time=OPENS + DAY, sha256=digest))
+        return self
+
     @property
     def texts(self) -> list[bytes]:
         return [one.text for one in self.leaves]
 
     def kit(self, sizes: Sequence[int] = ()) -> dict[str, bytes]:
-        return kit_of(self.texts, self.documents, sizes)
+        return kit_of(self.texts, self.documents, sizes, self.results)
 
 
 def sealed(plain: bytes, key: bytes = KEY) -> bytes:
@@ -148,7 +221,9 @@ def checkpoint(texts: Sequence[bytes], cosigners: Iterable[Signer] = (CLOCK,), l
     return Note(text, (log.sign(text), *(one.sign(text, seconds) for one in cosigners))).written
 
 
-def kit_of(texts: Sequence[bytes], documents: Sequence[bytes], sizes: Sequence[int] = ()) -> dict[str, bytes]:
+def kit_of(
+    texts: Sequence[bytes], documents: Sequence[bytes], sizes: Sequence[int] = (), results: Sequence[bytes] = ()
+) -> dict[str, bytes]:
     """A kit with checkpoints of these sizes and of all leaves."""
     notes = [checkpoint(texts[:size]) for size in (*sizes, len(texts))]
     return {
@@ -157,6 +232,7 @@ def kit_of(texts: Sequence[bytes], documents: Sequence[bytes], sizes: Sequence[i
         "checkpoints.txt": "\n".join(notes).encode(),
         "keys.txt": f"{LOG.key.text}\n{CLOCK.key.text}\n".encode(),
         **{f"rules/{version}.json": one for version, one in enumerate(documents, 1)},
+        **{f"results/{number}.json": one for number, one in enumerate(results, 1)},
     }
 
 
@@ -171,7 +247,7 @@ SOLD = [(("07", "12", "31")[n % 3], n + 1) for n in range(9)]
 
 
 def small(rules: dict[str, Any] = RULES, sold: Sequence[tuple[str, int]] = SOLD) -> Log:
-    """A log of 29 leaves with what a contest may have, the last votes and points sealed and opened. `sold`: the first
+    """A log of 30 leaves with what a contest may have, the last votes and points sealed and opened. `sold`: the first
     votes, to whom and how many."""
     rules = {**rules, "formula": JURY}
     log = Log.new(rules)
@@ -185,4 +261,4 @@ def small(rules: dict[str, Any] = RULES, sold: Sequence[tuple[str, int]] = SOLD)
         if n == 3:
             log.sealing()
         log.vote(("07", "12")[n % 2])
-    return log.take_back(log.seq - 10).jury(1, {"07": 50, "31": 80}).opening()
+    return log.take_back(log.seq - 10).jury(1, {"07": 50, "31": 80}).opening().result()

@@ -12,6 +12,7 @@ from leaderboard.log.leaf import (
     Leaf,
     LeafWrong,
     OpeningLeaf,
+    ResultLeaf,
     RulesLeaf,
     SealedLeaf,
     SealingLeaf,
@@ -73,6 +74,10 @@ ADJUSTMENT = AdjustmentLeaf(
             '"rules":1,"sheet":3,"time":1,"v":1}',
         ),
         (
+            ResultLeaf(contest="miss-2026", number=2, time=1, sha256="ab" * 32),
+            f'{{"contest":"miss-2026","kind":"result","number":2,"sha256":"{"ab" * 32}","time":1,"v":1}}',
+        ),
+        (
             RULES,
             f'{{"contest":"miss-2026","kind":"rules","sha256":"{"ab" * 32}","time":1790000000000,"v":1,"version":1}}',
         ),
@@ -90,7 +95,7 @@ ADJUSTMENT = AdjustmentLeaf(
             '"v":1,"votes":-5}',
         ),
     ],
-    ids=["sealing", "sealed", "opening", "jury", "rules", "vote", "adjustment"],
+    ids=["sealing", "sealed", "opening", "jury", "result", "rules", "vote", "adjustment"],
 )
 def test_a_leaf_has_one_text(leaf: Leaf, text: str) -> None:
     assert leaf.text.decode() == text

@@ -22,7 +22,7 @@ from leaderboard.final import final_rankings
 from leaderboard.log import merkle
 from leaderboard.log.kit import recount
 from leaderboard.log.kit.recount import EN, FR, Fault, Found, Unreadable, main, ranking
-from leaderboard.log.leaf import RulesLeaf, read_leaf
+from leaderboard.log.leaf import ResultLeaf, RulesLeaf, read_leaf
 from leaderboard.log.notes import KeyKind
 from leaderboard.log.words import words_of
 from leaderboard.ranking import Score, ranking_from
@@ -71,7 +71,7 @@ def sentences(found: Found) -> str:
 def test_a_kit_that_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = found_in(tmp_path, KIT)
     assert faults(found) == []
-    assert [key for key, _ in found.report.remarks] == ["signatures", "opened"]
+    assert [key for key, _ in found.report.remarks] == ["signatures", "opened", "certified"]
     rows = [(row.place, row.code, row.votes, row.money) for row in ranking(found.count, 0, last=True)]
     assert rows == [(1, "12", 18, 2300), (2, "07", 17, 2200), (None, "31", 18, 1800)]
     # 70 % of 18/35 and 30 % of 70/120; a corrected sheet counts in place of the one before.
@@ -167,12 +167,39 @@ WRONG: dict[str, tuple[Callable[[Log], object], Sequence[tuple[int, str]]]] = {
     "points, hidden": (lambda log: judged(log).sealing().jury(1, {"07": 101}).opening(), [(4, "points")]),
     "points, readable": (lambda log: put_readable_points(judged(log).sealing()).opening(), [(4, "readable")]),
     "a jury comes after votes": (lambda log: judged(log.vote("07")), [(3, "formula")]),
+    "result of another number": (lambda log: log.result(number=2), [(2, "result_ranking")]),
+    "result with more votes": (lambda log: log.vote("07").result(votes=2), [(3, "result_ranking")]),
+    "result with more money": (lambda log: log.vote("07").result(amounts={"XOF": 1}), [(3, "result_ranking")]),
+    "result of others": (lambda log: log.vote("07").result(boards=boards("12")), [(3, "result_ranking")]),
+    "result of other votes": (lambda log: log.vote("07", 2).result(entries=2), [(3, "result_ranking")]),
+    "result after more votes": (lambda log: swap(log.vote("07").result().vote("12")), [(4, "result_ranking")]),
+    "result is missing": (lambda log: drop(log.result().result()), [(2, "result")]),
     "another tie-break after votes": (
         lambda log: log.vote("07").rules({**RULES, "tie_break": "shared"}),
         [(3, "formula")],
     ),
     "first, sealed": (lambda log: log.leaves.insert(0, log.sealing().leaves.pop()), [(1, "first")]),
 }
+
+
+def boards(code: str) -> list[dict[str, Any]]:
+    """A ranking with this candidate in front."""
+    people = {one["code"]: one["name"] for one in RULES["candidates"]}
+    ordered = [code, *(other for other in people if other != code)]
+    places = [{"rank": n, "code": one, "name": people[one], "votes": 0} for n, one in enumerate(ordered, 1)]
+    return [{"places": places}]
+
+
+def swap(log: Log) -> Log:
+    """The last two leaves change places."""
+    log.leaves.append(log.leaves.pop(-2))
+    return log
+
+
+def drop(log: Log) -> Log:
+    """The first result is not there."""
+    del log.leaves[1]
+    return log
 
 
 def judged(log: Log) -> Log:
@@ -385,7 +412,7 @@ def test_what_somebody_kept(tmp_path: Path) -> None:
     assert found_in(tmp_path, left).report.faults[0].values == {"first": 2, "last": 8}
     # One that is shorter than it was, one of another contest.
     kept.write_text(checkpoint(SMALL.texts), "utf-8")
-    assert faults(found_in(tmp_path, small_of(20), kept=kept)) == [("leaves.ndjson", 20, "short")]
+    assert faults(found_in(tmp_path / "short", small_of(20), kept=kept)) == [("leaves.ndjson", 20, "short")]
     other = signer("vote.example/c/other/log", KeyKind.NOTE, 1)
     kept.write_text(checkpoint(SMALL.texts[:8], log=other), "utf-8")
     assert ("kept.txt", 1, "origin") in faults(found_in(tmp_path, KIT, kept=kept))
@@ -398,6 +425,7 @@ def test_lines_that_no_checkpoint_states(tmp_path: Path) -> None:
 
 
 def small_of(size: int) -> dict[str, bytes]:
+    """Of a log that ends before its result."""
     return kit_of(SMALL.texts[:size], SMALL.documents)
 
 
@@ -457,8 +485,10 @@ def test_many_faults_are_counted() -> None:
 
 # Changes
 
-RULES_LINES = {
-    f"rules/{one.version}.json": line for line, one in enumerate(SMALL.leaves, 1) if isinstance(one, RulesLeaf)
+STATED_BY = {
+    f"rules/{one.version}.json" if isinstance(one, RulesLeaf) else f"results/{one.number}.json": (line, one.kind)
+    for line, one in enumerate(SMALL.leaves, 1)
+    if isinstance(one, RulesLeaf | ResultLeaf)
 }
 OF_LINES = ("leaves.ndjson", "checkpoints.txt", "keys.txt")
 BYTE_WAYS = ("put", "change", "cut")
@@ -479,7 +509,7 @@ class Change:
 
 @st.composite
 def changes(draw: st.DrawFn) -> Change:
-    file = draw(st.sampled_from([*OF_LINES, "leaves.ndjson", "hashes", *RULES_LINES]))
+    file = draw(st.sampled_from([*OF_LINES, "leaves.ndjson", "hashes", *STATED_BY]))
     whole = KIT[file]
     way = draw(st.sampled_from(WAYS if file in OF_LINES else BYTE_WAYS))
     if way in BYTE_WAYS:
@@ -503,8 +533,9 @@ def names(change: Change, found: Found) -> bool:
     """Whether what was found is about what was changed, and blames no line before it."""
     lines = [one.line for one in found.report.faults if one.file == change.file]
     first = min((line for line in lines if line), default=0)
-    if change.file in RULES_LINES:
-        return faults(found) == [("leaves.ndjson", RULES_LINES[change.file], "rules_hash")]
+    if change.file in STATED_BY:
+        line, kind = STATED_BY[change.file]
+        return faults(found) == [("leaves.ndjson", line, f"{kind}_hash")]
     if change.file == "keys.txt":
         # A key that is not there is missed where it signed; of two keys neither is the first.
         return change.way in ("drop", "swap") or change.line <= first <= change.line + 1
