@@ -260,8 +260,12 @@ def words(contest: Contest) -> Iterator[Finding]:
     if contest.language not in languages():
         yield error("language", f"there are no phrases in {contest.language!r}", "no_phrases")
     for language in languages_for(contest):
-        if not contest.rules.get(language, "").strip():
+        written = contest.rules.get(language, "").strip()
+        if not written:
             yield warning("rules", f"there are no rules in {language}", "no_rules", speech=language)
+        elif contest.jury_percent is not None and "jury" not in written.lower():
+            text = f"the rules in {language} do not say that a jury decides {contest.jury_percent} % of the result"
+            yield warning("rules", text, "rules_without_jury", speech=language)
         if review := files()[language].review:
             yield warning(
                 "language",

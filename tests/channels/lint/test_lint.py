@@ -9,6 +9,7 @@ import pytest
 
 from channels import gsm
 from channels.lint import LanguageSeen, Level, Report, lint, screens
+from channels.lint.contests import words
 from channels.phrases import languages_for
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
 from gateway.contests.rounds import Round
@@ -100,6 +101,12 @@ def test_the_languages_of_voters_are_looked_at() -> None:
 def test_a_language_of_the_contest_is_sound_too() -> None:
     contest = sound(language="wes", rules={**RULES, "wes": "One vote di count one time."})
     assert [f.text for f in look(contest, in_languages=("wes",)).findings] == [REVIEW]
+
+
+def test_rules_that_a_contest_wrote_itself_name_its_jury() -> None:
+    said = {"fr": "Le jury décide 30 %.", "en": "Most votes win."}
+    found = words(sound(jury_percent=30, rules=said))
+    assert [f.text for f in found] == ["the rules in en do not say that a jury decides 30 % of the result"]
 
 
 @pytest.mark.usefixtures("first_screens")

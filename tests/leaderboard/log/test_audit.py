@@ -20,6 +20,7 @@ PUBLISHED = {
     "name": "Star",
     "country": "CI",
     "price_minor": 100,
+    "formula": "votes",
     "candidates": [
         {"code": "01", "name": "Awa", "category": "", "status": "approved"},
         {"code": "02", "name": "Yao", "category": "Danse", "status": "approved"},
@@ -45,6 +46,13 @@ AWA, YAO = ("01", "Awa", "", "approved"), ("02", "Yao", "Danse", "approved")
             {"price_minor": 100},
             [],
             ["price_minor is 200, was published as 100, and no act changed it"],
+        ),
+        ({**PUBLISHED, "formula": {"jury_percent": 30}}, {"formula": {"jury_percent": 30}}, [], []),
+        (
+            {**PUBLISHED, "formula": {"jury_percent": 30}},
+            {},
+            [("jury_percent", "none", "30")],
+            ["formula is {'jury_percent': 30}, was published as 'votes', and no act changed it"],
         ),
         ({**PUBLISHED, "packs": [5]}, {}, [], ["packs is [5], was published as None, and no act changed it"]),
         ({**PUBLISHED, "name": "Stars"}, {}, [("name", "Star", "Stars")], []),
