@@ -223,6 +223,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/contests/star/studio",
         "/admin/contests/star/announcement",
         "/admin/contests/star/jury?juror=1",
+        "/admin/contests/star/result",
         "/admin/contests/star/rules",
         "/admin/contests/star/candidates",
         "/admin/contests/star/candidates/new",
