@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from admin.access.guard import Form, Me, form, page, see_done, show
 from admin.answers import as_utc, staff_endpoint
 from admin.approvals.pages import OPEN_REQUESTS
+from admin.approvals.rules import expired
 from admin.approvals.staff_acts import APPROVALS
 from admin.contests.api import API as CONTESTS_API
 from admin.contests.api import ContestPath
@@ -190,7 +191,7 @@ async def _show(
         coming=held is not None and held.coming_at(now),
         typed={name: typed.get(name, "") for name in (*_FIELDS, "sealed")},
         seals=await request.app[STAFF_CONTESTS].seals(contest.id, me.scope),
-        waiting=[one for one in waiting if one.subject == contest.slug],
+        waiting=[one for one in waiting if one.subject == contest.slug and not expired(one, now)],
         fault=fault,
     )
 
