@@ -15,22 +15,24 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 
 LIMIT_MS = 300.0
 _PER_KIND = 3
-_PUBLIC = ("/", "/c/star", "/c/star/07", "/c/star/overlay", "/api/contests", "/api/contests/star/leaderboard?limit=100")
+_PUBLIC = ("/", "/c/star", "/c/star/07", "/c/star/result", "/api/contests", "/api/contests/star/leaderboard?limit=100")
 _STAFF = (
     "/admin",
     "/admin/contests/star/orders?amountFrom=5000",
     "/admin/contests/star/orders?candidate=12&channel=api",
 )
+_API = "/api/admin/contests/star"
 # An evening's peak, a quiet morning, and the beginning of the orders.
 _PAST = ((7, 21), (12, 8), (29, 12))
 _HREF = re.compile(r'href="([^"#]+)')
 _FORM = re.compile(r'<form[^>]* method="get"(?: action="([^"]+)")?.*?</form>', re.DOTALL)
+_TYPED = re.compile(r'<input[^>]* name="(\w+)"[^>]* value="([^"]+)"')
 _SELECT = re.compile(r'<select[^>]* name="(\w+)".*?</select>', re.DOTALL)
 _OPTION = re.compile(r'<option value="([^"]+)"')
 # Files, streams, and the same page in another language.
@@ -54,13 +56,23 @@ def kind_of(path: str) -> str:
 
 
 def _links(page: str) -> Iterator[str]:
-    """Addresses that a page leads to, with one for each choice of its filters."""
+    """Addresses that a page leads to, with one for each choice of its filters, and its forms sent as they are."""
     for link in _HREF.findall(page):
         yield link.replace("&amp;", "&")
     for form in _FORM.finditer(page):
+        if typed := urlencode(_TYPED.findall(form[0])):
+            yield f"{form[1] or ''}?{typed}"
         for select in _SELECT.finditer(form[0]):
             for value in _OPTION.findall(select[0]):
                 yield f"{form[1] or ''}?{select[1]}={value}"
+
+
+def _typed(client: httpx.Client) -> Iterator[str]:
+    """Addresses that no page leads to: what is on air, receipts, orders, and what programs of staff read."""
+    yield urlsplit(client.get(f"{_API}/overlay").json()["link"])._replace(scheme="", netloc="").geturl()
+    for order in client.get(f"{_API}/orders", params={"limit": _PER_KIND}).json()["orders"]:
+        yield from (f"/verify/{order['receipt']}", f"/votes/{order['voteId']}", f"/api/votes/{order['voteId']}")
+    yield from (f"{_API}/orders", f"{_API}/summary", f"{_API}/tally")
 
 
 def walked(client: httpx.Client, starts: tuple[str, ...]) -> dict[str, list[str]]:
@@ -121,7 +133,7 @@ def _measured(client: httpx.Client, moment: datetime | None, requests: int) -> I
     """The 95th percentile and the median of each kind of page; as of a moment, of the back office alone."""
     if moment is not None:
         client.get("/admin", params={"asOf": moment.isoformat()}).raise_for_status()
-    for kind, paths in walked(client, _STAFF if moment else _PUBLIC + _STAFF).items():
+    for kind, paths in walked(client, _STAFF if moment else (*_PUBLIC, *_STAFF, *_typed(client))).items():
         took = sorted(timed(client, paths[n % len(paths)]) for n in range(requests))
         p95 = statistics.quantiles(took, n=20, method="inclusive")[-1]
         print(".", end="", file=sys.stderr, flush=True)
