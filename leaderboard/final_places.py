@@ -30,7 +30,7 @@ async def final_places(connection: AsyncConnection, contest: Contest) -> list[Fi
     reached = {key_of(row.code, row.round): row.reached_seq for row in rows}
     points = {
         key_of(code, number): given
-        for (number, code), given in points_of(contest, await read_sheets(connection, contest.id)).items()
+        for (number, code), given in points_of(await read_sheets(connection, contest.id)).items()
     }
     return final_rankings(
         contest,

@@ -146,20 +146,22 @@ def check_jury(contest: Contest, now: datetime) -> None:
 
 
 def in_force(sheets: Iterable[Sheet]) -> list[Sheet]:
-    """The sheets that count: of each round, category and juror the one that was confirmed last."""
-    latest: dict[tuple[int, str, int], Sheet] = {}
-    for sheet in sorted((one for one in sheets if one.number is not None), key=lambda one: one.number or 0):
-        latest[sheet.place] = sheet
-    return list(latest.values())
+    """The sheets of which something counts, the one that was confirmed last first."""
+    newest = _newest(sheets)
+    counting = {sheet.id: sheet for sheet in newest.values()}
+    return sorted(counting.values(), key=lambda one: one.number or 0, reverse=True)
 
 
-def points_of(contest: Contest, sheets: Iterable[Sheet]) -> dict[tuple[int, str], int]:
-    """The jury's points by round and code: the sum of what the sheets in force give a candidate in the category in
-    which they stand."""
-    category_of = {one.code: one.category for one in contest.candidates}
+def points_of(sheets: Iterable[Sheet]) -> dict[tuple[int, str], int]:
+    """The jury's points by round and code: the sum of what each juror gave a candidate last. A candidate who comes to
+    another category keeps them."""
     sums: dict[tuple[int, str], int] = {}
-    for sheet in in_force(sheets):
-        for code, given in sheet.points.items():
-            if category_of.get(code) == sheet.category:
-                sums[sheet.round, code] = sums.get((sheet.round, code), 0) + given
+    for (number, _, code), sheet in _newest(sheets).items():
+        sums[number, code] = sums.get((number, code), 0) + sheet.points[code]
     return sums
+
+
+def _newest(sheets: Iterable[Sheet]) -> dict[tuple[int, int, str], Sheet]:
+    """The confirmed sheet that says last what a juror gives a candidate in a round."""
+    confirmed = sorted((one for one in sheets if one.number is not None), key=lambda one: one.number or 0)
+    return {(one.round, one.juror, code): one for one in confirmed for code in one.points}

@@ -79,7 +79,7 @@ _KEYS: Final = text("select key from log_keys where contest_id = :contest")
 _SEALS: Final = text("select number, key_cipher from log_seals where contest_id = :contest")
 # What staff entered and confirmed, as their acts say.
 _SHEETS: Final = text("""
-select s.number, s.leaf, s.round, s.category, s.juror, s.points,
+select s.number, s.leaf, s.round, s.juror, s.points,
   cast(floor(extract(epoch from s.decided_at) * 1000) as bigint) as ms, exists (
     select from audit_log e join audit_log c on c.contest_id = e.contest_id and c.detail->>'id' = e.detail->>'id'
     where e.contest_id = s.contest_id and e.detail->>'id' = cast(s.id as text) and e.act = 'jury.enter'
@@ -279,8 +279,8 @@ class _Audit:
         if leaf.sheet != self._sheet:
             self.found.append(f"{at} is sheet {leaf.sheet} of the jury, and sheet {self._sheet} belongs here")
         row = self._sheets.get(leaf.sheet)
-        held = None if row is None else (row.leaf, row.ms, row.round, row.category, row.juror, row.points)
-        if held != (place, leaf.time, leaf.round, leaf.category, leaf.juror, leaf.points):
+        held = None if row is None else (row.leaf, row.ms, row.round, row.juror, row.points)
+        if held != (place, leaf.time, leaf.round, leaf.juror, leaf.points):
             self.found.append(f"{at}: sheet {leaf.sheet} of the jury is another one than was confirmed")
 
     def _check_entry(self, at: str, leaf: Entry, row: Row[Any]) -> None:

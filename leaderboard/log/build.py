@@ -101,7 +101,7 @@ from (select * from tally_entries where contest_id = :contest and seq >= :seq or
 order by t.seq
 """)
 _SHEETS: Final = text("""
-select number, round, category, juror, points, decided_at,
+select number, round, juror, points, decided_at,
   cast(floor(extract(epoch from decided_at) * 1000) as bigint) as ms
 from jury_sheets where contest_id = :contest and number is not null and leaf is null order by number
 """)
@@ -379,7 +379,6 @@ def _points(row: Row[Any], contest: str, version: int) -> _Made:
         sheet=row.number,
         time=row.ms,
         round=row.round,
-        category=row.category,
         juror=row.juror,
         points=row.points,
         rules=version,

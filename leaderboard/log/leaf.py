@@ -106,17 +106,15 @@ Entry = VoteLeaf | AdjustmentLeaf
 
 
 class JuryLeaf(_Leaf):
-    """A juror's confirmed points, in place of those that they gave in this round and category before. `sheet`: its
+    """A juror's confirmed points, in place of those that they gave these candidates in this round before. `sheet`: its
     number in the contest, from 1. `time`: when it was confirmed, in Unix milliseconds. `round`: 0 where the contest has
-    none. `category`: empty for candidates without one. `points`: by the candidate's code. `rules`: the version of the
-    last rules leaf before it."""
+    none. `points`: by the candidate's code. `rules`: the version of the last rules leaf before it."""
 
     kind: Literal["jury"] = "jury"
     contest: Name
     sheet: Ordinal
     time: Number
     round: Number
-    category: Annotated[str, Field(max_length=100)]
     juror: Ordinal
     points: Annotated[dict[Code, Number], Field(min_length=1)]
     rules: Ordinal

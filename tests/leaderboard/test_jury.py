@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
-from gateway.contests.jury import Sheet, SheetStatus, points_of
+from gateway.contests.jury import Sheet, SheetStatus, in_force, points_of
 from gateway.contests.rounds import Round
 from leaderboard.final import FinalRanking, final_rankings
 from leaderboard.jury import Judged, judged_ranking, shown_share
@@ -145,7 +145,7 @@ def sheet(number: int | None, points: dict[str, int], juror: int = 1, category: 
     return Sheet(uuid4(), round_, category, juror, points, status, "awa", OPENS, number=number)
 
 
-def test_the_newest_confirmed_sheet_of_a_juror_counts_for_who_stands_in_its_category() -> None:
+def test_what_a_juror_gave_a_candidate_last_counts() -> None:
     given = [
         sheet(3, {"01": 9, "02": 1}),
         sheet(1, {"01": 100, "02": 100}),
@@ -154,4 +154,6 @@ def test_the_newest_confirmed_sheet_of_a_juror_counts_for_who_stands_in_its_cate
         sheet(4, {"03": 30}, category="D"),
         sheet(5, {"01": 8}, round_=2),
     ]
-    assert points_of(star(), given) == {(0, "01"): 14, (0, "02"): 6, (0, "03"): 30, (2, "01"): 8}
+    # The third came to another category since: what another juror gave before still counts.
+    assert points_of(given) == {(0, "01"): 14, (0, "02"): 6, (0, "03"): 70, (2, "01"): 8}
+    assert [one.number for one in in_force(given)] == [5, 4, 3, 2]

@@ -59,7 +59,7 @@ FIELDS = {
         *("adjusts", "amount", "candidate", "contest", "currency", "kind", "reason", "round", "rules", "seq", "time"),
         *("v", "votes"),
     ),
-    "jury": ("category", "contest", "juror", "kind", "points", "round", "rules", "sheet", "time", "v"),
+    "jury": ("contest", "juror", "kind", "points", "round", "rules", "sheet", "time", "v"),
     "result": ("contest", "kind", "number", "sha256", "time", "v"),
     "sealing": ("contest", "kind", "sha256", "time", "v"),
     "sealed": ("cipher", "contest", "kind", "nonce", "v"),
@@ -182,7 +182,7 @@ EN = {
     "jury_columns": ("Points", "Score"),
     "jury": (
         "Votes decide {votes} % and the jury {jury} %: a candidate's part of all votes in the table and part of all "
-        "points, computed exactly and shown rounded. Sheets of points that count: {sheets}."
+        "points, computed exactly and shown rounded. Sheets of points: {sheets}."
     ),
     "gone": "out",
     "total": "Votes in all: {votes}. Money: {money}. Orders counted: {orders}, taken back: {back}.",
@@ -310,8 +310,7 @@ FR = {
     "jury_columns": ("Points", "Score"),
     "jury": (
         "Les votes décident {votes} % et le jury {jury} % : la part du candidat dans tous les votes du tableau et sa "
-        "part de tous les points, calculées exactement et affichées arrondies. Feuilles de points qui comptent : "
-        "{sheets}."
+        "part de tous les points, calculées exactement et affichées arrondies. Feuilles de points : {sheets}."
     ),
     "gone": "sorti",
     "total": "Votes en tout : {votes}. Argent : {money}. Commandes comptées : {orders}, retirées : {back}.",
@@ -656,10 +655,8 @@ def check_sealed(leaf: dict[str, Any]) -> None:
 
 
 def check_points(leaf: dict[str, Any]) -> None:
-    """Whether a juror's leaf has a category and points by code, in order. Raises Wrong."""
+    """Whether a juror's leaf has points by code, in order. Raises Wrong."""
     points = leaf["points"]
-    if type(leaf["category"]) is not str:
-        raise Wrong("field", "category")
     if type(points) is not dict or not points or not all(map(CODE.fullmatch, points)):
         raise Wrong("field", "points")
     if not all(type(given) is int and 0 <= given <= LARGEST for given in points.values()):
@@ -838,8 +835,10 @@ class Count:
         self._folder = folder
         self._contest = contest
         self._report = report
-        # A juror's newest points, by round, category and juror.
-        self.sheets: dict[tuple[int, str, int], dict[str, int]] = {}
+        # What each juror gave last, by round, juror and candidate, and the sums by round and candidate.
+        self.given: dict[tuple[int, int, str], int] = {}
+        self.points: Counter[tuple[int, str]] = Counter()
+        self.sheets = 0
         # Certified results that the lines give, with the line that names each.
         self.certified: list[tuple[int, Result]] = []
         self._unseen: list[tuple[int, int]] = []
@@ -931,11 +930,15 @@ class Count:
         return True
 
     def _add_sheet(self, line: int, leaf: dict[str, Any]) -> None:
-        """A juror's points, in place of those before."""
+        """A juror's points, in place of what these candidates had of the juror in this round."""
         if leaf["sheet"] != self._sheet + 1:
             self._report.fault(LEAVES, line, "sheet", found=leaf["sheet"], due=self._sheet + 1)
         self._sheet = leaf["sheet"]
-        self.sheets[leaf["round"], leaf["category"], leaf["juror"]] = leaf["points"]
+        self.sheets += 1
+        for code, given in leaf["points"].items():
+            place = (leaf["round"], leaf["juror"], code)
+            self.points[leaf["round"], code] += given - self.given.get(place, 0)
+            self.given[place] = given
         if not self.known or len(self.known) < self._version:  # the fault of the rules is reported already
             return
         newest = self.newest
@@ -1272,11 +1275,7 @@ def ranking(count: Count, number: int, *, last: bool, category: str | None = Non
         votes, money = sum(count.sold[one] for one in where), sum(count.money[one] for one in where)
         if votes and rules.earliest:
             reached[code] = max((count.reached.get(one, 0) for one in where), default=0)
-        points = sum(
-            given.get(code, 0)
-            for (at, judged, _), given in count.sheets.items()
-            if judged == of and at in counted_in and rules.jury
-        )
+        points = sum(count.points[one] for one in where) if rules.jury else 0
         row = Standing(None, code, name, of, votes, money, points)
         if status == "evicted" and (not closes or count.evicted[code] < closes):
             gone.append(row)
@@ -1361,7 +1360,7 @@ class Shown:
         """The result of a contest, round by round and category by category."""
         rules = count.newest
         yield from ("", rules.name)
-        numbers = sorted({number for number, _ in count.sold} | {number for number, _, _ in count.sheets} or {0})
+        numbers = sorted({number for number, _ in count.sold} | {number for number, _ in count.points} or {0})
         categories = sorted({category for _, category, _ in rules.candidates.values() if category})
         for number in numbers:
             if rules.rounds:
@@ -1373,7 +1372,7 @@ class Shown:
         yield ""
         yield self.say("total", votes=sums[0], money=sums[1], orders=count.orders, back=count.back)
         if rules.jury:
-            yield self.say("jury", votes=100 - rules.jury, jury=rules.jury, sheets=len(count.sheets))
+            yield self.say("jury", votes=100 - rules.jury, jury=rules.jury, sheets=count.sheets)
         yield self.say(("jury_" if rules.jury else "") + ("earliest" if rules.earliest else "shared"))
 
     def report(self, found: Found) -> Iterator[str]:

@@ -119,10 +119,10 @@ class Log:
         sums = {"votes": -vote.votes, "amount": -vote.amount, "reason": "refund"}
         return self.entry(AdjustmentLeaf(**{**common, **sums, **other}))
 
-    def jury(self, juror: int, points: dict[str, int], category: str = "Nord", **other: Any) -> "Log":
+    def jury(self, juror: int, points: dict[str, int], **other: Any) -> "Log":
         self.sheet += 1
         named = {"contest": SLUG, "sheet": self.sheet, "time": OPENS + DAY, "rules": len(self.documents), "round": 0}
-        return self.entry(JuryLeaf(**{**named, "category": category, "juror": juror, "points": points, **other}))
+        return self.entry(JuryLeaf(**{**named, "juror": juror, "points": points, **other}))
 
     def entry(self, made: Counted) -> "Log":
         self.entries.append(made)
@@ -160,16 +160,16 @@ class Log:
             _by_code={},
         )
         votes, reached = Counter[str](), dict[str, int]()
-        sheets: dict[tuple[str, int], dict[str, int]] = {}
+        last: dict[tuple[int, str], int] = {}
         for one in self.entries:
             if isinstance(one, JuryLeaf):
-                sheets[one.category, one.juror] = one.points
+                last |= {(one.juror, code): given for code, given in one.points.items()}
             else:
                 votes[one.candidate] += one.votes
                 reached[one.candidate] = one.seq
         points = Counter[str]()
-        for (category, _), given in sheets.items():
-            points.update({code: n for code, n in given.items() if contest.candidate(code).category == category})  # type: ignore[union-attr] # they are all there
+        for (_, code), given in last.items():
+            points[code] += given
         self.results.append(
             ResultDocument.model_validate(
                 {
@@ -256,7 +256,7 @@ def small(rules: dict[str, Any] = RULES, sold: Sequence[tuple[str, int]] = SOLD)
     log.take_back(2)
     log.rules(evicted({**rules, "price_minor": 2 * PRICE}, "31"), OPENS + DAY)
     log.vote("07", 5, amount=5 * PRICE)  # ordered at the price of before
-    log.jury(1, {"07": 10, "31": 0}).jury(1, {"12": 70}, "Sud")
+    log.jury(1, {"07": 10, "31": 0}).jury(1, {"12": 70})
     for n in range(10):
         if n == 3:
             log.sealing()

@@ -330,7 +330,9 @@ def test_the_ranking_is_that_of_the_pages(votes: list[tuple[str, int]], earliest
 
 @given(
     votes=st.lists(st.tuples(st.sampled_from(["07", "12", "31"]), st.integers(1, 3)), max_size=9),
-    points=st.lists(st.tuples(st.integers(1, 2), st.dictionaries(st.sampled_from(["07", "31"]), st.integers(0, 9)))),
+    points=st.lists(
+        st.tuples(st.integers(1, 2), st.dictionaries(st.sampled_from(["07", "31"]), st.integers(0, 9), min_size=1))
+    ),
     weight=st.integers(1, 99),
     earliest=st.booleans(),
 )
@@ -350,10 +352,11 @@ def test_a_jury_decides_as_on_the_pages(
     contest = replace(demo_contest(), candidates=people, jury_percent=weight, categories=("Nord", "Sud"), _by_code={})
     sheets = []
     for number, (juror, given_points) in enumerate(points, 1):
-        count.sheets[0, "Nord", juror] = given_points
+        leaf = {"sheet": number, "round": 0, "juror": juror, "points": given_points}
+        count._add_sheet(number, leaf)
         confirmed = SheetStatus.CONFIRMED
         sheets.append(Sheet(uuid4(), 0, "Nord", juror, given_points, confirmed, "awa", contest.opens_at, number=number))
-    summed = {code: some for (_, code), some in points_of(contest, sheets).items()}
+    summed = {code: some for (_, code), some in points_of(sheets).items()}
     sold = {code: some for (_, code), some in count.sold.items()}
     reached = {code: seq for (_, code), seq in count.reached.items()} if earliest else {}
     for shown in final_rankings(contest, sold, reached, summed):
