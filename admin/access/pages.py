@@ -1,6 +1,6 @@
 """Pages around being signed in: signing in, the second factor, one's own sessions and password."""
 
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 import pyotp
@@ -37,8 +37,10 @@ from admin.access.moment import forget_moment
 from admin.access.rules import PASSWORD_LENGTH_MIN, PasswordFault
 from admin.access.sign_in import Refusal, SignInRefused, Step
 from gateway.http.forms import read_form
+from gateway.values.names import is_readable, spaced, strange_sign
 
 MY_PAGE: Final = "/admin/me"
+NAME_LENGTH_MAX: Final = 120
 CODES: Final = f"{MY_PAGE}/codes"
 _ISSUER: Final = "Spotlight"
 
@@ -195,7 +197,9 @@ async def my_page(request: web.Request, me: Me) -> web.StreamResponse:
     return await _mine(request, me)
 
 
-async def _mine(request: web.Request, me: Me, fault: PasswordFault | SignInRefused | None = None) -> web.Response:
+async def _mine(
+    request: web.Request, me: Me, fault: PasswordFault | SignInRefused | Literal["name"] | None = None
+) -> web.Response:
     sign_in = request.app[ACCESS].sign_in
     return show(
         request,
@@ -209,7 +213,7 @@ async def _mine(request: web.Request, me: Me, fault: PasswordFault | SignInRefus
         has_app=await sign_in.has_app(me.member),
         key=await ask_new_passkey(request, me.member),
         address=sign_in.site.origin,
-        fault=fault.value if isinstance(fault, PasswordFault) else "refused" if fault else None,
+        fault="refused" if isinstance(fault, SignInRefused) else fault,
         changed="changed" in flash(request, me),
         shortest=PASSWORD_LENGTH_MIN,
     )
@@ -217,8 +221,14 @@ async def _mine(request: web.Request, me: Me, fault: PasswordFault | SignInRefus
 
 @form()
 async def change_mine(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Another password, or the end of one other session or of all others."""
+    """Another name or password, or the end of one other session or of all others."""
     sign_in, which = request.app[ACCESS].sign_in, fields.get("session")
+    if "name" in fields:
+        name = spaced(fields["name"])
+        if len(name) > NAME_LENGTH_MAX or not is_readable(name) or strange_sign(name):
+            return await _mine(request, me, "name")
+        await sign_in.accounts.set_name(me.member, name)
+        return see_other(MY_PAGE)
     if which is None:
         fault = await sign_in.change_password(me.session, fields.get("current", ""), fields.get("new", ""))
         return see_once(request, me, MY_PAGE, changed="1") if fault is None else await _mine(request, me, fault)

@@ -386,6 +386,15 @@ class StaffAccounts:
             await note(connection, actor=actor, act="staff.password_set", subject=email)
             await self._mails.tell(connection, MailKind.PASSWORD_CHANGED, email, at=_now())
 
+    async def set_name(self, member: Member, name: str) -> None:
+        """Another name of their own, by which they sign results."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                text("update staff set name = :name where id = :id"), {"id": member.id, "name": name}
+            )
+            detail = {"before": member.name, "after": name}
+            await note(connection, actor=member.email, act="staff.named", subject=member.email, detail=detail)
+
     async def reset_factor(self, email: str, actor: str) -> Member:
         """Take the second factor away and end all sessions. Raises StaffRefused."""
         async with self._engine.begin() as connection:

@@ -29,7 +29,8 @@ class Open(StrEnum):
 class Standing:
     """What the database has of a contest, in one snapshot. `entries`, `logged`: lines of the tally, and those of them
     in the public log; `size`, `signed`: leaves of the log, and those that its newest checkpoint has; `unlogged`: sheets
-    of a jury and certified results that it does not have; the others: how many there are of what `Open` names."""
+    of a jury and certified results that it does not have; `rules_logged`: whether its last rules are those of now; the
+    others: how many there are of what `Open` names."""
 
     entries: int
     logged: int
@@ -43,6 +44,7 @@ class Standing:
     disputes: int
     differences: int
     jury: int
+    rules_logged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ def _lines(contest: Contest, standing: Standing, now: datetime) -> Iterator[Line
     if contest.jury_percent is not None:
         yield Line(Open.JURY, standing.jury == 0, standing.jury)
     behind = standing.entries - standing.logged + standing.unlogged
-    yield Line(Open.LOG, standing.size > 0 and behind == 0 and standing.signed == standing.size, behind)
+    whole = standing.rules_logged and standing.signed == standing.size > 0
+    yield Line(Open.LOG, whole and behind == 0, behind)
 
 
 def undecided_points(contest: Contest, sheets: Sequence[Sheet]) -> int:

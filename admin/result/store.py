@@ -22,6 +22,7 @@ from gateway.storage.vault import Vault
 from leaderboard.final_places import final_places
 from leaderboard.log.audit import audit_logs
 from leaderboard.log.notes import Checkpoint, Note
+from leaderboard.log.public_rules import public_rules, text_of
 from leaderboard.log.words import words_of
 from leaderboard.result.document import (
     FORMAT,
@@ -47,6 +48,7 @@ _log = structlog.get_logger(__name__)
 _STANDING: Final = text("""
 select h.next_seq - 1 as entries, coalesce(l.next_seq, 1) - 1 as logged, coalesce(l.size, 0) as size,
   coalesce(l.signed_size, 0) as signed,
+  (select sha256 from log_rules r where r.contest_id = :contest and r.version = l.rules_version) as rules_sha256,
   (select count(*) from jury_sheets where contest_id = :contest and number is not null and leaf is null)
     + (select count(*) from certified_results where contest_id = :contest and leaf is null) as unlogged,
   (select count(*) from payments where contest_id = :contest and status in ('created','sent','pending'))
@@ -127,7 +129,7 @@ class _Counted:
         """What the two persons agree to."""
         return {
             "contest": self.contest.slug,
-            "votes": self.votes,
+            "counted_votes": self.votes,
             "amount_minor": self.amount_minor,
             "currency": self.contest.currency,
             "entries": self.standing.entries,
@@ -249,7 +251,9 @@ async def _count(connection: AsyncConnection, contest: Contest, now: datetime) -
 async def _standing(connection: AsyncConnection, contest: Contest) -> Standing:
     row = (await connection.execute(_STANDING, {"contest": contest.id})).one()
     sheets = [] if contest.jury_percent is None else await read_sheets(connection, contest.id)
-    return read_as(Standing, row, jury=undecided_points(contest, sheets))
+    rules = digest_of(text_of(public_rules(contest)))
+    known = row.rules_sha256 is not None and bytes(row.rules_sha256).hex() == rules
+    return read_as(Standing, row, jury=undecided_points(contest, sheets), rules_logged=known)
 
 
 async def _now(connection: AsyncConnection) -> datetime:

@@ -11,7 +11,7 @@ from leaderboard.overlay.rules import View
 WRITTEN = re.compile(r"""(?:\bact=|_change\(_[A-Z]+, |connection, person, )"([a-z]+)\.([a-z_]+)\"""")
 # Of an organiser, the platform or a person's own account: no contest's log has them.
 ELSEWHERE = {"account", "beneficiary", "carrier", "fees", "organiser", "reconcile"}
-OF_ACCOUNTS = ("factor", "password", "sessions", "signed")
+OF_ACCOUNTS = ("factor", "named", "password", "sessions", "signed")
 # What `steps_between` of `leaderboard.overlay.rules` has.
 OF_OVERLAYS = (*View, "frozen", "unfrozen", "blackout", "lit", "link", "settings")
 ACTS = sorted(

@@ -214,6 +214,7 @@ async def furnished(office: Office) -> list[str]:
         "/admin/alerts/demo",
         "/admin/platform-alerts",
         "/admin/contests/star/tally",
+        "/admin/contests/star/result",
         "/admin/contests/star/log",
         "/admin/contests/star/orders",
         "/admin/contests/star/orders?state=held",

@@ -69,7 +69,10 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office,
     rig = office.rig
     for email, name in ((SITA, "Sita Koné"), (EVE, "Ève Kouassi")):
         await office.hire(email, Role.MANAGER, "demo")
-        await change(office, "update staff set name = :name where email = :email", name=name, email=email)
+        person = await office.signed_in(email)
+        assert (await office.form(person, "/admin/me", name="—"))[0] == 422
+        status, page = await office.form(person, "/admin/me", name=f" {name}  ")
+        assert (status, f'value="{name}"' in page) == (200, True)
     await change(office, "update staff set name = '' where email = :email", email=YAO)
     sita, eve = await office.signed_in(SITA), await office.signed_in(EVE)
     first = await rig.counted()

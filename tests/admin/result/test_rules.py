@@ -27,6 +27,10 @@ def contest(**values: Any) -> Contest:
     return replace(made, **values, _by_code={})
 
 
+def having(**values: Any) -> Standing:
+    return replace(CLEAN, **values)
+
+
 EARLY = (Round(1, "Final", END - timedelta(days=9), END - timedelta(days=1)),)
 
 
@@ -48,12 +52,13 @@ EARLY = (Round(1, "Final", END - timedelta(days=9), END - timedelta(days=1)),)
         # The last round may end before the contest.
         (contest(rounds=EARLY), CLEAN, END - timedelta(hours=1), []),
         *(
-            (contest(), replace(CLEAN, **{what.value: 3}), LAST + SECOND, [Line(what, False, 3)])
+            (contest(), having(**{what.value: 3}), LAST + SECOND, [Line(what, False, 3)])
             for what in (Open.PENDING, Open.HELD, Open.PROVISIONAL, Open.REQUESTS, Open.DISPUTES, Open.DIFFERENCES)
         ),
         (contest(jury_percent=30), replace(CLEAN, jury=2), LAST + SECOND, [Line(Open.JURY, False, 2)]),
         (contest(), replace(CLEAN, entries=8), LAST + SECOND, [Line(Open.LOG, False, 1)]),
         (contest(), replace(CLEAN, unlogged=2), LAST + SECOND, [Line(Open.LOG, False, 2)]),
+        (contest(), replace(CLEAN, rules_logged=False), LAST + SECOND, [Line(Open.LOG, False)]),
         (contest(), replace(CLEAN, signed=8), LAST + SECOND, [Line(Open.LOG, False)]),
         (contest(), replace(CLEAN, entries=0, logged=0, size=0, signed=0), LAST + SECOND, [Line(Open.LOG, False)]),
     ],
