@@ -158,8 +158,20 @@ async def furnished(office: Office) -> list[str]:
         )
         await connection.execute(
             text(
-                "update contests set hidden_from = now() + interval '1 hour',"
+                "update contests set hidden_from = now() - interval '1 minute', blackout_sealed = true,"
                 " announcement_at = now() + interval '2 hours' where slug = 'star'"
+            )
+        )
+        await connection.execute(
+            text(
+                "with head as (insert into log_heads (contest_id, size)"
+                " select id, 99 from contests where slug = 'star' returning contest_id)"
+                " insert into log_seals (contest_id, number, key_cipher, sha256, began_index, released_at, asked_by,"
+                " agreed_by, opened_index)"
+                " select contest_id, 1, sha256(''), sha256(''), 1, now(),"
+                " 'awa@house.test', 'sita@house.test', 9 from head"
+                " union all select contest_id, 2, sha256(''), sha256(''), 11, cast(null as timestamptz),"
+                " null, null, cast(null as bigint) from head"
             )
         )
         await connection.execute(

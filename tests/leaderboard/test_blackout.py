@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from html import unescape
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -197,6 +198,8 @@ async def test_public_pages_say_when_and_show_no_figure(here: Here) -> None:
         "entries": [],
         "hidden": {"since": after(-5).isoformat(), "announcement": after(30).isoformat()},
     }
+    here.show(Blackout(after(-5), after(30), sealed=True))
+    assert "verrouillé jusqu'à l'annonce" in unescape(await here.text("/c/star"))
     here.show(Blackout(after(-5), after(30), NOON))
     page = await here.text("/c/star?lang=en")
     assert "Result announced" in page

@@ -13,7 +13,7 @@ from leaderboard import routes
 from leaderboard.feed import Boards, FeedSettings
 from leaderboard.final import FinalRanking, final_rankings
 from leaderboard.log import routes as log_routes
-from leaderboard.log.store import PublicLogs, Stand
+from leaderboard.log.store import PublicLogs, Sealing, Stand
 from leaderboard.ranking import key_of
 from leaderboard.result import routes as result_routes
 from leaderboard.result.document import (
@@ -66,9 +66,17 @@ class KnownLogs(PublicLogs):
         """Without a database."""
 
     async def stand(self, contest: UUID) -> Stand | None:
-        """A long one, that a witness cosigned too."""
+        """A long one, that a witness cosigned too, with lines that are sealed."""
         signed = (("vote.example/time", NOON), ("witness.journal-des-jeunes.example/star", NOON))
-        return Stand(1_204_117, 1_204_114, 3, ("mobile", "coin", "dress", "clematis"), NOON, signed)
+        return Stand(
+            1_204_117,
+            1_204_114,
+            3,
+            ("mobile", "coin", "dress", "clematis"),
+            NOON,
+            signed,
+            Sealing(NOON, "ab" * 32, 12_345),
+        )
 
 
 class KnownResults(CertifiedResults):
