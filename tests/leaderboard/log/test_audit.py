@@ -204,9 +204,59 @@ async def test_it_finds_each_change_of_what_was_logged(rig: MoneyRig, database: 
     assert await found(rig) == []
 
 
+# In a log whose leaf 6 states a key, leaf 7 is sealed, leaf 8 has the key and leaf 9 is plain; what is found first.
+UNDER_SEAL = {
+    "update tally_entries set quantity = 9 where seq = 6": "leaf 7, entry 6: votes is 5 in the log and 9 in the tally",
+    "update log_seals set key_cipher = substr(key_cipher, 2)": "the key 1 that seals entries does not open",
+    "update log_seals set number = 2": "the key 2 that seals entries does not open",
+    """update log_leaves set leaf = replace(leaf, '"nonce":"', '"nonce":"00') where index = 7""": "leaf 7 is none: ",
+    """update log_leaves set leaf = regexp_replace(leaf, '"nonce":"....', '"nonce":"0000') where index = 7""": (
+        "leaf 7 does not open: "
+    ),
+    "update log_leaves set leaf = (select leaf from log_leaves where seq = 1) where index = 7": (
+        "leaf 7 is an entry that anyone reads, and entries are sealed there"
+    ),
+    "update log_leaves set leaf = (select leaf from log_leaves where index = 7) where index = 9": (
+        "leaf 9 does not open: nothing is sealed here"
+    ),
+    """update log_leaves set leaf = regexp_replace(leaf, '"key":"....', '"key":"0000') where index = 8""": (
+        "leaf 8: it is not the key 1 that is kept"
+    ),
+    "update log_leaves set leaf = (select leaf from log_leaves where index = 8) where index = 9": (
+        "leaf 9 opens what is not sealed"
+    ),
+    "update log_leaves set leaf = (select leaf from log_leaves where index = 6) where index = 7": (
+        "leaf 7 seals what is sealed already"
+    ),
+    """update log_leaves set leaf = regexp_replace(leaf, '"sha256":"....', '"sha256":"0000') where index = 6""": (
+        "leaf 6: the key 1 that is kept is not the one that it states"
+    ),
+}
+
+
+async def test_it_finds_each_change_under_a_seal(rig: MoneyRig, database: Any) -> None:
+    await rig.change("update contests set hidden_from = now(), blackout_sealed = true where slug = 'star'")
+    await rig.counted(key="sealed")
+    await builder_of(rig).build()
+    await rig.change("update contests set announced_at = now() where slug = 'star'")
+    await rig.change("update log_seals set released_at = now(), asked_by = 'a', agreed_by = 'b'")
+    await rig.counted(key="plain")
+    await builder_of(rig).build()
+    assert await found(rig) == []
+    owner = await asyncpg.connect(database.superuser_url)
+    await owner.execute("set session_replication_role = replica")
+    kept = await kept_rows(owner)
+    for statement, sentence in UNDER_SEAL.items():
+        assert await owner.execute(statement) == "UPDATE 1"
+        assert (await found(rig))[0].startswith(sentence), statement
+        await put_back(owner, kept)
+    await owner.close()
+    assert await found(rig) == []
+
+
 TABLES = (
     *("tally_entries", "votes", "candidate_totals", "log_leaves", "log_tiles", "log_checkpoints", "log_salts"),
-    "log_rules",
+    *("log_rules", "log_seals"),
 )
 
 
