@@ -205,6 +205,8 @@ candidates = table(
     number_lists("photo_sides", default="'{}'"),
     binaries("photo_blur", null=True),
     UniqueConstraint("contest_id", "code"),
+    # What votes and entries refer to: one look per row that contest and candidate belong together.
+    UniqueConstraint("contest_id", "id"),
     # Who proposed themselves have a number that begins with 00, and a code once they are approved.
     CheckConstraint(
         "code ~ '^[0-9]{2,6}$' and (code !~ '^00' or status not in ('approved', 'evicted'))",
@@ -343,8 +345,7 @@ votes = table(
     "votes",
     uuids("id", key=True),
     timestamps("placed_at", key=True),
-    uuids("contest_id", of="contests.id"),
-    uuids("candidate_id", of="candidates.id"),
+    uuids("contest_id", "candidate_id"),
     strings("channel", "language", "currency", "receipt"),
     small_integers("quantity"),
     integers("price_minor", "amount_minor"),
@@ -354,6 +355,7 @@ votes = table(
     timestamps("counts_until", null=True),
     small_integers("round", default="0"),
     checks("amount_minor = quantity * price_minor", "(voter_index is null) = (voter_cipher is null)", "quantity > 0"),
+    ForeignKeyConstraint(("contest_id", "candidate_id"), ("candidates.contest_id", "candidates.id")),
     index("votes_of_rules", "contest_id", "rules_version", where="rules_version > 1"),
     index("votes_of_chat", "chat_id", "placed_at desc", where="chat_id is not null"),
     index("votes_of_contest", "contest_id", "placed_at", "id"),
@@ -364,10 +366,10 @@ votes = table(
 
 tally_entries = table(
     "tally_entries",
-    uuids("contest_id", key=True, of="contests.id"),
+    uuids("contest_id", key=True),
     integers("seq", key=True),
     strings("kind"),
-    uuids("candidate_id", of="candidates.id"),
+    uuids("candidate_id"),
     integers("quantity", "amount_minor"),
     uuids("payment_reference", null=True),
     strings("receipt", "reason", null=True),
@@ -375,6 +377,7 @@ tally_entries = table(
     timestamps("counted_at", default="now()"),
     integers("adjusts", null=True),
     small_integers("round", default="0"),
+    ForeignKeyConstraint(("contest_id", "candidate_id"), ("candidates.contest_id", "candidates.id")),
     one_of("kind", "vote", "adjustment"),
     checks("(kind = 'vote') = (payment_reference is not null and reason is null)"),
     CheckConstraint("(kind = 'adjustment') = (adjusts is not null)", name="tally_entries_adjustment"),
