@@ -1,5 +1,6 @@
 """Read what the final places of a contest are made of, in one snapshot, and rank."""
 
+import asyncio
 from typing import Final
 
 from sqlalchemy import text
@@ -32,7 +33,9 @@ async def final_places(connection: AsyncConnection, contest: Contest) -> list[Fi
         key_of(code, number): given
         for (number, code), given in points_of(await read_sheets(connection, contest.id)).items()
     }
-    return final_rankings(
+    # Of 100,000 candidates this takes seconds.
+    return await asyncio.to_thread(
+        final_rankings,
         contest,
         votes,
         reached if contest.tie_break is TieBreak.EARLIEST else {},

@@ -1,5 +1,6 @@
 """What stands against certifying a result, and the certifying by two persons."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -251,7 +252,7 @@ async def _count(connection: AsyncConnection, contest: Contest, now: datetime) -
 async def _standing(connection: AsyncConnection, contest: Contest) -> Standing:
     row = (await connection.execute(_STANDING, {"contest": contest.id})).one()
     sheets = [] if contest.jury_percent is None else await read_sheets(connection, contest.id)
-    rules = digest_of(text_of(public_rules(contest)))
+    rules = await asyncio.to_thread(lambda: digest_of(text_of(public_rules(contest))))
     known = row.rules_sha256 is not None and bytes(row.rules_sha256).hex() == rules
     return read_as(Standing, row, jury=undecided_points(contest, sheets), rules_logged=known)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from aiohttp import hdrs, web
@@ -28,8 +28,10 @@ _ANY_SITE: Final = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
 PDF_TYPE: Final = "application/pdf"
 # Of each ranking; the document has all.
 PLACES_MAX: Final = 100
-# Papers that a process holds.
-_PAPERS_KEPT: Final = 20
+# Documents, answers and papers that a process holds, each.
+_KEPT: Final = 20
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class ResultPath(InputModel):
@@ -59,11 +61,13 @@ class ResultAnswer(ApiModel):
 
 
 class ResultPages:
-    """The handlers, holding the papers made last."""
+    """The handlers, holding what was made last: what is signed never changes."""
 
     def __init__(self, results: CertifiedResults) -> None:
         self._results = results
         self._papers: dict[tuple[UUID, int, str, bool], bytes] = {}
+        self._documents: dict[tuple[UUID, int], ResultDocument] = {}
+        self._answers: dict[UUID, tuple[list[Version], bytes]] = {}
 
     @described(
         path=ResultPath,
@@ -87,16 +91,19 @@ class ResultPages:
         newest = await self._read(contest, versions[0]) if versions else None
         if not as_json:
             return await self._page(request, contest, versions, newest)
-        found = ResultAnswer(
-            contest=contest.slug,
-            state=state_of(contest, versions, request.app[PUBLISHED].now()),
-            versions=[ResultVersion.model_validate(one) for one in versions],
-            document=newest,
-            boards=[] if newest else await self._over(request, contest),
-        )
+        held = self._answers.get(contest.id)
+        if held is None or newest is None or held[0] != versions:
+            found = ResultAnswer(
+                contest=contest.slug,
+                state=state_of(contest, versions, request.app[PUBLISHED].now()),
+                versions=[ResultVersion.model_validate(one) for one in versions],
+                document=newest,
+                boards=[] if newest else await self._over(request, contest),
+            )
+            held = versions, (await asyncio.to_thread(found.model_dump_json, by_alias=True)).encode()
+            _keep(self._answers, contest.id, held)
         headers = {**_ANY_SITE, hdrs.CACHE_CONTROL: _SHORTLY, hdrs.VARY: hdrs.ACCEPT}
-        body = found.model_dump_json(by_alias=True).encode()
-        return web.Response(body=body, content_type="application/json", headers=headers)
+        return web.Response(body=held[1], content_type="application/json", headers=headers)
 
     async def version(self, request: web.Request) -> web.Response:
         """The page of one of the certified results. 404."""
@@ -125,9 +132,7 @@ class ResultPages:
         key = (contest.id, one.number, language, one is versions[0])
         if key not in self._papers:
             made = await self._printed(request, contest, await self._read(contest, one), versions, language)
-            if len(self._papers) >= _PAPERS_KEPT:
-                del self._papers[next(iter(self._papers))]
-            self._papers[key] = made
+            _keep(self._papers, key, made)
         name = f"{contest.slug}-result-{one.number}.pdf"
         headers = {
             hdrs.CACHE_CONTROL: _PAGE,
@@ -178,7 +183,11 @@ class ResultPages:
         return contest, versions, next(found, None)
 
     async def _read(self, contest: Contest, version: Version) -> ResultDocument:
-        return ResultDocument.model_validate_json(await self._results.text(contest.id, version.number))
+        key = contest.id, version.number
+        if key not in self._documents:
+            text = await self._results.text(*key)
+            _keep(self._documents, key, await asyncio.to_thread(ResultDocument.model_validate_json, text))
+        return self._documents[key]
 
     async def _over(self, request: web.Request, contest: Contest) -> list[Board]:
         """The rankings of rounds that are over, before anything is certified."""
@@ -225,6 +234,13 @@ class ResultPages:
         ]
         made = partial(certified_paper, result, own.sha256, signed, facts, say, partial(number, language=language))
         return await asyncio.to_thread(made, gone)
+
+
+def _keep(kept: dict[K, V], key: K, value: V) -> None:
+    """Keep it in the place of the oldest."""
+    if key not in kept and len(kept) >= _KEPT:
+        del kept[next(iter(kept))]
+    kept[key] = value
 
 
 def _facts(result: ResultDocument, say: Any, write: Any, language: str) -> list[tuple[str, str]]:  # noqa: ANN401 - as pages fill them in

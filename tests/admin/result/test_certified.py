@@ -16,9 +16,11 @@ from sqlalchemy.exc import DBAPIError
 
 from admin.access.rules import Role
 from admin.approvals.staff_acts import APPROVALS
+from admin.result import store
+from admin.result.store import Certifying
 from leaderboard.log.kit import recount
 from leaderboard.log.kit.pack import Kits
-from payments.requests import Act, ActRefused
+from payments.requests import Act, ActRefused, RequestStatus
 from tests.admin.acting import REASON, SITA, YAO, asked_last
 from tests.admin.acting import office as office
 from tests.admin.back_office import Office
@@ -65,7 +67,9 @@ async def left(office: Office, client: Any) -> set[str]:
     return open_
 
 
-async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office, tmp_path: Path) -> None:
+async def test_a_result_is_certified_by_two_once_nothing_is_open(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rig = office.rig
     for email, name in ((SITA, "Sita Koné"), (EVE, "Ève Kouassi")):
         await office.hire(email, Role.MANAGER, "demo")
@@ -158,8 +162,20 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(office: Office,
     assert "ask again" in outcome.text
     await move(office, sita, "approved")
     asked = await acts.ask(Act.CERTIFY_RESULT, "star", {}, "Un vote a été remboursé.", SITA)
+    # A long tally is left to a worker.
+    monkeypatch.setattr(store, "AUDITED_AT_ONCE", 1)
     outcome = await acts.decide(asked, EVE, approve=True)
-    assert outcome.text == "the result is certified, as number 2"
+    assert (outcome.status, outcome.text) == (
+        RequestStatus.APPROVED,
+        "every vote that was counted is being checked once more",
+    )
+    request = await acts.requests.read(asked, None)
+    assert request is not None
+    workers = Certifying(rig.engine, rig.vault, rig.engine)
+    for _ in range(2):  # as two workers would
+        assert (await workers.carry_out(request)).outcome == "the result is certified, as number 2"
+    assert await acts.requests.finish(asked, RequestStatus.DONE, "the result is certified, as number 2")
+    monkeypatch.undo()
     rows = await rig.rows("select number, reason, document from certified_results order by number")
     assert [(row.number, row.reason) for row in rows] == [(1, ""), (2, "Un vote a été remboursé.")]
     second = json.loads(rows[1].document)
