@@ -20,8 +20,10 @@ from admin.result import store
 from admin.result.store import Certifying
 from leaderboard.log.kit import recount
 from leaderboard.log.kit.pack import Kits
+from leaderboard.result.public import shown_versions
+from leaderboard.result.store import CertifiedResults
 from payments.requests import Act, ActRefused, RequestStatus
-from tests.admin.acting import REASON, SITA, YAO, asked_last
+from tests.admin.acting import AWA, REASON, SITA, YAO, asked_last
 from tests.admin.acting import office as office
 from tests.admin.back_office import Office
 from tests.leaderboard.log.test_build import builder_of
@@ -214,3 +216,41 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(
     with pytest.raises(ActRefused, match="has no name"):
         await acts.ask(Act.CERTIFY_RESULT, "star", {}, REASON, SITA)
     assert await rig.one("select count(*) from certified_results") == 2
+
+
+async def test_what_is_certified_in_a_sealed_hour_is_read_and_recounted_after_it(
+    office: Office, tmp_path: Path
+) -> None:
+    rig = office.rig
+    await change(office, "update staff set name = 'Awa Koné'")
+    await change(office, "update staff set role = 'owner'")
+    await rig.counted(quantity=3)
+    await signed(office)
+    await change(office, "update contests set hidden_from = now(), blackout_sealed = true where slug = 'star'")
+    await rig.counted(number="+2250501020305", code="03", quantity=9)
+    await over(office)
+    acts, results, kits = office.app[APPROVALS], CertifiedResults(rig.engine), Kits(rig.engine)
+    asked = await acts.ask(Act.CERTIFY_RESULT, "star", {}, REASON, AWA)
+    assert (await acts.decide(asked, YAO, approve=True)).text == "the result is certified, as number 1"
+    await signed(office)
+
+    async def recounted(name: str, *, hidden: bool) -> tuple[list[str], list[str]]:
+        kit = await kits.find(rig.contest.id, hidden=hidden)
+        assert kit is not None
+        packed = b"".join([piece async for piece in kits.packed(kit)])
+        ZipFile(io.BytesIO(packed)).extractall(tmp_path / name)
+        report = recount.recount(tmp_path / name).report
+        return [one.key for one in report.faults], [key for key, _ in report.remarks]
+
+    await rig.directory.refresh()
+    versions, now = await results.versions(rig.contest.id), await rig.now()
+    assert (len(versions), shown_versions(rig.contest, versions, now)) == (1, [])
+    faults, remarks = await recounted("dark", hidden=True)
+    assert (faults, "result_hidden" in remarks, "certified" in remarks) == ([], True, False)
+    await change(office, "update contests set announced_at = now() where slug = 'star'")
+    await change(office, "update log_seals set released_at = now(), asked_by = 'a', agreed_by = 'b'")
+    await signed(office)
+    await rig.directory.refresh()
+    assert shown_versions(rig.contest, versions, await rig.now()) == versions
+    faults, remarks = await recounted("shown", hidden=False)
+    assert (faults, "opened" in remarks, "certified" in remarks) == ([], True, True)
