@@ -199,7 +199,7 @@ async def test_public_pages_say_when_and_show_no_figure(here: Here) -> None:
         "hidden": {"since": after(-5).isoformat(), "announcement": after(30).isoformat()},
     }
     here.show(Blackout(after(-5), after(30), sealed=True))
-    assert "verrouillé jusqu'à l'annonce" in unescape(await here.text("/c/star"))
+    assert "scellé jusqu'à l'annonce" in unescape(await here.text("/c/star"))
     here.show(Blackout(after(-5), after(30), NOON))
     page = await here.text("/c/star?lang=en")
     assert "Result announced" in page

@@ -343,7 +343,7 @@ async def test_the_browser_checks_a_proof_by_itself(seen: Seen) -> None:
         sealed = logged(vote, 300, key=bytes(32))
         at_the_witness["body"] = sealed.checkpoint
         assert await read(sealed) == "✓✓✓✓"
-        assert "The line in the list is locked." in str(await page.locator("#checks").text_content())
+        assert "The line in the list is sealed." in str(await page.locator("#checks").text_content())
         assert await read(replace(sealed, leaf_key=bytes(32)), "✗") == "✗✓✓✓"
     await page.unroute_all()
 

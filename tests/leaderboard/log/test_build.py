@@ -248,7 +248,7 @@ async def test_a_sealed_log_is_open_to_all_after_the_announcement(
     async with site.get("/c/star/log", headers={"Accept-Language": "en"}) as answer:
         page = await answer.text()
     (seal,) = await rig.rows("select encode(sha256, 'hex') as sha256 from log_seals")
-    for shown in ("Locked lines since ", ": 2. Everybody", seal.sha256, "/c/star/log/kit.zip?size=5"):
+    for shown in ("Sealed lines since ", ": 2. Everybody", seal.sha256, "/c/star/log/kit.zip?size=5"):
         assert shown in page
     sealed = ["rules", "vote", "sealing", "sealed", "sealed"]
     assert await kinds(tmp_path / "dark") == sealed

@@ -151,5 +151,5 @@ async def test_the_holder_of_a_receipt_opens_its_leaf_alone(rig: MoneyRig) -> No
         assert bodies[1]["leafKey"] not in written
         async with site.get(f"/verify/{dark}", headers={"Accept": "text/html"}) as answer:
             page = await answer.text()
-        for shown in ("Votre ligne est verrouillée", "/c/star/log/kit.zip"):
+        for shown in ("Votre ligne est scellée", "/c/star/log/kit.zip"):
             assert shown in page
