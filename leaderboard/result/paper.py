@@ -152,6 +152,9 @@ def _board(board: Board, say: Say, number: Number) -> Iterable[Flowable]:
     head = [say("rank"), say("code"), say("name"), say("votes_head"), say("share")]
     if judged:
         head = [*head[:4], say("points"), say("score")]
+    if judged:
+        shares = say("jury", votes=100 - board.jury_percent, jury=board.jury_percent)
+        yield written(shares, 9, colour=SOFT, kept=True)
     everybody = sum(one.votes for one in board.places)
     rows = []
     for one in board.places[:PLACES_MAX]:
