@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import schemathesis
+import uvloop
 from aiohttp import web
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
@@ -193,7 +194,7 @@ def served(given: Settings) -> Iterator[tuple[str, Mapping[str, str], Sequence[s
 
     def run() -> None:
         try:
-            asyncio.run(serve())
+            uvloop.run(serve())
         finally:
             ready.set()
 

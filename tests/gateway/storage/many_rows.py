@@ -5,6 +5,7 @@ from typing import Final
 import asyncpg
 
 from tests.engines import Database
+from tests.kept import KEPT
 
 MANY: Final = 250_000
 # What comes with payments is there for some of them: an index is worth as much on these.
@@ -186,10 +187,12 @@ _LOGGED: Final = ("statement_files", "staff_requests")
 async def fill(database: Database) -> None:
     """Put the rows in, without looking at what refers to what, and have them analysed.
 
-    Indexes are built afterwards, each at once, and the server writes nothing to its log: a third of the time."""
+    From here on plans are made as in production. Indexes are built afterwards, each at once, and the server writes
+    nothing to its log: a third of the time."""
     connection = await asyncpg.connect(database.superuser_url, command_timeout=300)
     try:
         await connection.execute("set session_replication_role = replica; set maintenance_work_mem = '256MB'")
+        await connection.execute(f"alter database {database.name} set plan_cache_mode = auto")
         filled = {statement.split()[2] for statement in FILL}
         tables = [row[0] for row in await connection.fetch(_TABLES, filled)]
         for table in tables:
@@ -208,3 +211,4 @@ async def fill(database: Database) -> None:
         await connection.execute("analyze")
     finally:
         await connection.close()
+        KEPT.forget(database.name)
