@@ -60,6 +60,7 @@ class ResultState(ApiModel):
     lines: list[OpenLine]
     request: UUID | None = Field(description="What waits for its second person, or is being done.")
     certified: list[CertifiedVersion] = Field(description="The newest first.")
+    behind: int = Field(description="Lines of the count that came after the newest of them.")
 
 
 @staff_endpoint(Right.READ_ORDERS, path=ContestPath, returns={200: ResultState}, problems=(404,))
@@ -73,6 +74,7 @@ async def read(request: web.Request, me: Me, *, path: ContestPath) -> Reply:
             lines=[OpenLine.model_validate(line) for line in found.lines],
             request=None if found.waiting is None else found.waiting.id,
             certified=[CertifiedVersion.model_validate(one) for one in found.versions],
+            behind=found.behind,
         ),
     )
 

@@ -68,6 +68,10 @@ select id, requested_by, requested_at from staff_requests
 where subject = :slug and act = 'certify_result' and status in ('waiting', 'approved')
 order by requested_at desc limit 1
 """)
+_CERTIFIED_ENTRIES: Final = text("""
+select cast(cast(document as jsonb)->>'entries' as bigint) from certified_results
+where contest_id = :contest order by number desc limit 1
+""")
 _NOW: Final = text("select now()")
 # Nothing is counted, and nobody evicted, until this transaction is over.
 _HOLD: Final = text("select id from contests where slug = :slug for no key update")
@@ -100,12 +104,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What staff read of a contest's certified result. `lines`: what must be none; `versions`: the newest first."""
+    """What staff read of a contest's certified result. `lines`: what must be none; `versions`: the newest first;
+    `behind`: lines of the tally that came after the newest one."""
 
     contest: Contest
     lines: list[Line]
     versions: list[Version]
     waiting: Waiting | None
+    behind: int
 
     @property
     def ready(self) -> bool:
@@ -152,10 +158,13 @@ class Certifying:
         """How far a contest is from a certified result. Raises ActRefused."""
         async with scoped(self._engine, scope) as connection:
             contest = await _contest(connection, slug, scope)
-            lines = lines_of(contest, await _standing(connection, contest), now)
+            standing = await _standing(connection, contest)
             row = (await connection.execute(_WAITING, {"slug": slug})).one_or_none()
             waiting = None if row is None else read_as(Waiting, row)
-            return Readiness(contest, lines, await read_versions(connection, contest.id), waiting)
+            versions = await read_versions(connection, contest.id)
+            counted = (await connection.execute(_CERTIFIED_ENTRIES, {"contest": contest.id})).scalar_one_or_none()
+        behind = 0 if counted is None else standing.entries - counted
+        return Readiness(contest, lines_of(contest, standing, now), versions, waiting, behind)
 
     async def preview(self, connection: AsyncConnection, request: NewRequest) -> Mapping[str, Any]:
         """What would be signed. Raises ActRefused while something stands against it."""

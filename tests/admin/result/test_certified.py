@@ -84,12 +84,20 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(
     first = await rig.counted()
     await rig.counted(number="+2250501020305", code="03", quantity=2)
     assert await left(office, sita) == {"voting", "late", "log"}
+    unpaid = await rig.placed(number="+2250501020306", code="01")
     await over(office)
+    assert await left(office, sita) == {"pending"}
+    await change(office, "update payments set status = 'expired' where status = 'created'")
     assert await left(office, sita) == set()
+
+    def unpaid_as(status: str) -> str:
+        return f"update payments set status = '{status}' where reference = '{unpaid.payment_reference}'"
 
     # Whatever is open keeps everybody from asking.
     for what, open_it, end_it in (
         ("provisional", "update payments set provisional = true", "update payments set provisional = false"),
+        ("pending", unpaid_as("pending"), unpaid_as("expired")),
+        ("held", unpaid_as("held"), unpaid_as("expired")),
         (
             "differences",
             "insert into differences (provider, kind, currency, detail, amount_minor, contest_id) select 'mtn_momo',"
@@ -155,6 +163,8 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(
     refund = await rig.acts.ask(Act.REFUND_PAYMENT, str(first.payment_reference), {}, REASON, YAO)
     await rig.acts.decide(refund, "awa@house.test", approve=True)
     assert await left(office, sita) == {"log"}
+    async with sita.get(f"{PAGE}?lang=en") as answer:
+        assert "Lines added to the count since: 1" in await answer.text()
     await signed(office)
     async with sita.post(API, json={"reason": "Un vote a été remboursé."}) as answer:
         assert answer.status == 201, await answer.text()
