@@ -49,12 +49,13 @@ class CertifiedResults:
 
     async def rankings(self, contest: Contest) -> list[FinalRanking]:
         """The final rankings as they are by now, some seconds old: they count all votes and the jury's points."""
-        held = self._rankings.get(contest.id)
-        if held is not None and held[0] is contest and time.monotonic() - held[1] < RANKED_SECONDS:
-            return held[2]
-        async with self._turns, self._engine.connect() as connection:
-            found = await final_places(connection, contest)
-        self._rankings[contest.id] = contest, time.monotonic(), found
+        async with self._turns:
+            held = self._rankings.get(contest.id)
+            if held is not None and held[0] is contest and time.monotonic() - held[1] < RANKED_SECONDS:
+                return held[2]
+            async with self._engine.connect() as connection:
+                found = await final_places(connection, contest)
+            self._rankings[contest.id] = contest, time.monotonic(), found
         return found
 
 
