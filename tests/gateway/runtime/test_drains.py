@@ -1,8 +1,7 @@
 """What a doorbell means, and what the sweeper does without one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -92,17 +91,13 @@ async def test_a_ring_during_a_drain_makes_it_look_once_more() -> None:
 class Owed(OwedWork):
     """What is owed, for a sweeper."""
 
-    def __init__(self, found: Mapping[Work, float], *, locked: bool = False, alive: bool = False) -> None:
-        self.found, self.locked, self.alive = found, locked, alive
+    def __init__(self, found: Mapping[Work, float], *, alive: bool = False) -> None:
+        self.found, self.alive = found, alive
         self.beats: list[str] = []
         self.beaten = asyncio.Event()
 
     async def owed(self) -> Mapping[Work, float]:
         return self.found
-
-    @asynccontextmanager
-    async def lock(self) -> AsyncIterator[bool]:
-        yield not self.locked
 
     async def worker_alive(self) -> bool:
         return self.alive
@@ -211,11 +206,3 @@ async def test_one_kind_that_fails_does_not_stop_the_others() -> None:
     owed = Owed({Work.COLLECT: 0.1, Work.SETTLE: 0.1})
     await sweep(owed=owed, drains=Drains(made, doorbell), doorbell=doorbell, does_work=True)
     assert calls[Work.SETTLE] == 1
-
-
-async def test_only_one_process_sweeps() -> None:
-    made, calls = steps()
-    doorbell = SilentDoorbell()
-    owed = Owed({Work.SETTLE: 99.0}, locked=True)
-    await sweep(owed=owed, drains=Drains(made, doorbell), doorbell=doorbell, does_work=True)
-    assert calls[Work.SETTLE] == 0
