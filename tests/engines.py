@@ -18,6 +18,7 @@ from redis import Redis
 from gateway.runtime import operations
 from gateway.runtime.embedded.postgres import APP_ROLE, OWNER_ROLE, SUPERUSER, Postgres, prepare_database
 from gateway.runtime.embedded.valkey import Valkey
+from gateway.runtime.migrate import migrate
 from gateway.runtime.settings import Settings
 from tests.kept import KEPT
 
@@ -184,7 +185,7 @@ class Engines:
         async def make() -> None:
             await prepare_database(self.postgres, TEMPLATE)
             settings = self.settings(TEMPLATE)
-            await operations.migrate(settings)
+            await migrate(settings)
             await operations.load_demo(settings)
 
         run_apart(make())

@@ -130,9 +130,9 @@ def migrate() -> None:
     Connects with SPOTLIGHT_OWNER_DATABASE_URL, the role that owns the tables (DATABASE_URL where it is not set).
     """
     with without_collector():
-        from gateway.runtime import operations
+        from gateway.runtime.migrate import migrate as bring_up_to_date
 
-    asyncio.run(operations.migrate(running_settings()))
+    asyncio.run(bring_up_to_date(running_settings()))
     print("the database is up to date")
 
 

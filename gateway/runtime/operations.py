@@ -1,4 +1,4 @@
-"""What an operator of the service runs by hand: migrate, demo, partitions, audit, rebuild."""
+"""What an operator of the service runs by hand: demo, partitions, audit, rebuild."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +16,6 @@ from gateway.runtime.demo import ADMIN_EMAIL, ADMIN_NAME, load_demo_contest, loa
 from gateway.runtime.demo_orders import NoContests, make_orders
 from gateway.runtime.deployment import Environment, is_simulated
 from gateway.runtime.settings import Settings, SettingsError
-from gateway.storage import migrate as migrations
 from gateway.storage import purging
 from gateway.storage.engine import make_engine
 from gateway.values.money import CURRENCY_OF
@@ -35,14 +34,6 @@ update candidate_totals t set reached_seq = e.last
 from (select candidate_id, round, max(seq) as last from tally_entries group by 1, 2) e
 where e.candidate_id = t.candidate_id and e.round = t.round and t.reached_seq < e.last
 """)
-
-
-async def migrate(settings: Settings) -> None:
-    """Bring the schema to its newest state, as its owner. Raises SettingsError."""
-    try:
-        await migrations.migrate(settings.migration_url)
-    except migrations.UnknownSchema as error:
-        raise SettingsError(str(error)) from None
 
 
 async def load_demo(settings: Settings) -> None:
