@@ -8,6 +8,7 @@ and `real_resizing`.
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from types import CodeType
 from typing import Final
 
@@ -30,18 +31,27 @@ _RESIZE: Final = resize_apart._resize
 _WEAK: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-class CompiledTemplates(jinja2.BytecodeCache):
-    """Compiled templates by name and content."""
+class CompiledTemplates(jinja2.FileSystemBytecodeCache):
+    """Compiled templates by name and content: in memory, and in a directory that all processes of a run share."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
+        super().__init__(str(directory))
         self._kept: dict[tuple[str, str], CodeType] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+        name = bucket.key, bucket.checksum
+        if name not in self._kept:
+            super().load_bytecode(bucket)
+            if bucket.code is None:
+                return
+            self._kept[name] = bucket.code
+        bucket.code = self._kept[name]
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         assert bucket.code is not None
         self._kept[bucket.key, bucket.checksum] = bucket.code
+        super().dump_bytecode(bucket)
 
 
 class ResizedPictures:
@@ -64,11 +74,13 @@ class ResizedPictures:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cheaper() -> Iterator[None]:
+def cheaper(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
     """For all tests of this process."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
     made = cache(lambda models, ref_template: models_json_schema(list(models), ref_template=ref_template))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages.Pages, "bytecode_cache", CompiledTemplates())
+        patch.setattr(pages.Pages, "bytecode_cache", CompiledTemplates(shared / "templates"))
         patch.setattr(openapi, "models_json_schema", lambda models, ref_template: made(tuple(models), ref_template))
         patch.setattr(openapi, "_fields", cache(openapi._fields))
         patch.setattr(pages, "load", cache(phrases.load))
