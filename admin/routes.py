@@ -70,8 +70,8 @@ from admin.videos import pages as video_pages
 from admin.videos import webhook
 from admin.videos.keep import Videos
 from admin.videos.pages import VIDEOS
-from gateway.contests.keep_brands import Brands
-from gateway.contests.keep_photos import Photos
+from gateway.contests.pictures.keep_brands import Brands
+from gateway.contests.pictures.keep_photos import Photos
 from gateway.http.openapi import SESSION_COOKIE
 from gateway.http.pages import Pages
 

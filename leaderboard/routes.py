@@ -13,7 +13,7 @@ from yarl import URL
 
 from gateway.contests.brand import style_of
 from gateway.contests.contest import Contest, ContestState, Phase
-from gateway.contests.photos import photos_of
+from gateway.contests.pictures.photos import photos_of
 from gateway.contests.rounds import ROUNDS_MAX
 from gateway.contests.sharing import share_of
 from gateway.http.background import run_beside

@@ -21,8 +21,8 @@ from pydantic.json_schema import models_json_schema
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 from admin.access import passwords
-from gateway.contests import resize_apart
-from gateway.contests.resizing import PhotoFault, PhotoRefused, Resized, Shape
+from gateway.contests.pictures import resize_apart
+from gateway.contests.pictures.resizing import PhotoFault, PhotoRefused, Resized, Shape
 from gateway.http import openapi, pages, phrases
 from tests.kept import KEPT
 

@@ -15,8 +15,8 @@ from channels.web.nominations import CORRECTIONS
 from gateway.contests.candidate_rules import REASON_LENGTH_MAX
 from gateway.contests.contest import Candidate, Contest
 from gateway.contests.corrections import Correction, NothingWaits
-from gateway.contests.keep_photos import UnknownCandidate
-from gateway.contests.photos import shown
+from gateway.contests.pictures.keep_photos import UnknownCandidate
+from gateway.contests.pictures.photos import shown
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.http.problems import Problem
 from payments.requests import ActRefused, Right, Why

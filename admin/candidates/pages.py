@@ -31,7 +31,7 @@ from channels.voting_service import VOTING_SERVICE
 from gateway.contests.candidate_import import Fault
 from gateway.contests.candidate_rules import CATEGORY_LENGTH_MAX, REASON_LENGTH_MAX, Column, look_alike, tidy
 from gateway.contests.contest import Candidate, CandidateStatus, Contest
-from gateway.contests.photos import shown
+from gateway.contests.pictures.photos import shown
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES
 from gateway.values.csv_text import csv_line

@@ -28,14 +28,14 @@ from gateway.contests.brand import (
     read_colours,
     unreadable,
 )
-from gateway.contests.keep_brands import (
+from gateway.contests.pictures.keep_brands import (
     OF_CONTEST,
     OF_ORGANISER,
     Brands,
     Find,
     UnknownOwner,
 )
-from gateway.contests.resizing import BYTES_MAX, PhotoRefused
+from gateway.contests.pictures.resizing import BYTES_MAX, PhotoRefused
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply, answer, described, invalid
 from gateway.values.colours import read_colour
 from payments.requests import ActRefused, Right, Why

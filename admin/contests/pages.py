@@ -23,7 +23,7 @@ from channels.ussd.menu.session import SEPTETS_MAX
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.contest import Contest, ContestState, Phase
 from gateway.contests.document import ContestPart, Document, OrganiserPart, contest_of
-from gateway.contests.photos import shown
+from gateway.contests.pictures.photos import shown
 from gateway.contests.steps import Step
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES

@@ -12,10 +12,10 @@ from pydantic import Field
 from admin.access.guard import Form, Me, api_call, form, page, say, see_done, show
 from admin.answers import SIGNED_IN, TAG, staff_endpoint, unknown
 from gateway.contests.contest import Picture
-from gateway.contests.keep_photos import Photos, UnknownCandidate
-from gateway.contests.photo_store import Portrayed
-from gateway.contests.photos import Photo, shown
-from gateway.contests.resizing import BYTES_MAX, PhotoFault, PhotoRefused
+from gateway.contests.pictures.keep_photos import Photos, UnknownCandidate
+from gateway.contests.pictures.photo_store import Portrayed
+from gateway.contests.pictures.photos import Photo, shown
+from gateway.contests.pictures.resizing import BYTES_MAX, PhotoFault, PhotoRefused
 from gateway.http.endpoint import FILE, ApiModel, InputModel, Line, Reply, answer, described
 from gateway.http.problems import Problem
 from payments.requests import Right

@@ -19,10 +19,10 @@ from channels.web.vote_requests import FORM_TYPE, fresh_nonce, from_elsewhere
 from gateway.contests.candidate_rules import LENGTH_MAX, REASON_LENGTH_MAX, Column
 from gateway.contests.contest import Contest
 from gateway.contests.corrections import Corrections, FieldRefused, Fixed, may_change, may_leave
-from gateway.contests.keep_photos import Photos
 from gateway.contests.nominations import Nominated, NominationRefused, Nominations, NominationsOver, Nominee
-from gateway.contests.photos import shown
-from gateway.contests.resizing import BYTES_MAX, PhotoRefused
+from gateway.contests.pictures.keep_photos import Photos
+from gateway.contests.pictures.photos import shown
+from gateway.contests.pictures.resizing import BYTES_MAX, PhotoRefused
 from gateway.http.endpoint import read_body
 from gateway.http.forms import parts_of, read_start
 from gateway.http.limits import LIMITS

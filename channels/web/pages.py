@@ -28,8 +28,8 @@ from channels.web.vote_requests import (
     with_quantity,
 )
 from gateway.contests.contest import Candidate, Contest
-from gateway.contests.keep_brands import Brands
-from gateway.contests.photos import photo_of
+from gateway.contests.pictures.keep_brands import Brands
+from gateway.contests.pictures.photos import photo_of
 from gateway.contests.sharing import page_path
 from gateway.contests.videos import Delivery
 from gateway.http.callers import DEVICES, PUBLIC_URL

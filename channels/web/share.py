@@ -15,7 +15,7 @@ from channels.voting_service import VOTING_SERVICE
 from channels.web.card import OUR_LOOK, CardLook, CardText, draw_card
 from gateway.contests.brand import Brand, BrandPicture
 from gateway.contests.contest import Candidate, Contest
-from gateway.contests.keep_brands import Brands
+from gateway.contests.pictures.keep_brands import Brands
 from gateway.contests.sharing import page_path, star_code
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES, Pages, money, not_found

@@ -21,9 +21,9 @@ from gateway.contests.candidate_rules import REASON_LENGTH_MAX, Column, tidy
 from gateway.contests.changes import Entry, plan
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, Phase, Picture
 from gateway.contests.directory import picture_of, read_contest
-from gateway.contests.keep_photos import Photos, UnknownCandidate, write_noted
 from gateway.contests.nominations import ACTOR, News, Nominations, field_faults
-from gateway.contests.photo_store import columns_of
+from gateway.contests.pictures.keep_photos import Photos, UnknownCandidate, write_noted
+from gateway.contests.pictures.photo_store import columns_of
 from gateway.contests.store import lock_contests, write_plan
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped

@@ -40,10 +40,10 @@ from admin.result.store import Certifying
 from admin.videos.keep import Videos
 from admin.videos.store import VideoStore
 from channels.messages.outbox import Outbox
-from gateway.contests.keep_brands import Brands
-from gateway.contests.keep_photos import Photos
 from gateway.contests.nominations import Nominations
-from gateway.contests.resize_apart import Resizer
+from gateway.contests.pictures.keep_brands import Brands
+from gateway.contests.pictures.keep_photos import Photos
+from gateway.contests.pictures.resize_apart import Resizer
 from gateway.http.webhooks import WebhookSender
 from gateway.runtime.accounts import (
     Account,

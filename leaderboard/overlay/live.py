@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.contests.contest import Contest
-from gateway.contests.photos import photos_of
+from gateway.contests.pictures.photos import photos_of
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.values.scope import Scope
 from leaderboard.overlay.rules import (

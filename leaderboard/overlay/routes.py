@@ -7,7 +7,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from gateway.contests.contest import Contest
-from gateway.contests.photos import photos_of
+from gateway.contests.pictures.photos import photos_of
 from gateway.http.background import run_beside
 from gateway.http.pages import PAGES, Pages, not_found
 from leaderboard.overlay.live import OnAir

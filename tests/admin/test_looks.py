@@ -26,9 +26,9 @@ from admin.people.lost_factor import FACTOR_RESETS
 from admin.people.store import NewInvitation
 from admin.videos.cloudinary import Cloudinary, CloudinarySettings
 from channels.web.nominations import CORRECTIONS, NOMINATIONS
-from gateway.contests import resizing
 from gateway.contests.contest import CandidateStatus
 from gateway.contests.nominations import Nominee
+from gateway.contests.pictures import resizing
 from payments.requests import Act
 from payments.rollups.store import Rollups
 from tests.admin.back_office import PASSWORD, Office, open_office, open_ticket

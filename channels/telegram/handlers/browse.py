@@ -19,7 +19,7 @@ from channels.telegram.texts import plain
 from channels.telegram.views import View
 from channels.voting_service import checked_receipt
 from gateway.contests.contest import Candidate, Contest
-from gateway.contests.photos import address_of
+from gateway.contests.pictures.photos import address_of
 from gateway.orders.receipt import read_receipt
 from gateway.orders.rules import check_candidate
 from payments.rescue.rules import OfChat

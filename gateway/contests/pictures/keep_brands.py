@@ -22,8 +22,8 @@ from gateway.contests.brand_store import (
     write_colours,
     write_picture,
 )
-from gateway.contests.resize_apart import Resizer
-from gateway.contests.resizing import Shape
+from gateway.contests.pictures.resize_apart import Resizer
+from gateway.contests.pictures.resizing import Shape
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.pictures import Pictures

@@ -12,8 +12,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import Picture
-from gateway.contests.photo_store import Portrayed, read_addresses, read_portrayed, write_photo
-from gateway.contests.resize_apart import Resizer
+from gateway.contests.pictures.photo_store import Portrayed, read_addresses, read_portrayed, write_photo
+from gateway.contests.pictures.resize_apart import Resizer
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.pictures import Pictures

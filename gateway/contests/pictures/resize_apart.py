@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
-from gateway.contests import resizing
-from gateway.contests.resizing import PhotoFault, PhotoRefused, Resized, Shape, unpack
+from gateway.contests.pictures import resizing
+from gateway.contests.pictures.resizing import PhotoFault, PhotoRefused, Resized, Shape, unpack
 from gateway.storage.pictures import PicturesUnavailable
 
 AT_ONCE: Final = 2

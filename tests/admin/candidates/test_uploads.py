@@ -12,7 +12,7 @@ from sqlalchemy import text
 from admin.candidates.store import CANDIDATES
 from channels.web.nominations import NOMINATIONS
 from gateway.contests.nominations import Nominee
-from gateway.contests.resizing import BYTES_MAX
+from gateway.contests.pictures.resizing import BYTES_MAX
 from tests.admin.back_office import Office, open_office
 from tests.admin.candidates.test_api import AWA
 from tests.gateway.contests.test_resizing import REFUSED, with_place

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from admin.access.rules import Role
 from admin.contests.photos import PHOTOS
 from gateway.contests.contest import Contest
-from gateway.contests.resizing import BYTES_MAX
+from gateway.contests.pictures.resizing import BYTES_MAX
 from tests.admin.back_office import Office, open_office, other_organiser
 from tests.rigs.photos import halves, saved
 

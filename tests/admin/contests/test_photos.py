@@ -13,7 +13,7 @@ from aiohttp import ClientSession, FormData
 
 from admin.access.rules import Role
 from admin.contests.photos import PHOTOS
-from gateway.contests.resizing import BYTES_MAX
+from gateway.contests.pictures.resizing import BYTES_MAX
 from gateway.storage.pictures import FolderPictures, PicturesUnavailable
 from tests.admin.back_office import Office, open_office, other_organiser
 from tests.rigs.photos import halves, saved

@@ -23,9 +23,9 @@ from channels.web.models import CandidateCard
 from gateway.contests.contest import Contest
 from gateway.contests.corrections import Corrections, NothingWaits
 from gateway.contests.directory import read_contest
-from gateway.contests.keep_photos import Photos
 from gateway.contests.nominations import OF_CONTACT_A_DAY, WAITING_MAX, Guardian, read_contact
-from gateway.contests.resize_apart import Resizer
+from gateway.contests.pictures.keep_photos import Photos
+from gateway.contests.pictures.resize_apart import Resizer
 from gateway.http import middleware
 from gateway.http.limits import LIMITS, NOMINATIONS_AN_HOUR, RateLimits
 from gateway.http.pages import Pages

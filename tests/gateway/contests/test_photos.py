@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, Picture
-from gateway.contests.photos import HOSTS_MAX, photo_of, photos_of
+from gateway.contests.pictures.photos import HOSTS_MAX, photo_of, photos_of
 from gateway.http.pages import CONTENT_SECURITY_POLICY, policy_with
 from tests.demo import candidate_id, demo_contest
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
-from gateway.contests import resizing
-from gateway.contests.resize_apart import AT_ONCE, WAITING_MAX, Resizer, TooManyWait
-from gateway.contests.resizing import (
+from gateway.contests.pictures import resizing
+from gateway.contests.pictures.resize_apart import AT_ONCE, WAITING_MAX, Resizer, TooManyWait
+from gateway.contests.pictures.resizing import (
     BANNER_BYTES,
     BANNER_WIDTHS,
     BLUR_BYTES_MAX,
@@ -233,7 +233,7 @@ async def test_two_at_a_time_and_few_wait(monkeypatch: pytest.MonkeyPatch) -> No
         going.discard(id(asyncio.current_task()))
         return made
 
-    monkeypatch.setattr("gateway.contests.resize_apart._resize", slow)
+    monkeypatch.setattr("gateway.contests.pictures.resize_apart._resize", slow)
     resizer = Resizer()
     tasks = [asyncio.create_task(resizer.resize(b"x")) for _ in range(AT_ONCE + WAITING_MAX + 1)]
     await asyncio.sleep(0)
@@ -258,7 +258,7 @@ async def test_voters_are_answered_while_a_photo_is_made() -> None:
 
 async def test_a_program_that_crashes_or_hangs_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as hurried:
-        hurried.setattr("gateway.contests.resize_apart.SECONDS_MAX", 0.01)
+        hurried.setattr("gateway.contests.pictures.resize_apart.SECONDS_MAX", 0.01)
         with pytest.raises(PhotoRefused) as refused:
             await Resizer().resize(saved(halves()))
     assert refused.value.fault is PhotoFault.BROKEN
