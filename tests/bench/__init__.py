@@ -1,6 +1,6 @@
 """Benchmarks: each figure is a ratio to a floor that is measured in the same run.
 
-    make bench                     everything, about eight minutes
+    make bench                     everything, about nine minutes
     make bench ARGS="--only P1"    one goal
     make bench ARGS="--gate"       exit 1 when a goal is missed
 

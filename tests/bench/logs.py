@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from leaderboard.log.build import LogBuilder
 from leaderboard.log.keys import LogKeys
 from payments.settlement.count import FEE_PLANS, plans_of
 from payments.settlement.settle import BATCH, Settlement
-from tests.bench.measure import Inexact, Result, medians, ratio
+from tests.bench.measure import Inexact, Result
 from tests.bench.world import LOAD_CORE, SERVER_CORE, World, keep_to
 from tests.rigs.rig import PUBLIC_URL, SECRET_KEY, Rig
 
@@ -66,8 +67,7 @@ async def p21(world: World) -> list[Result]:
     in PostgreSQL, and what it waits for that core is left out: what is compared is what one costs the other by locks,
     the log of PostgreSQL and memory, and not the share of a processor."""
     votes = (FIRST + 2 * PAIRS) * BATCH
-    rates: dict[str, list[float]] = {"beside": [], "alone": []}
-    walls: dict[str, list[float]] = {"beside": [], "alone": []}
+    turns: dict[str, list[_Turn]] = {"beside": [], "alone": []}
     async with world.fresh(100) as backlog, _building(backlog.app_url) as (begin, rest):
         await backlog.place_orders(votes)
         async with backlog.rig.engine.begin() as connection:
@@ -83,9 +83,7 @@ async def p21(world: World) -> list[Result]:
                 for name in ("alone", "beside") if pair % 2 else ("beside", "alone"):
                     if name == "beside":
                         begin()
-                    own, wall = await settle()
-                    rates[name].append(own)
-                    walls[name].append(wall)
+                    turns[name].append(await settle())
                     if name == "beside":
                         await rest()
         leaves = await backlog.rig.one("select count(*) from log_leaves where seq is not null")
@@ -93,35 +91,47 @@ async def p21(world: World) -> list[Result]:
         if entries != votes or not 0 < leaves <= entries:
             raise Inexact(f"{entries} entries, {leaves} leaves")
     what = "settlement beside the log's builder, to alone"
-    pairs = sorted(beside / alone for beside, alone in zip(rates["beside"], rates["alone"], strict=True))
-    detail = {
-        **medians(rates),
-        "quartiles": [round(one, 3) for one in statistics.quantiles(pairs)],
-        "ratio_with_waits": round(ratio(walls, "beside", "alone"), 3),
-        "leaves": leaves,
-    }
+    detail: dict[str, object] = {"leaves": leaves}
+    for part in ("own", "ran", "wall"):
+        detail |= {
+            f"{part}_ms_{name}": round(1000 * statistics.median(getattr(one, part) for one in of), 1)
+            for name, of in turns.items()
+        }
+    pairs = [alone.own / beside.own for beside, alone in zip(turns["beside"], turns["alone"], strict=True)]
+    detail["quartiles"] = [round(one, 3) for one in statistics.quantiles(pairs)]
     return [Result("P21", what, statistics.median(pairs), 0.97, 0.99, detail=detail)]
 
 
+@dataclass(frozen=True)
+class _Turn:
+    """Seconds of a batch: in all, of them on a processor, and of them ready for one that others had."""
+
+    wall: float
+    ran: float
+    waited: float
+
+    @property
+    def own(self) -> float:
+        """Without what others had the processor for."""
+        return self.wall - self.waited
+
+
 @asynccontextmanager
-async def _settling(app_url: str) -> AsyncIterator[Callable[[], Awaitable[tuple[float, float]]]]:
-    """What settles a batch, and how many votes a second it counted, without its waits for a processor and with
-    them. This process and its connection are on the servers' core meanwhile."""
+async def _settling(app_url: str) -> AsyncIterator[Callable[[], Awaitable[_Turn]]]:
+    """What settles a batch. This process and its connection are on the servers' core meanwhile."""
     engine = make_engine(app_url, pool_size=1)
     settlement = Settlement(engine, FRAUD_OFF)
     async with engine.connect() as connection:
         server = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
     keep_to(SERVER_CORE, server)
 
-    async def settle() -> tuple[float, float]:
-        # One works while the other one waits for it, so their waits add up.
-        waited, started = _waited(server) + _waited(os.getpid()), time.perf_counter()
+    async def settle() -> _Turn:
+        before, started = _scheduled(server, os.getpid()), time.perf_counter()
         batch = await settlement.settle_batch(BATCH)
-        took = time.perf_counter() - started
-        waited = _waited(server) + _waited(os.getpid()) - waited
+        wall, after = time.perf_counter() - started, _scheduled(server, os.getpid())
         if batch is None or len(batch.counted) != BATCH:
             raise Inexact(f"{BATCH} due, and another number counted")
-        return BATCH / (took - waited), BATCH / took
+        return _Turn(wall, after[0] - before[0], after[1] - before[1])
 
     keep_to(SERVER_CORE)
     try:
@@ -131,10 +141,11 @@ async def _settling(app_url: str) -> AsyncIterator[Callable[[], Awaitable[tuple[
         await engine.dispose()
 
 
-def _waited(pid: int) -> float:
-    """Seconds that a process was ready and had no processor; 0 where the system does not say."""
-    stated = Path(f"/proc/{pid}/schedstat")
-    return int(stated.read_text().split()[1]) / 1e9 if stated.exists() else 0.0
+def _scheduled(*pids: int) -> tuple[float, float]:
+    """Seconds that these processes were on a processor, and ready for one, as Linux counts them. Where one is woken while
+    the other still works on the same core, that counts as both, beside and alone alike."""
+    known = [Path(f"/proc/{pid}/schedstat").read_text().split() for pid in pids]
+    return sum(int(one[0]) for one in known) / 1e9, sum(int(one[1]) for one in known) / 1e9
 
 
 @asynccontextmanager
