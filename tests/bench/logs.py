@@ -142,8 +142,8 @@ async def _settling(app_url: str) -> AsyncIterator[Callable[[], Awaitable[_Turn]
 
 
 def _scheduled(*pids: int) -> tuple[float, float]:
-    """Seconds that these processes were on a processor, and ready for one, as Linux counts them. Where one is woken while
-    the other still works on the same core, that counts as both, beside and alone alike."""
+    """Seconds that these processes were on a processor, and ready for one, as Linux counts them. Where one is woken
+    while the other still works on the same core, that counts as both, beside and alone alike."""
     known = [Path(f"/proc/{pid}/schedstat").read_text().split() for pid in pids]
     return sum(int(one[0]) for one in known) / 1e9, sum(int(one[1]) for one in known) / 1e9
 
