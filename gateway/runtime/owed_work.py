@@ -30,7 +30,9 @@ STUCK_SECONDS: Final = 120.0
 # A worker that has not recorded itself for so long does not work.
 SILENCE_SECONDS: Final = 15
 
-# Each branch reads the head of one partial index.
+_REMIND_AFTER: Final = f"make_interval(secs => {REMIND_AFTER.total_seconds()})"
+# Each branch reads the head of one partial index. Without parameters it is planned once a connection, not each second:
+# that takes longer than to run it.
 _OWED: Final = text(f"""
 with {OLDEST_BY_CONTEST}
 select work, cast(extract(epoch from now() - since) as float8) as seconds from (
@@ -59,10 +61,10 @@ union all select 'exports', min(try_at) from exports where try_at <= now()
 union all select 'staff_acts', min(decided_at) from staff_requests where status = 'approved'
 union all select 'mails', min(next_try_at) from mails where status = 'due' and next_try_at <= now()
 union all select 'alerts', min(next_try_at) from alerts where status = 'due' and next_try_at <= now()
-union all select 'nudges', min(reached_at) + make_interval(secs => :remind_after) from unfinished_dialogues
-  where handled_at is null and reached_at <= now() - make_interval(secs => :remind_after)
+union all select 'nudges', min(reached_at) + {_REMIND_AFTER} from unfinished_dialogues
+  where handled_at is null and reached_at <= now() - {_REMIND_AFTER}
 ) o where since is not null
-""").bindparams(remind_after=REMIND_AFTER.total_seconds())
+""")
 
 
 # Workers that are gone for a day are forgotten.
