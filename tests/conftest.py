@@ -109,7 +109,7 @@ def pytest_collection() -> Iterator[None]:
 def _place(path: Path) -> int:
     if path.name in _LONG:
         return 1 + _LONG.index(path.name)
-    return 0 if path.parent.name == "journeys" else 1 + len(_LONG)
+    return 0 if "journeys" in path.parts else 1 + len(_LONG)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -78,7 +78,7 @@ def _tell(before: Progress, part: Progress) -> None:
 
 def _evening(options: argparse.Namespace) -> int:
     print(f"evening: {options.voters} voters", flush=True)
-    journey = [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/journeys/test_evening.py"]
+    journey = [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/journeys/staff/test_evening.py"]
     done = subprocess.run(journey, env={**os.environ, "SPOTLIGHT_EVENING_VOTERS": str(options.voters)}, check=False)
     return int(done.returncode != 0)
 

@@ -12,8 +12,8 @@ from playwright.async_api import Page, expect
 
 from tests.country import Country, until
 from tests.gateway.cli.staff import PASSWORD
-from tests.journeys.test_refunds import ASKER
-from tests.journeys.test_refunds import staffed as staffed
+from tests.journeys.staff.test_refunds import ASKER
+from tests.journeys.staff.test_refunds import staffed as staffed
 
 pytestmark = pytest.mark.journey
 PAID_SECONDS = 20.0

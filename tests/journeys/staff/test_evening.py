@@ -28,8 +28,8 @@ from sandbox.crowd.plan import Group, Stage, make_plan
 from tests.country import Country, until
 from tests.engines import run_apart
 from tests.gateway.cli.staff import PASSWORD, hire
-from tests.journeys.test_frozen_organiser import signed_in
-from tests.journeys.test_reconciliation import asked
+from tests.journeys.staff.test_frozen_organiser import signed_in
+from tests.journeys.staff.test_reconciliation import asked
 
 # `make chaos` plays the evening with two thousand.
 VOTERS: Final = int(os.environ.get("SPOTLIGHT_EVENING_VOTERS", "240"))

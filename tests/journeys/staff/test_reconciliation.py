@@ -17,7 +17,7 @@ from payments.ledger.audit import INVARIANTS
 from tests.country import Country, until
 from tests.engines import run_apart, temporary_home
 from tests.gateway.cli.staff import PASSWORD, hire
-from tests.journeys.test_refunds import ASKER, CHECKER, refunded
+from tests.journeys.staff.test_refunds import ASKER, CHECKER, refunded
 from tests.journeys.test_votes import final, initiate, receipt_in
 
 pytestmark = pytest.mark.journey

@@ -1,0 +1,1 @@
+"""Journeys of those who run a contest: from its first draft to its money."""
