@@ -48,7 +48,7 @@ class Ranking:
     """The ranking of a contest after its `version`-th tally entry. `total_votes`: with those of `evicted`, who are in
     the order of their eviction, the latest first. `round`: the number of the round that it shows, 0 where there is
     none; `round_name`: its name. `hidden`: while a blackout hides its figures; they are all 0 then, and its entries in
-    the order of their codes."""
+    the order of their codes. `jury_percent`: the jury's part of the result; places are by votes alone."""
 
     contest: str
     version: int
@@ -58,6 +58,7 @@ class Ranking:
     round: int = 0
     round_name: str = ""
     hidden: Blackout | None = None
+    jury_percent: int | None = None
 
     @cached_property
     def by_code(self) -> Mapping[str, Ranked]:
@@ -114,6 +115,7 @@ def ranking_of(
         evicted=tuple(evicted),
         round=shown.number if shown else 0,
         round_name=shown.name if shown else "",
+        jury_percent=contest.jury_percent,
     )
 
 

@@ -145,7 +145,8 @@ class Leaderboard:
 
         Any site may ask. It is at most a second old; `version` counts the tally entries of the contest. Where a contest
         has rounds it is that of the last one that has begun; earlier ones stay readable. 404 for a round that has not
-        begun. While the ranking is hidden, `hidden` says since when, and there are no figures.
+        begun. While the ranking is hidden, `hidden` says since when, and there are no figures;
+        `sealed` in it says that the public log goes on encrypted. `formula` is there where a jury decides a part.
         """
         try:
             board, limit = self._existing(request), LIMIT_DEFAULT

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from gateway.contests.contest import Contest, Phase
 from gateway.contests.rounds import Round
+from gateway.contests.rules import Formula, formula_of
 from gateway.contests.sharing import dial_link, star_code
 from leaderboard.ranking import Evicted, Ranked, Ranking, Score, ranking_from
 
@@ -43,16 +44,19 @@ class RoundOf(TypedDict):
 
 
 class HiddenBody(TypedDict):
-    """Since when (UTC) the figures are hidden, until the result is announced; `announcement`: when that is planned."""
+    """Since when (UTC) the figures are hidden, until the result is announced; `announcement`: when that is planned;
+    `sealed` (true): every vote is meanwhile an encrypted entry of the public log, which the announcement opens."""
 
     since: str
     announcement: NotRequired[str]
+    sealed: NotRequired[bool]
 
 
 class RankingBody(TypedDict):
     """The whole board. `version` is the number of tally entries of the contest; `evicted` is there once somebody is,
     `round` where the contest has rounds, `delayed` (true) while the board may be up to five seconds old, `hidden` while
-    no figures are shown: then there are no entries, and `totalVotes` is 0."""
+    no figures are shown: then there are no entries, and `totalVotes` is 0; `formula` where a jury has a part in the
+    result: places here are by votes alone, and the jury's points come with the result."""
 
     contest: str
     version: int
@@ -62,6 +66,7 @@ class RankingBody(TypedDict):
     round: NotRequired[RoundOf]
     delayed: NotRequired[bool]
     hidden: NotRequired[HiddenBody]
+    formula: NotRequired[Formula]
 
 
 class Update(TypedDict):
@@ -103,6 +108,8 @@ def ranking(ranking: Ranking, limit: int, *, delayed: bool = False) -> RankingBo
         body["hidden"] = {"since": hidden.begins_at.isoformat()}
         if hidden.announcement_at:
             body["hidden"]["announcement"] = hidden.announcement_at.isoformat()
+        if hidden.sealed:
+            body["hidden"]["sealed"] = True
     elif ranking.evicted:
         body["evicted"] = [
             {"code": e.code, "name": e.name, "votes": e.votes, "evictedAt": e.evicted_at.isoformat()}
@@ -112,16 +119,18 @@ def ranking(ranking: Ranking, limit: int, *, delayed: bool = False) -> RankingBo
         body["round"] = {"number": ranking.round, "name": ranking.round_name}
     if delayed:
         body["delayed"] = True
+    if formula := formula_of(ranking.jury_percent):
+        body["formula"] = formula
     return body
 
 
 def update(before: Ranking, after: Ranking) -> Update | None:
     """What a reader of `before` needs to know `after`; None when the whole board is needed:
-    a candidate joined, left or changed names, votes of somebody who was evicted changed, another round began, or
-    figures are hidden."""
+    a candidate joined, left or changed names, votes of somebody who was evicted changed, another round began, the
+    jury's part changed, or figures are hidden."""
     known = {e.code: e for e in before.entries}
     same = (before.evicted, before.round, before.round_name) == (after.evicted, after.round, after.round_name)
-    same = same and not before.hidden and not after.hidden
+    same = same and before.jury_percent == after.jury_percent and not before.hidden and not after.hidden
     if len(known) != len(after.entries) or not same:
         return None
     changed: list[tuple[str, int]] = []

@@ -9,6 +9,9 @@ from typing import Any, Final
 
 import orjson
 
+# pydantic reads the schema of an answer from it, and wants this kind before Python 3.12.
+from typing_extensions import TypedDict
+
 from gateway.contests.contest import Contest
 
 FORMAT: Final = "spotlight rules 1"
@@ -32,7 +35,7 @@ def rules_document(contest: Contest) -> dict[str, Any]:
         "late_seconds": contest.late_seconds,
         "tie_break": contest.tie_break.value,
         "refund_days": contest.refund_days,
-        "formula": _formula(contest.jury_percent),
+        "formula": formula_of(contest.jury_percent),
         "rounds": [
             {
                 "number": one.number,
@@ -56,8 +59,17 @@ def digest(document: dict[str, Any]) -> bytes:
     return sha256(canonical(document)).digest()
 
 
-def _formula(jury_percent: int | None) -> dict[str, int] | None:
-    """How votes and a jury's points become a result, see `leaderboard.jury`; None: by votes alone."""
+class Formula(TypedDict):
+    """How votes and a jury's points become a result, see `leaderboard.jury`. Parts in percent; `points_max`: the most
+    points that a juror gives a candidate."""
+
+    votes_percent: int
+    jury_percent: int
+    points_max: int
+
+
+def formula_of(jury_percent: int | None) -> Formula | None:
+    """The formula of a contest whose jury has this part; None: by votes alone."""
     if jury_percent is None:
         return None
     return {"votes_percent": 100 - jury_percent, "jury_percent": jury_percent, "points_max": POINTS_MAX}

@@ -220,11 +220,13 @@ def picture_of(
     places = min(overlay.places, LOWER_PLACES_MAX) if overlay.view is View.LOWER_THIRD else overlay.places
     most = max((entry.votes for entry in table.entries), default=0) or 1
     label, until = _awaited(contest, now, say)
-    note = ""
+    notes = []
     if of_figures and dark:
-        note = say("overlay.sealed" if contest.sealed_at(now) else "overlay.soon")
+        notes.append(say("overlay.sealed" if contest.sealed_at(now) else "overlay.soon"))
     elif with_figures and overlay.frozen is not None and not earlier_round(overlay, overlay.frozen.figures):
-        note = say("overlay.frozen", time=f"{local(overlay.frozen.at, contest.time_zone):%H:%M}")
+        notes.append(say("overlay.frozen", time=f"{local(overlay.frozen.at, contest.time_zone):%H:%M}"))
+    if with_figures and contest.jury_percent:
+        notes.append(say("overlay.jury", votes=100 - contest.jury_percent, jury=contest.jury_percent))
     frozen_at = "" if overlay.frozen is None else overlay.frozen.at.isoformat()
     return {
         "view": overlay.view.value,
@@ -232,7 +234,7 @@ def picture_of(
         "version": figures.version if with_figures else 0,
         "title": contest.name,
         "about": " · ".join(filter(None, (figures.round_name, category))),
-        "note": note,
+        "note": " · ".join(notes),
         "label": label,
         "until": until,
         "now": _milliseconds(now),

@@ -200,6 +200,9 @@ async def test_public_pages_say_when_and_show_no_figure(here: Here) -> None:
     }
     here.show(Blackout(after(-5), after(30), sealed=True))
     assert "scellé jusqu'à l'annonce" in unescape(await here.text("/c/star"))
+    assert "Chaque vote est dans le registre public, scellé." in await here.text("/c/star/b")
+    async with here.client.get("/api/contests/star/leaderboard") as answer:
+        assert (await answer.json())["hidden"]["sealed"] is True
     here.show(Blackout(after(-5), after(30), NOON))
     page = await here.text("/c/star?lang=en")
     assert "Result announced" in page

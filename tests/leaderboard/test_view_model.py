@@ -5,8 +5,9 @@ import orjson
 import pytest
 
 from gateway.contests.contest import Candidate, CandidateStatus, Contest, Phase
+from gateway.contests.rules import rules_document
 from leaderboard import view_model
-from leaderboard.ranking import Ranking, Score, ranking_from
+from leaderboard.ranking import Ranking, Score, ranking_from, ranking_of
 from tests.demo import demo_contest
 
 
@@ -26,6 +27,11 @@ def test_ranking_is_the_contracts_json() -> None:
             {"rank": 2, "code": "03", "name": "Name 03", "votes": 3},
         ],
     }
+    judged = replace(made(1, c01=3), jury_percent=30)
+    formula = {"votes_percent": 70, "jury_percent": 30, "points_max": 100}
+    assert view_model.ranking(judged, 1).get("formula") == formula
+    assert rules_document(replace(demo_contest(), jury_percent=30))["formula"] == formula
+    assert ranking_of(replace(demo_contest(), jury_percent=30), 1, {}).jury_percent == 30
 
 
 def test_limit_shortens_the_list_but_not_the_total() -> None:
@@ -47,8 +53,9 @@ def test_update_holds_absolute_votes_of_changed_candidates_only() -> None:
         made(2, c01=3),
         made(2, c01=3, c03=5),
         ranking_from("star", 2, [Score("01", "Name 01", 3), Score("02", "Another name", 5)]),
+        replace(made(2, c01=3, c02=6), jury_percent=30),
     ],
-    ids=["joined", "left", "replaced", "renamed"],
+    ids=["joined", "left", "replaced", "renamed", "jury"],
 )
 def test_update_cannot_tell_who_stands(after: Ranking) -> None:
     assert view_model.update(made(1, c01=3, c02=5), after) is None

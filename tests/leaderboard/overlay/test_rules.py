@@ -160,6 +160,17 @@ def test_a_picture_has_the_figures_that_may_be_seen(
     assert ([row["code"] for row in found["rows"]], found["total"], found["note"]) == (codes, total, note)
 
 
+def test_beside_figures_the_note_says_what_the_jury_decides() -> None:
+    judged = contest_of("Chant", jury_percent=30)
+    cases = [
+        (Overlay(view=View.BOARD), "jury 70 30"),
+        (Overlay(view=View.BOARD, frozen=FROZEN), "frozen 12:00 · jury 70 30"),
+        (Overlay(view=View.BOARD, blackout_since=NOON), "soon"),
+        (Overlay(view=View.COUNTDOWN), ""),
+    ]
+    assert [drawn(overlay, judged)["note"] for overlay, _ in cases] == [note for _, note in cases]
+
+
 def test_a_row_has_its_bar_and_its_photo() -> None:
     rows = drawn(Overlay(view=View.BOARD, places=2))["rows"]
     assert [(row["rank"], row["width"], row["photo"]) for row in rows] == [(1, 1, "/a.webp"), (2, 0.99, "")]
