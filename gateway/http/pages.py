@@ -123,6 +123,11 @@ def _money(context: jinja2.runtime.Context, amount: Money | Amount) -> str:
     return money(amount, context["lang"])
 
 
+def unbroken(text: str) -> str:
+    """A text in which no line breaks within a phone number, masked or whole: `+225 05 •• •• 03 04`."""
+    return re.sub(r"\+\d[\d• ]*[\d•]", lambda found: found[0].replace(" ", _HARD_SPACE), text)
+
+
 def marked(text: str) -> Markup:
     """A text of a docstring with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - was escaped
@@ -174,6 +179,7 @@ class Pages:
         self.environment.filters["contact_link"] = contact_link
         self.environment.filters["labelled"] = labelled
         self.environment.filters["marked"] = marked
+        self.environment.filters["unbroken"] = unbroken
         self.environment.globals["static"] = self._static.address
         self.add("gateway.http", "page_phrases")
 

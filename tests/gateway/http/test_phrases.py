@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from gateway.http.pages import Pages
+from gateway.http.pages import Pages, unbroken
 from gateway.http.phrases import PhraseError, load, merge, parse, read
 
 
@@ -92,3 +93,29 @@ def test_rooms_are_merged_and_may_not_contradict() -> None:
 def test_a_static_name_belongs_to_one_room() -> None:
     with pytest.raises(ValueError, match=r"site\.css"):
         Pages().add("gateway.http", "page_phrases")
+
+
+@pytest.mark.parametrize(
+    ("package", "phrases"),
+    [
+        ("gateway.http", "page_phrases"),
+        ("admin", "phrases"),
+        ("channels.web", "phrases"),
+        ("leaderboard", "phrases"),
+        ("leaderboard.witness", "phrases"),
+    ],
+)
+def test_french_pages_set_signs_apart_without_a_place_to_break(package: str, phrases: str) -> None:
+    pages = Pages()
+    if package != "gateway.http":
+        pages.add(package, phrases)
+    keys = load(f"{package}.{phrases}")["fr"]
+    # A sign behind a plain space, or directly behind its word. Addresses and times have a colon inside.
+    odd = re.compile(r" [:;?!»%]|« |(?<=\w)[;?!»%]|(?<=\w):(?=\s|$)|«\w")
+    assert {key: text for key in keys if odd.search(text := pages.say("fr", key))} == {}
+
+
+def test_no_line_breaks_within_a_number() -> None:
+    text = unbroken("Awa K., +225 05 •• •• 03 04, a dit 5 000")
+    assert text.replace("\u00a0", "_") == "Awa K., +225_05_••_••_03_04, a dit 5 000"
+    assert unbroken("+225 05 ici") == "+225\u00a005 ici"
