@@ -16,10 +16,12 @@ from admin.result.rules import Line, Standing, lines_of, undecided_points
 from gateway.contests.contest import Contest
 from gateway.contests.directory import read_contest
 from gateway.contests.jury_store import read_sheets
+from gateway.contests.store import lock_contests
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
 from gateway.storage.rows import read_as
 from gateway.storage.vault import Vault
+from gateway.values.names import same_name
 from leaderboard.final_places import final_places
 from leaderboard.log.audit import audit_logs
 from leaderboard.log.notes import Checkpoint, Note
@@ -189,12 +191,18 @@ CERTIFYING: web.AppKey[Certifying] = web.AppKey("certifying", Certifying)
 
 
 async def _certify(connection: AsyncConnection, request: StaffRequest) -> str:
+    # Nor is a sheet of the jury confirmed meanwhile.
+    await lock_contests(connection)
     await connection.execute(_HOLD, {"slug": request.subject})
     contest, now = await _contest(connection, request.subject, None), await _now(connection)
     await connection.execute(_HOLD_TALLY, {"contest": contest.id})
     counted = await _count(connection, contest, now)
     if counted.preview != request.preview:
         raise ActRefused(Why.IMPOSSIBLE, "something was counted or changed since this was asked for: ask again")
+    first = await _signature(connection, request.requested_by, request.requested_at)
+    second = await _signature(connection, request.decided_by or "", request.decided_at or now)
+    if same_name(first.name) == same_name(second.name):
+        raise ActRefused(Why.IMPOSSIBLE, f"both accounts have the name {first.name}: two persons sign")
     before = await read_versions(connection, contest.id)
     organiser = (await connection.execute(_ORGANISER, {"organiser": contest.organiser_id})).scalar_one()
     document = ResultDocument(
@@ -216,10 +224,7 @@ async def _certify(connection: AsyncConnection, request: StaffRequest) -> str:
             words=words_of(counted.checkpoint.root),
         ),
         boards=counted.boards,
-        signed_by=(
-            await _signature(connection, request.requested_by, request.requested_at),
-            await _signature(connection, request.decided_by or "", request.decided_at or now),
-        ),
+        signed_by=(first, second),
         replaces=Replaced(number=before[0].number, sha256=before[0].sha256, reason=request.reason) if before else None,
     )
     await add_result(connection, contest.id, request.id, document)

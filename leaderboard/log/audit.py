@@ -66,9 +66,12 @@ from (select * from log_leaves where contest_id = :contest and index >= :first o
 order by l.index
 """)
 _RULES: Final = text("select version, document, sha256 from log_rules where contest_id = :contest order by version")
+# What two persons did is in the acts of staff as well.
 _RESULTS: Final = text("""
-select number, leaf, sha256, cast(floor(extract(epoch from made_at) * 1000) as bigint) as ms
-from certified_results where contest_id = :contest order by number
+select v.number, v.leaf, v.sha256, cast(floor(extract(epoch from v.made_at) * 1000) as bigint) as ms, exists (
+    select from audit_log e where e.contest_id = v.contest_id and e.act = 'result.certified'
+      and e.detail->>'sha256' = encode(v.sha256, 'hex') and e.actor <> e.detail->>'approved_by') as by_two
+from certified_results v where v.contest_id = :contest order by v.number
 """)
 _CHECKPOINTS: Final = text("""
 select p.size, p.root, p.note, array(select g.line from log_cosignatures g where g.contest_id = p.contest_id
@@ -76,7 +79,12 @@ select p.size, p.root, p.note, array(select g.line from log_cosignatures g where
 from log_checkpoints p where p.contest_id = :contest order by p.size
 """)
 _KEYS: Final = text("select key from log_keys where contest_id = :contest")
-_SEALS: Final = text("select number, key_cipher from log_seals where contest_id = :contest")
+_SEALS: Final = text("""
+select k.number, k.key_cipher, k.released_at is null or exists (
+    select from audit_log e where e.contest_id = k.contest_id and e.act = 'contest.announce' and e.at = k.released_at
+      and e.actor = k.asked_by and e.detail->>'approved_by' = k.agreed_by) as by_two
+from log_seals k where k.contest_id = :contest
+""")
 # What staff entered and confirmed, as their acts say.
 _SHEETS: Final = text("""
 select s.number, s.leaf, s.round, s.juror, s.points,
@@ -149,7 +157,7 @@ class _Audit:
         await self._read_rules()
         await self._read_keys()
         await self._read_sheets()
-        self._results = {row.number: row for row in await self._connection.execute(_RESULTS, self._asked)}
+        await self._read_results()
         checkpoints = (await self._connection.execute(_CHECKPOINTS, self._asked)).all()
         keys = [VerifierKey.read(key) for key in (await self._connection.execute(_KEYS, self._asked)).scalars()]
         try:
@@ -187,12 +195,20 @@ class _Audit:
 
     async def _read_keys(self) -> None:
         for row in await self._connection.execute(_SEALS, self._asked):
+            if not row.by_two:
+                self.found.append(f"the key {row.number} that seals entries: no two persons released it")
             try:
                 self._keys[row.number] = self._vault.open_bytes(
                     bytes(row.key_cipher), key_place(self._contest.id, row.number)
                 )
             except SealBroken:
                 self.found.append(f"the key {row.number} that seals entries does not open")
+
+    async def _read_results(self) -> None:
+        for row in await self._connection.execute(_RESULTS, self._asked):
+            self._results[row.number] = row
+            if not row.by_two:
+                self.found.append(f"certified result {row.number}: no two persons signed it")
 
     async def _read_sheets(self) -> None:
         for row in await self._connection.execute(_SHEETS, self._asked):

@@ -122,6 +122,8 @@ values (cast(:contest as uuid), :size, :next_seq, :rules_version)
 on conflict (contest_id) do update set size = excluded.size, next_seq = excluded.next_seq,
   rules_version = excluded.rules_version
 """)
+# An announcement waits for the key that it releases.
+_STILL_DARK: Final = text("select announced_at is null from contests where id = :contest for share")
 _BEGIN_SEALING: Final = text("""
 insert into log_seals (contest_id, number, key_cipher, sha256, began_index)
 values (:contest, :number, :cipher, :sha256, :index)
@@ -199,15 +201,16 @@ class LogBuilder:
             turn = (await connection.execute(LOCK, {"space": LOCK_SPACE, "contest": contest})).one()
             if not turn.locked:
                 return 0
-            # Before the rules, which give the jury its share first.
+            # What is counted is read first: the rules that are read then name all of it, and a result that is certified
+            # meanwhile is never behind it.
             sheets = (await connection.execute(_SHEETS, {"contest": contest})).all()
             head = (await connection.execute(_HEAD, {"contest": contest})).one()
+            asked = {"contest": contest, "seq": head.next_seq, "limit": BATCH}
+            rows = _without_gap(contest, (await connection.execute(_ENTRIES, asked)).all(), head.next_seq)
             edge = Edge.read(head.size, await read_edge(connection, contest, head.size))
             version, made = head.rules_version, await _new_results(connection, contest, head)
             if rules := await self._new_rules(connection, contest, head, turn.now):
                 version, made = version + 1, [*made, rules]
-            asked = {"contest": contest, "seq": head.next_seq, "limit": BATCH}
-            rows = _without_gap(contest, (await connection.execute(_ENTRIES, asked)).all(), head.next_seq)
             moment = max([turn.now, *(row.counted_at for row in rows), *(row.decided_at for row in sheets)])
             due = turn_of(blackout_of(head), moment, sealed=head.sealing is not None, released=bool(head.released_at))
             state, key = await self._seal(connection, contest, head, due, turn.now, edge.size + len(made))
@@ -268,7 +271,7 @@ class LogBuilder:
             leaves.append(_Made(OpeningLeaf(**common, key=key.hex()).text))
             await connection.execute(_END_SEALING, {**asked, "number": head.sealing, "index": index})
             key = None
-        if due.seals:
+        if due.seals and (await connection.execute(_STILL_DARK, asked)).scalar_one():
             key, number = os.urandom(KEY_BYTES), head.sealings + 1
             hashed = sha256(key)
             new = {"number": number, "sha256": hashed.digest(), "index": index + len(leaves)}

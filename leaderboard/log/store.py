@@ -34,9 +34,9 @@ select coalesce((
 SEALED: Final = """
 {end} - k.began_index - 1 - (select count(*) from log_leaves l
   where l.contest_id = k.contest_id and l.index > k.began_index and l.index < {end} and l.seq is null
-    and cast(l.leaf as jsonb)->>'kind' = 'rules')
+    and cast(l.leaf as jsonb)->>'kind' in ('rules', 'result'))
 """
-"""How many leaves the key `k` seals, in a log up to `end`: all but versions of the rules."""
+"""How many leaves the key `k` seals, in a log up to `end`: all but versions of the rules and certified results."""
 _STAND: Final = text(f"""
 select p.size, p.root, p.made_at, s.entries, s.versions, k.sha256, k.began_at, {SEALED.format(end="p.size")} as sealed
 from log_checkpoints p cross join lateral ({STATED}) s

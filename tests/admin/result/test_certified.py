@@ -18,8 +18,10 @@ from admin.access.rules import Role
 from admin.approvals.staff_acts import APPROVALS
 from admin.result import store
 from admin.result.store import Certifying
+from leaderboard.log.audit import audit_logs
 from leaderboard.log.kit import recount
 from leaderboard.log.kit.pack import Kits
+from leaderboard.log.store import PublicLogs
 from leaderboard.result.public import shown_versions
 from leaderboard.result.store import CertifiedResults
 from payments.requests import Act, ActRefused, RequestStatus
@@ -121,13 +123,19 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(
     assert await left(office, sita) == {"requests"}
     await rig.acts.decide(refund, "awa@house.test", approve=False)
 
+    # Two accounts of one name are no two persons.
+    acts = office.app[APPROVALS]
+    asked = await acts.ask(Act.CERTIFY_RESULT, "star", {}, REASON, SITA)
+    await change(office, "update staff set name = 'SITA koné' where email = :email", email=EVE)
+    assert "two persons sign" in (await acts.decide(asked, EVE, approve=True)).text
+    await change(office, "update staff set name = 'Ève Kouassi' where email = :email", email=EVE)
+
     # One asks by the page; not the same person agrees, and nobody without a name.
     status, page = await office.form(
         sita, f"{PAGE}?lang=en", "/admin/acts", act="certify_result", subject="star", reason=REASON
     )
     assert (status, "Four words" in page) == (200, True)
     asked = UUID(await asked_last(office))
-    acts = office.app[APPROVALS]
     with pytest.raises(ActRefused, match="another person must decide"):
         await acts.decide(asked, SITA, approve=True)
     with pytest.raises(ActRefused, match="lacks certify"):
@@ -227,12 +235,23 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(
         await acts.ask(Act.CERTIFY_RESULT, "star", {}, REASON, SITA)
     assert await rig.one("select count(*) from certified_results") == 2
 
+    # Nor does a row make a result that nobody signed.
+    await change(
+        office,
+        "insert into certified_results (contest_id, number, document, sha256, reason, request_id, made_at)"
+        " select contest_id, 3, '{}', sha256('{}'), 'x', :request, now() from certified_results where number = 2",
+        request=asked,
+    )
+    faults = await audit_logs(rig.engine, rig.vault)
+    assert "certified result 3: no two persons signed it" in faults["star"]
+    assert not any("result 2" in one for one in faults["star"])
+
 
 async def test_what_is_certified_in_a_sealed_hour_is_read_and_recounted_after_it(
     office: Office, tmp_path: Path
 ) -> None:
     rig = office.rig
-    await change(office, "update staff set name = 'Awa Koné'")
+    await change(office, "update staff set name = email")
     await change(office, "update staff set role = 'owner'")
     await rig.counted(quantity=3)
     await signed(office)
@@ -255,6 +274,10 @@ async def test_what_is_certified_in_a_sealed_hour_is_read_and_recounted_after_it
     await rig.directory.refresh()
     versions, now = await results.versions(rig.contest.id), await rig.now()
     assert (len(versions), shown_versions(rig.contest, versions, now)) == (1, [])
+    stand = await PublicLogs(rig.engine).stand(rig.contest.id)
+    assert stand is not None
+    assert stand.sealing is not None
+    assert (stand.sealing.entries, stand.size) == (1, 6)
     faults, remarks = await recounted("dark", hidden=True)
     assert (faults, "result_hidden" in remarks, "certified" in remarks) == ([], True, False)
     await change(office, "update contests set announced_at = now() where slug = 'star'")

@@ -13,7 +13,7 @@ from leaderboard.log.audit import audit_logs
 from leaderboard.log.explained import renamed_without_act, unexplained
 from leaderboard.log.rebuild import LeavesBroken, rebuild_logs
 from payments.requests import Act
-from tests.leaderboard.log.test_build import builder_of, tampered
+from tests.leaderboard.log.test_build import RELEASED, builder_of, tampered
 from tests.rigs.money_rig import MoneyRig, opened
 
 PUBLISHED = {
@@ -208,6 +208,7 @@ async def test_it_finds_each_change_of_what_was_logged(rig: MoneyRig, database: 
 UNDER_SEAL = {
     "update tally_entries set quantity = 9 where seq = 6": "leaf 7, entry 6: votes is 5 in the log and 9 in the tally",
     "update log_seals set key_cipher = substr(key_cipher, 2)": "the key 1 that seals entries does not open",
+    "update log_seals set agreed_by = 'c'": "the key 1 that seals entries: no two persons released it",
     "update log_seals set number = 2": "the key 2 that seals entries does not open",
     """update log_leaves set leaf = replace(leaf, '"nonce":"', '"nonce":"00') where index = 7""": "leaf 7 is none: ",
     """update log_leaves set leaf = regexp_replace(leaf, '"nonce":"....', '"nonce":"0000') where index = 7""": (
@@ -239,7 +240,7 @@ async def test_it_finds_each_change_under_a_seal(rig: MoneyRig, database: Any) -
     await rig.counted(key="sealed")
     await builder_of(rig).build()
     await rig.change("update contests set announced_at = now() where slug = 'star'")
-    await rig.change("update log_seals set released_at = now(), asked_by = 'a', agreed_by = 'b'")
+    await rig.change(RELEASED)
     await rig.counted(key="plain")
     await builder_of(rig).build()
     assert await found(rig) == []
