@@ -1,12 +1,14 @@
 """A contest as a file by page: the document of `contest export`, downloaded, changed, looked at and saved."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import hdrs, web
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from admin.access.guard import Form, Me, form, page, see_other, show
 from admin.contests.api import DOCUMENT_BYTES_MAX
@@ -19,17 +21,49 @@ from payments.requests import ActRefused, Right, Why
 
 FILE: Final = f"{PAGE}/{{slug}}/file"
 FAULTS_SHOWN: Final = 20
-_KINDS: Final = {"missing": "missing", "extra_forbidden": "unknown", "json_invalid": "unreadable"}
+# The phrase for each kind of fault that pydantic finds; others are "wrong". Source: docs.pydantic.dev, "Validation
+# Errors".
+_KINDS: Final = {
+    "missing": "missing",
+    "extra_forbidden": "unknown",
+    **dict.fromkeys(("string_type", "string_unicode"), "text"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "whole"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "yes_or_no"),
+    "list_type": "list",
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "object"),
+    **dict.fromkeys(
+        (
+            "datetime_type",
+            "datetime_parsing",
+            "datetime_from_date_parsing",
+            "datetime_object_invalid",
+            "timezone_aware",
+        ),
+        "instant",
+    ),
+    **dict.fromkeys(("uuid_type", "uuid_parsing"), "id"),
+    **dict.fromkeys(("enum", "literal_error"), "choice"),
+    "greater_than": "above",
+    "greater_than_equal": "least",
+    "less_than_equal": "most",
+    **dict.fromkeys(("too_short", "string_too_short"), "short"),
+    **dict.fromkeys(("too_long", "string_too_long"), "long"),
+    "string_pattern_mismatch": "form",
+    "strange_sign": "strange_sign",
+}
+_LINE: Final = re.compile(r"line (\d+) column (\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class FileFault:
-    """What is wrong in a file. `place`: the names that lead to it, as the file has them; `kind`: missing, unknown,
-    unreadable, wrong or refused; `detail`: a sentence in English where only the rule knows it."""
+    """What is wrong in a file. `place`: the names that lead to it, as the file has them; `kind`: of `_KINDS`,
+    unreadable, wrong or refused; `facts`: what its phrase names; `detail`: a sentence in English where only the rule
+    knows it."""
 
     place: str
     kind: str
     detail: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 def read_document(text: str) -> Document | list[FileFault]:
@@ -37,14 +71,25 @@ def read_document(text: str) -> Document | list[FileFault]:
     try:
         return Document.model_validate_json(text)
     except ValidationError as error:
-        return [
-            FileFault(
-                " › ".join(str(part + 1) if isinstance(part, int) else part for part in fault["loc"]),
-                _KINDS.get(fault["type"], "wrong"),
-                "" if fault["type"] in ("missing", "extra_forbidden") else fault["msg"].removeprefix("Value error, "),
-            )
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
+        return [_fault(found) for found in error.errors(include_url=False, include_input=False)]
+
+
+def _fault(found: ErrorDetails) -> FileFault:
+    place = " › ".join(str(part + 1) if isinstance(part, int) else part for part in found["loc"])
+    kind, facts = _KINDS.get(found["type"]), found.get("ctx", {})
+    if found["type"] == "json_invalid":
+        line, column = at.groups() if (at := _LINE.search(found["msg"])) else ("1", "1")
+        return FileFault(place, "unreadable_at", facts={"line": line, "column": column})
+    if kind is None:
+        return FileFault(place, "wrong", found["msg"].removeprefix("Value error, "))
+    if kind == "choice":
+        # Written as `'shared' or 'earliest'`.
+        facts = {"expected": ", ".join(re.findall(r"'([^']+)'", facts["expected"]))}
+    elif kind == "long" and facts.get("field_type") == "List":
+        kind = "many"
+    elif kind == "form":
+        kind = f"form_{found['loc'][-1]}"
+    return FileFault(place, kind, facts=facts)
 
 
 @page(Right.READ_CONTESTS)

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from gateway.contests.brand import NO_COLOURS, Colours, ColoursRefused, read_colours
-from gateway.contests.candidate_rules import CATEGORIES_MAX, Column, FieldFault, field_fault
+from gateway.contests.candidate_rules import CATEGORIES_MAX, LENGTH_MAX, Column, field_fault
 from gateway.contests.changes import ChangeRefused, Entry, Plan, plan
 from gateway.contests.contest import CandidateStatus, Contest, ContestState, TieBreak
 from gateway.contests.rounds import NAME_LENGTH_MAX, ROUNDS_MAX, Round, order_faults, sentence_of
@@ -28,11 +29,11 @@ def _stored(text: str) -> str:
 
 
 def _category(text: str) -> str:
-    return _without(field_fault(Column.CATEGORY, text), text)
+    return _without_fault(Column.CATEGORY, text)
 
 
 def _presentation(text: str) -> str:
-    return _without(field_fault(Column.TEXT, text), text)
+    return _without_fault(Column.TEXT, text)
 
 
 def _name(text: str) -> str:
@@ -41,9 +42,10 @@ def _name(text: str) -> str:
     return text
 
 
-def _without(fault: FieldFault | None, text: str) -> str:
+def _without_fault(column: Column, text: str) -> str:
+    fault = field_fault(column, text)
     if fault is not None:
-        raise ValueError(fault.value.replace("_", " "))
+        raise PydanticCustomError(fault.value, fault.value.replace("_", " "), {"max_length": LENGTH_MAX[column]})
     return text
 
 

@@ -10,11 +10,15 @@ import pytest
 from aiohttp import ClientSession, FormData
 
 from admin.access.rules import Role
+from admin.contests.file import read_document
+from gateway.contests.document import Document
+from gateway.runtime.process import pages_of_staff
 from tests.admin.back_office import Office, open_office
 
 AWA, SITA, READER = (f"{name}@house.test" for name in ("awa", "sita", "reader"))
 CONTEST = "/admin/contests/star"
 FILE = f"{CONTEST}/file"
+PAGES = pages_of_staff()
 
 
 @pytest.fixture
@@ -126,6 +130,51 @@ async def test_a_fault_is_told_by_its_place_and_nothing_is_saved(
         assert status in (409, 422)
         assert told in shown
     assert await contact(office) != "0101010101"
+
+
+def forms(schema: object) -> set[str]:
+    """Names of fields that have a pattern, in a JSON schema."""
+    if isinstance(schema, list):
+        return set().union(*map(forms, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = {name for name, field in schema.get("properties", {}).items() if '"pattern"' in json.dumps(field)}
+    return own.union(*map(forms, schema.values()))
+
+
+WRONG = {"name": "x", "id": "x", "photo_url": "http://", "status": "gone", "category": "\u200b", "text": "x" * 9999}
+FAULTS = [
+    ({"country": "ci", "service_code": "7", "short_code": "x", "keyword": "é", "slug": "É"}, 5 * ["form"]),
+    (
+        {"late_seconds": -1, "quantity_max": 10**7, "packs": [0], "confirm_above": "x"},
+        ["above", "least", "most", "whole"],
+    ),
+    ({"packs": [1] * 10, "categories": 1, "rules": [], "price": 3}, ["list", "many", "object", "object"]),
+    ({"late_seconds": 1.5, "refund_days": 10**400, "nominations": "x"}, ["most", "whole", "yes_or_no"]),
+    ({"name": "", "contact": 3, "language": None}, ["short", "text", "text"]),
+    ({"name": "x" * 201, "time_zone": "x" * 61, "tie_break": "x"}, ["choice", "long", "long"]),
+    ({"opens_at": "soon", "closes_at": "2036-01-01T00:00:00", "nominations_close_at": True}, 3 * ["instant"]),
+    (None, ["choice", "form", "id", "long", "strange_sign"]),
+]
+
+
+@pytest.mark.parametrize(("change", "kinds"), FAULTS)
+def test_what_pydantic_finds_has_a_phrase(change: dict[str, Any] | None, kinds: list[str]) -> None:
+    contest = {"slug": "a", "name": "A", "country": "CI", "price": {"amount_minor": 1, "currency": "XOF"}}
+    contest |= {"opens_at": "2036-01-01T00:00:00Z", "closes_at": "2036-01-02T00:00:00Z"}
+    document = {"format": "spotlight contest 1", "organiser": {"slug": "a", "name": "A"}}
+    document |= {"contest": contest | (change or {}), "candidates": [WRONG] if change is None else []}
+    faults = read_document(json.dumps(document))
+    assert isinstance(faults, list)
+    assert sorted(fault.kind.partition("_")[0] if "form" in fault.kind else fault.kind for fault in faults) == kinds
+    for fault in faults:
+        assert PAGES.say("fr", f"admin_contest_file_fault.{fault.kind}", **fault.facts)
+        assert (bool(fault.place), fault.detail) == (True, "")
+
+
+def test_each_form_has_a_phrase() -> None:
+    told = {key.removeprefix("form_") for key in PAGES.keys("admin_contest_file_fault") if key.startswith("form_")}
+    assert forms(Document.model_json_schema()) == told
 
 
 async def test_a_file_that_is_no_text_is_refused(office: Office) -> None:
