@@ -162,7 +162,7 @@ FAULTS = [
 def test_what_pydantic_finds_has_a_phrase(change: dict[str, Any] | None, kinds: list[str]) -> None:
     contest = {"slug": "a", "name": "A", "country": "CI", "price": {"amount_minor": 1, "currency": "XOF"}}
     contest |= {"opens_at": "2036-01-01T00:00:00Z", "closes_at": "2036-01-02T00:00:00Z"}
-    document = {"format": "spotlight contest 1", "organiser": {"slug": "a", "name": "A"}}
+    document: dict[str, Any] = {"format": "spotlight contest 1", "organiser": {"slug": "a", "name": "A"}}
     document |= {"contest": contest | (change or {}), "candidates": [WRONG] if change is None else []}
     faults = read_document(json.dumps(document))
     assert isinstance(faults, list)
