@@ -80,7 +80,7 @@ from log_checkpoints p where p.contest_id = :contest order by p.size
 """)
 _KEYS: Final = text("select key from log_keys where contest_id = :contest")
 _SEALS: Final = text("""
-select k.number, k.key_cipher, k.released_at is null or exists (
+select k.number, k.key_cipher, k.sha256, k.released_at is null or exists (
     select from audit_log e where e.contest_id = k.contest_id and e.act = 'contest.announce' and e.at = k.released_at
       and e.actor = k.asked_by and e.detail->>'approved_by' = k.agreed_by) as by_two
 from log_seals k where k.contest_id = :contest
@@ -198,11 +198,13 @@ class _Audit:
             if not row.by_two:
                 self.found.append(f"the key {row.number} that seals entries: no two persons released it")
             try:
-                self._keys[row.number] = self._vault.open_bytes(
-                    bytes(row.key_cipher), key_place(self._contest.id, row.number)
-                )
+                key = self._vault.open_bytes(bytes(row.key_cipher), key_place(self._contest.id, row.number))
             except SealBroken:
                 self.found.append(f"the key {row.number} that seals entries does not open")
+                continue
+            self._keys[row.number] = key
+            if sha256(key).digest() != bytes(row.sha256):
+                self.found.append(f"the key {row.number} that seals entries has another hash than is shown")
 
     async def _read_results(self) -> None:
         for row in await self._connection.execute(_RESULTS, self._asked):

@@ -385,6 +385,7 @@ def _points(row: Row[Any], contest: str, version: int) -> _Made:
         juror=row.juror,
         points=row.points,
         rules=version,
+        nonce=os.urandom(NONCE_BYTES).hex(),
     )
     return _Made(leaf.text)
 

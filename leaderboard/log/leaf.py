@@ -108,7 +108,8 @@ Entry = VoteLeaf | AdjustmentLeaf
 class JuryLeaf(_Leaf):
     """A juror's confirmed points, in place of those that they gave these candidates in this round before. `sheet`: its
     number in the contest, from 1. `time`: when it was confirmed, in Unix milliseconds. `round`: 0 where the contest has
-    none. `points`: by the candidate's code. `rules`: the version of the last rules leaf before it."""
+    none. `points`: by the candidate's code. `rules`: the version of the last rules leaf before it. `nonce`: of this
+    leaf alone, random, so that its hash does not show the points while they are hidden."""
 
     kind: Literal["jury"] = "jury"
     contest: Name
@@ -118,6 +119,7 @@ class JuryLeaf(_Leaf):
     juror: Ordinal
     points: Annotated[dict[Code, Number], Field(min_length=1)]
     rules: Ordinal
+    nonce: Nonce
 
 
 Counted = Entry | JuryLeaf

@@ -59,7 +59,7 @@ FIELDS = {
         *("adjusts", "amount", "candidate", "contest", "currency", "kind", "reason", "round", "rules", "seq", "time"),
         *("v", "votes"),
     ),
-    "jury": ("contest", "juror", "kind", "points", "round", "rules", "sheet", "time", "v"),
+    "jury": ("contest", "juror", "kind", "nonce", "points", "round", "rules", "sheet", "time", "v"),
     "result": ("contest", "kind", "number", "sha256", "time", "v"),
     "sealing": ("contest", "kind", "sha256", "time", "v"),
     "sealed": ("cipher", "contest", "kind", "nonce", "v"),
@@ -641,11 +641,16 @@ def read_leaf(line: bytes) -> dict[str, Any]:
     return leaf
 
 
+def check_nonce(leaf: dict[str, Any]) -> None:
+    """Whether a leaf has a nonce. Raises Wrong."""
+    if type(leaf["nonce"]) is not str or not NONCE.fullmatch(leaf["nonce"]):
+        raise Wrong("field", "nonce")
+
+
 def check_sealed(leaf: dict[str, Any]) -> None:
     """Whether a sealed leaf has a nonce and whole blocks. Raises Wrong."""
-    nonce, cipher = leaf["nonce"], leaf["cipher"]
-    if type(nonce) is not str or not NONCE.fullmatch(nonce):
-        raise Wrong("field", "nonce")
+    check_nonce(leaf)
+    cipher = leaf["cipher"]
     try:
         size = len(decoded(cipher)) if type(cipher) is str else 0
     except ValueError:
@@ -655,7 +660,8 @@ def check_sealed(leaf: dict[str, Any]) -> None:
 
 
 def check_points(leaf: dict[str, Any]) -> None:
-    """Whether a juror's leaf has points by code, in order. Raises Wrong."""
+    """Whether a juror's leaf has a nonce and points by code, in order. Raises Wrong."""
+    check_nonce(leaf)
     points = leaf["points"]
     if type(points) is not dict or not points or not all(map(CODE.fullmatch, points)):
         raise Wrong("field", "points")

@@ -122,6 +122,7 @@ class Log:
     def jury(self, juror: int, points: dict[str, int], **other: Any) -> "Log":
         self.sheet += 1
         named = {"contest": SLUG, "sheet": self.sheet, "time": OPENS + DAY, "rules": len(self.documents), "round": 0}
+        named["nonce"] = sha256(b"%d" % self.sheet).hexdigest()[:32]
         return self.entry(JuryLeaf(**{**named, "juror": juror, "points": points, **other}))
 
     def entry(self, made: Counted) -> "Log":

@@ -208,6 +208,7 @@ async def test_it_finds_each_change_of_what_was_logged(rig: MoneyRig, database: 
 UNDER_SEAL = {
     "update tally_entries set quantity = 9 where seq = 6": "leaf 7, entry 6: votes is 5 in the log and 9 in the tally",
     "update log_seals set key_cipher = substr(key_cipher, 2)": "the key 1 that seals entries does not open",
+    "update log_seals set sha256 = sha256('')": "the key 1 that seals entries has another hash than is shown",
     "update log_seals set agreed_by = 'c'": "the key 1 that seals entries: no two persons released it",
     "update log_seals set number = 2": "the key 2 that seals entries does not open",
     """update log_leaves set leaf = replace(leaf, '"nonce":"', '"nonce":"00') where index = 7""": "leaf 7 is none: ",

@@ -29,7 +29,7 @@ from leaderboard.log.words import words_of
 from leaderboard.routes import PUBLISHED
 from payments.requests import Act
 from tests.leaderboard.log.test_audit import MOVED
-from tests.leaderboard.log.test_build import SECRETS, builder_of, tampered
+from tests.leaderboard.log.test_build import RELEASED, SECRETS, builder_of, tampered
 from tests.rigs.money_rig import MoneyRig, opened
 
 NAMES = ("leaves", "salts", "tiles", "rules", "checkpoints", "cosignatures", "keys", "heads")
@@ -195,7 +195,7 @@ async def test_points_of_a_jury_are_recounted_by_everybody(
     assert await audit_logs(rig.engine, rig.vault) == {"star": []}
     assert await rebuild_logs(rig.engine, lambda *_: None) == {"star": 5}
     await rig.change("update contests set announced_at = now() where slug = 'star'")
-    await rig.change("update log_seals set released_at = now(), asked_by = 'a', agreed_by = 'b'")
+    await rig.change(RELEASED)
     await builder_of(rig).build()
     assert await recounted("second") == await places()
     # What is changed in the tables is found, and what nobody entered.

@@ -67,9 +67,18 @@ ADJUSTMENT = AdjustmentLeaf(
             f'{{"contest":"miss-2026","key":"{"ab" * 32}","kind":"opening","time":1,"v":1}}',
         ),
         (
-            JuryLeaf(contest="miss-2026", sheet=3, time=1, round=0, juror=2, points={"12": 0, "07": 90}, rules=1),
-            '{"contest":"miss-2026","juror":2,"kind":"jury","points":{"07":90,"12":0},"round":0,'
-            '"rules":1,"sheet":3,"time":1,"v":1}',
+            JuryLeaf(
+                contest="miss-2026",
+                sheet=3,
+                time=1,
+                round=0,
+                juror=2,
+                points={"12": 0, "07": 90},
+                rules=1,
+                nonce="ab" * 16,
+            ),
+            f'{{"contest":"miss-2026","juror":2,"kind":"jury","nonce":"{"ab" * 16}","points":{{"07":90,"12":0}},'
+            '"round":0,"rules":1,"sheet":3,"time":1,"v":1}',
         ),
         (
             ResultLeaf(contest="miss-2026", number=2, time=1, sha256="ab" * 32),
