@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from aiohttp import web
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import Contest
@@ -27,7 +27,8 @@ from gateway.contests.jury_store import read_jurors, read_sheets
 from gateway.contests.store import lock_contests
 from gateway.storage.audit_log import note
 from gateway.storage.engine import scoped
-from gateway.storage.schema.contests import jurors, jury_sheets
+from gateway.storage.schema.contests import juror_names, jurors, jury_sheets
+from gateway.storage.schema.public_log import certified_results
 from gateway.values.names import is_readable, same_name, spaced, strange_sign
 from gateway.values.scope import Scope
 from leaderboard.final import FinalRanking
@@ -40,17 +41,24 @@ JUROR_NAME_MAX: Final = 80
 @dataclass(frozen=True, slots=True)
 class Jury:
     """A contest with its jury. `sheets`: all that were ever entered, the last one first; `rankings`: as votes and
-    confirmed points give them; `now`: when they were read."""
+    confirmed points give them; `certified`: whether a result is; `now`: when they were read."""
 
     contest: Contest
     jurors: Sequence[Juror]
     sheets: Sequence[Sheet]
     rankings: Sequence[FinalRanking]
+    certified: bool
     now: datetime
 
     def name_of(self, number: int) -> str:
         """The name of a juror who is there."""
         return next(one.name for one in self.jurors if one.number == number)
+
+    @property
+    def removable(self) -> Sequence[Juror]:
+        """Members of whom no sheet was ever entered."""
+        judged = {one.juror for one in self.sheets}
+        return [one for one in self.jurors if one.number not in judged]
 
 
 class Juries:
@@ -66,23 +74,41 @@ class Juries:
 
     async def add_juror(self, slug: str, typed: str, scope: Scope, person: str) -> Juror:
         """A new member of the jury; the number is theirs for ever."""
-        name = spaced(typed)
-        if not is_readable(name) or len(name) > JUROR_NAME_MAX or strange_sign(name) is not None:
-            raise SheetRefused(SheetFault.NAME)
+        name = _name(typed)
         async with scoped(self._engine, scope) as connection:
             await lock_contests(connection)
             jury = await _read(connection, slug, scope)
             check_jury(jury.contest, jury.now)
-            if len(jury.jurors) >= JURORS_MAX:
+            _check_name_free(name, jury.jurors)
+            given = select(func.count()).where(jurors.c.contest_id == jury.contest.id)
+            juror = Juror((await connection.execute(given)).scalar_one() + 1, name)
+            if juror.number > JURORS_MAX:
                 raise SheetRefused(SheetFault.TOO_MANY)
-            if any(same_name(one.name) == same_name(name) for one in jury.jurors):
-                raise SheetRefused(SheetFault.NAME_HELD)
-            juror = Juror(len(jury.jurors) + 1, name)
             row = {"contest_id": jury.contest.id, "number": juror.number, "name": name, "made_by": person}
             await connection.execute(insert(jurors).values(row))
             detail = {"juror": juror.number, "name": name}
             await note(connection, actor=person, act="jury.juror", subject=slug, detail=detail, contest=jury.contest.id)
         return juror
+
+    async def rename_juror(self, slug: str, number: int, typed: str, scope: Scope, person: str) -> Juror:
+        """Correct the name of a member; earlier ones stay on record."""
+        name = _name(typed)
+        async with scoped(self._engine, scope) as connection:
+            await lock_contests(connection)
+            jury, juror = await _changeable(connection, slug, number, scope)
+            if juror.name != name:
+                _check_name_free(name, [one for one in jury.jurors if one != juror])
+                await _call(connection, jury, juror, name, person)
+        return Juror(number, name)
+
+    async def remove_juror(self, slug: str, number: int, scope: Scope, person: str) -> None:
+        """Take a member away of whom no sheet was ever entered. The number is given to nobody else."""
+        async with scoped(self._engine, scope) as connection:
+            await lock_contests(connection)
+            jury, juror = await _changeable(connection, slug, number, scope)
+            if juror not in jury.removable:
+                raise SheetRefused(SheetFault.HAS_SHEETS)
+            await _call(connection, jury, juror, "", person)
 
     async def enter(self, slug: str, place: tuple[int, str, int], points: Points, scope: Scope, person: str) -> Sheet:
         """A sheet that waits for another person. `place`: round, category, juror. One that waits there is replaced."""
@@ -138,7 +164,49 @@ async def _read(connection: AsyncConnection, slug: str, scope: Scope) -> Jury:
         raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r}")
     now = (await connection.execute(select(func.now()))).scalar_one()
     members, sheets = await read_jurors(connection, contest.id), await read_sheets(connection, contest.id)
-    return Jury(contest, members, sheets, await final_places(connection, contest), now)
+    signed = select(exists().where(certified_results.c.contest_id == contest.id))
+    certified = (await connection.execute(signed)).scalar_one()
+    return Jury(contest, members, sheets, await final_places(connection, contest), certified, now)
+
+
+def _name(typed: str) -> str:
+    name = spaced(typed)
+    if not is_readable(name) or len(name) > JUROR_NAME_MAX or strange_sign(name) is not None:
+        raise SheetRefused(SheetFault.NAME)
+    return name
+
+
+def _check_name_free(name: str, members: Sequence[Juror]) -> None:
+    if any(same_name(one.name) == same_name(name) for one in members):
+        raise SheetRefused(SheetFault.NAME_HELD)
+
+
+async def _changeable(connection: AsyncConnection, slug: str, number: int, scope: Scope) -> tuple[Jury, Juror]:
+    """A jury with a member whose name may change. Raises ActRefused, SheetRefused."""
+    jury = await _read(connection, slug, scope)
+    juror = next((one for one in jury.jurors if one.number == number), None)
+    if juror is None:
+        raise ActRefused(Why.UNKNOWN, "there is no such juror")
+    if jury.certified:
+        raise SheetRefused(SheetFault.CERTIFIED)
+    check_jury(jury.contest, jury.now)
+    return jury, juror
+
+
+async def _call(connection: AsyncConnection, jury: Jury, juror: Juror, name: str, person: str) -> None:
+    """Give a member another name; the empty one takes them away."""
+    of_juror = (juror_names.c.contest_id == jury.contest.id) & (juror_names.c.juror == juror.number)
+    number = (await connection.execute(select(func.count()).where(of_juror))).scalar_one() + 1
+    row = {"contest_id": jury.contest.id, "juror": juror.number, "number": number, "name": name, "made_by": person}
+    await connection.execute(insert(juror_names).values(row))
+    await note(
+        connection,
+        actor=person,
+        act="jury.rename" if name else "jury.remove",
+        subject=jury.contest.slug,
+        detail={"juror": juror.number, "before": juror.name} | ({"name": name} if name else {}),
+        contest=jury.contest.id,
+    )
 
 
 async def _decide(

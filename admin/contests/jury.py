@@ -41,11 +41,13 @@ _TEXTS: Final[Mapping[SheetFault, str]] = {
     SheetFault.NAME_HELD: "a juror of this name is there",
     SheetFault.DECIDED: "this sheet was decided about",
     SheetFault.OWN: "another person than the one who entered them confirms points",
+    SheetFault.HAS_SHEETS: "points of this juror were entered: they stay",
+    SheetFault.CERTIFIED: "the result is certified: its jury stays as it is",
 }
 
 
 class JurorName(InputModel):
-    """A new member of the jury."""
+    """What a member of the jury is called."""
 
     name: Line = Field(max_length=JUROR_NAME_MAX)
 
@@ -117,6 +119,18 @@ class JuryView(ApiModel):
     rankings: list[RankingView] = Field(description="As votes and confirmed points give them now.")
 
 
+class JurorPath(ContestPath):
+    """The member of the jury that is meant."""
+
+    number: int = Field(ge=1, le=10_000)
+
+
+class Removed(ApiModel):
+    """The juror is no longer there."""
+
+    removed: bool = True
+
+
 class SheetPath(ContestPath):
     """The sheet that is meant."""
 
@@ -155,6 +169,32 @@ async def new_juror(request: web.Request, me: Me, *, path: ContestPath, body: Ju
     except SheetRefused as refused:
         raise _problem(refused) from None
     return Reply(201, model_of(JurorView, juror))
+
+
+@staff_endpoint(Right.EDIT_CONTEST, path=JurorPath, body=JurorName, returns={200: JurorView}, problems=(404, 409))
+async def rename(request: web.Request, me: Me, *, path: JurorPath, body: JurorName) -> Reply:
+    """Correct a juror's name.
+
+    As long as no result is certified. Earlier names stay on record; the number stays too.
+    """
+    try:
+        juror = await request.app[JURIES].rename_juror(path.slug, path.number, body.name, me.scope, me.email)
+    except SheetRefused as refused:
+        raise _problem(refused) from None
+    return Reply(200, model_of(JurorView, juror))
+
+
+@staff_endpoint(Right.EDIT_CONTEST, path=JurorPath, returns={200: Removed}, problems=(404, 409))
+async def remove(request: web.Request, me: Me, *, path: JurorPath) -> Reply:
+    """Remove a juror of whom no points were ever entered.
+
+    As long as no result is certified. Their number is given to no other one.
+    """
+    try:
+        await request.app[JURIES].remove_juror(path.slug, path.number, me.scope, me.email)
+    except SheetRefused as refused:
+        raise _problem(refused) from None
+    return Reply(200, Removed())
 
 
 @staff_endpoint(Right.EDIT_CONTEST, path=ContestPath, body=NewSheet, returns={201: SheetView}, problems=(404, 409))
@@ -203,12 +243,19 @@ async def jury_page(request: web.Request, me: Me) -> web.StreamResponse:
 
 @form(Right.EDIT_CONTEST, lines=True)
 async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
-    """Add a juror or enter a sheet; where that cannot be, say why."""
+    """Add, rename or remove a juror, or enter a sheet; where that cannot be, say why. 404 for an unknown juror."""
     juries, slug = request.app[JURIES], request.match_info["slug"]
+    step, name, number = fields.get("step"), fields.get("name", ""), _whole(fields.get("juror", "")) or 0
     try:
-        if fields.get("step") == "juror":
-            await juries.add_juror(slug, fields.get("name", ""), me.scope, me.email)
+        if step == "juror":
+            await juries.add_juror(slug, name, me.scope, me.email)
             return see_done(request, me, PAGE.format(slug=slug), "juror_added")
+        if step == "rename":
+            await juries.rename_juror(slug, number, name, me.scope, me.email)
+            return see_done(request, me, PAGE.format(slug=slug), "juror_renamed")
+        if step == "remove":
+            await juries.remove_juror(slug, number, me.scope, me.email)
+            return see_done(request, me, PAGE.format(slug=slug), "juror_removed")
         place, points = _typed_sheet((await juries.of(slug, me.scope)).contest, fields)
         await juries.enter(slug, place, points, me.scope, me.email)
     except SheetRefused as refused:
@@ -323,6 +370,8 @@ def setup(app: web.Application) -> None:
     router = app.router
     router.add_get(API, read)
     router.add_post(f"{API}/jurors", new_juror)
+    router.add_patch(f"{API}/jurors/{{number}}", rename)
+    router.add_delete(f"{API}/jurors/{{number}}", remove)
     router.add_post(f"{API}/sheets", new_sheet)
     router.add_post(f"{API}/sheets/{{sheet}}/decision", decision)
     router.add_get(PAGE, jury_page)

@@ -76,6 +76,8 @@ class SheetFault(StrEnum):
     NAME_HELD = "name_held"
     DECIDED = "decided"
     OWN = "own"
+    HAS_SHEETS = "has_sheets"
+    CERTIFIED = "certified"
 
 
 class SheetRefused(Exception):

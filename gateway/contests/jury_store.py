@@ -7,13 +7,16 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.contests.jury import Juror, Sheet, SheetStatus
-from gateway.storage.schema.contests import jurors, jury_sheets
+from gateway.storage.schema.contests import juror_names, jurors, jury_sheets
 
 
 async def read_jurors(connection: AsyncConnection, contest: UUID) -> list[Juror]:
-    """The jury of a contest by number."""
+    """The jury of a contest by number, with the names that they have now."""
     asked = select(jurors).where(jurors.c.contest_id == contest).order_by(jurors.c.number)
-    return [Juror(row.number, row.name) for row in await connection.execute(asked)]
+    names = {row.number: row.name for row in await connection.execute(asked)}
+    corrected = select(juror_names).where(juror_names.c.contest_id == contest).order_by(juror_names.c.number)
+    names |= {row.juror: row.name for row in await connection.execute(corrected)}
+    return [Juror(number, name) for number, name in names.items() if name]
 
 
 async def read_sheets(connection: AsyncConnection, contest: UUID) -> list[Sheet]:

@@ -161,6 +161,17 @@ jurors = table(
     checks("number > 0", "name <> ''"),
 )
 
+# What became of a juror's name, in the order of `number`; empty: they are no longer there.
+juror_names = table(
+    "juror_names",
+    uuids("contest_id", key=True),
+    small_integers("juror", "number", key=True),
+    strings("name", "made_by"),
+    timestamps("made_at", default="now()"),
+    ForeignKeyConstraint(("contest_id", "juror"), ("jurors.contest_id", "jurors.number")),
+    checks("number > 0"),
+)
+
 # A juror's points for a round and a category. `number`: in the order in which sheets were confirmed; `leaf`: its index
 # in the public log, once that has it.
 jury_sheets = table(

@@ -91,6 +91,9 @@ end $$
 create trigger jurors_append_only before update or delete or truncate on jurors
   for each statement execute function refuse_change()
 
+create trigger juror_names_append_only before update or delete or truncate on juror_names
+  for each statement execute function refuse_change()
+
 create trigger jury_sheets_stay before delete or truncate on jury_sheets
   for each statement execute function refuse_change()
 

@@ -73,7 +73,7 @@ grant insert, update (undone_at, undone_by) on statement_files to spotlight_app
 
 grant update (leaf) on certified_results to spotlight_app
 
-grant insert on jurors to spotlight_app
+grant insert on juror_names, jurors to spotlight_app
 
 grant insert, update (status, decided_by, decided_at, number, leaf) on jury_sheets to spotlight_app
 

@@ -34,7 +34,7 @@ select limit_to_organiser('contests', 'organiser_id in (select id from organiser
 select limit_to_organiser(named::regclass, 'contest_id in (select id from contests)') from unnest(array[
   'balance_days', 'candidate_changes', 'candidate_corrections', 'candidate_imports', 'candidate_totals', 'candidates', 'certified_results', 'contest_heads',
   'contest_rules', 'dialogue_steps', 'differences', 'disputes', 'fraud_entries', 'fraud_findings', 'fraud_limits',
-  'fraud_refusals', 'jurors', 'jury_sheets', 'log_checkpoints', 'log_cosignatures', 'log_heads', 'log_keys', 'log_leaves', 'log_rules', 'log_salts', 'log_seals',
+  'fraud_refusals', 'juror_names', 'jurors', 'jury_sheets', 'log_checkpoints', 'log_cosignatures', 'log_heads', 'log_keys', 'log_leaves', 'log_rules', 'log_salts', 'log_seals',
   'log_tiles', 'order_filters', 'overlays', 'payments', 'payouts', 'postings', 'refunds', 'rollup_hours', 'rollup_minutes',
   'rounds', 'support_tickets',
   'tally_entries', 'telegram_chats', 'unfinished_dialogues', 'video_uploads', 'votes']) as named
@@ -87,7 +87,7 @@ select limit_to_organiser(named::regclass, format('exists (select from staff s w
 grant select on account_health, audit_log, balance_days, balance_position, beneficiaries, brands, callbacks, candidate_changes, candidate_imports, candidate_totals,
   candidates, certified_results, contest_heads, contest_rules, contests, dialogue_steps, differences, dispute_events, disputes, evidence,
   exports, fee_plans, fraud_entries, fraud_findings, fraud_limits,
-  invitations, jurors, jury_sheets, log_checkpoints, log_cosignatures, log_heads, log_keys, log_leaves, log_rules, log_tiles, messages_out, order_keys, organisers, overlays,
+  invitations, juror_names, jurors, jury_sheets, log_checkpoints, log_cosignatures, log_heads, log_keys, log_leaves, log_rules, log_tiles, messages_out, order_keys, organisers, overlays,
   payment_events, payments, payout_events, payouts, postings, refund_events, refunds, rollup_hours, rollup_minutes,
   rollup_position, rounds, staff_requests, support_tickets,
   tally_entries, video_uploads, void_rows, votes to spotlight_tenant
@@ -131,7 +131,7 @@ grant insert, update (state, try_at, finished_at) on exports to spotlight_tenant
 
 grant insert, update (lifted_at, lifted_by) on fraud_entries to spotlight_tenant
 
-grant insert on jurors to spotlight_tenant
+grant insert on juror_names, jurors to spotlight_tenant
 
 grant insert, update (status, decided_by, decided_at, number) on jury_sheets to spotlight_tenant
 

@@ -103,6 +103,27 @@ async def test_points_count_once_another_person_confirmed_them(office: Office) -
     ):
         status, shown = await office.form(awa, f"{PAGE}?lang=en", PAGE, step="juror", name=name)
         assert (status, f"{juror}. {' '.join(name.split())}" in shown) == (expected, bool(juror)), shown
+    # A name is corrected, and who has no points goes; the number is not given again.
+    for step, juror, name, expected, says in (
+        ("juror", "", "Ibrahima", 200, "3. Ibrahima"),
+        ("rename", "1", "ibrahim", 409, "A juror of this name"),
+        ("rename", "1", "\u200b", 422, "Give a name"),
+        ("rename", "1", "Mariam Konaté", 200, "1. Mariam Konaté"),
+        ("rename", "3", "Ibrahima", 200, "3. Ibrahima"),
+        ("remove", "3", "", 200, "The juror is removed"),
+        ("remove", "3", "", 404, ""),
+        ("rename", "x", "Fatou", 404, ""),
+        ("juror", "", "Ibrahima", 200, "4. Ibrahima"),
+    ):
+        status, shown = await office.form(awa, f"{PAGE}?lang=en", PAGE, step=step, juror=juror, name=name)
+        assert (status, says in shown) == (expected, True), (step, juror, shown)
+    async with awa.patch(f"{API}/jurors/1", json={"name": "Mariam Koné"}) as answer:
+        assert (answer.status, await answer.json()) == (200, {"number": 1, "name": "Mariam Koné"})
+    for number, expected in ((4, 200), (4, 404)):
+        async with awa.delete(f"{API}/jurors/{number}") as answer:
+            assert answer.status == expected
+    kept = await office.rig.rows("select juror, number, name from juror_names order by juror, number")
+    assert [tuple(row) for row in kept] == [(1, 1, "Mariam Konaté"), (1, 2, "Mariam Koné"), (3, 1, ""), (4, 1, "")]
     # One enters by page, with a fault first; the other one of the two by the API.
     codes = [one.code for one in office.rig.contest.eligible]
     typed = {f"points_{code}": "10" for code in codes}
@@ -143,6 +164,8 @@ async def test_points_count_once_another_person_confirmed_them(office: Office) -
     assert (by_code["03"]["points"], by_code["03"]["rank"]) == (100, 2)
     assert by_code["07"] == by_code["07"] | {"votes": 3, "points": 10, "rank": 1, "voteShare": 10_000}
     assert by_code["07"]["score"] == round(10_000 * (0.6 + 0.4 * 10 / of_all))
+    async with awa.delete(f"{API}/jurors/1") as answer:
+        assert (answer.status, "they stay" in await answer.text()) == (409, True)
     # What was decided about stays.
     for change in ("status = 'refused', number = null", "number = 9"):
         with pytest.raises(DBAPIError, match="never changed"):
@@ -150,7 +173,10 @@ async def test_points_count_once_another_person_confirmed_them(office: Office) -
                 await connection.execute(text(f"update jury_sheets set {change} where number = 1"))
     async with awa.get("/admin/contests/star/log?lang=en") as answer:
         log = await answer.text()
-    assert all(words in log for words in ("Juror added", "Points entered", "Points confirmed"))
+    assert all(
+        words in log
+        for words in ("Juror added", "Juror removed", "Name of a juror corrected", "Points entered", "Points confirmed")
+    )
     # Nobody has won while points wait.
     await office.rig.change("update contests set closes_at = now() - interval '1 hour' where slug = 'star'")
     certificate = "/api/admin/contests/star/exports/certificate.pdf"

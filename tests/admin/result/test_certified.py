@@ -235,6 +235,14 @@ async def test_a_result_is_certified_by_two_once_nothing_is_open(
         await acts.ask(Act.CERTIFY_RESULT, "star", {}, REASON, SITA)
     assert await rig.one("select count(*) from certified_results") == 2
 
+    # Its jury stays as it is.
+    await change(
+        office, "insert into jurors (contest_id, number, name, made_by) select id, 1, 'Awa', 'x' from contests"
+    )
+    for act in (sita.patch, sita.delete):
+        async with act("/api/admin/contests/star/jury/jurors/1", json={"name": "Ada"}) as answer:
+            assert (answer.status, "is certified" in await answer.text()) == (409, True)
+
     # Nor does a row make a result that nobody signed.
     await change(
         office,
