@@ -43,6 +43,9 @@ class Connections:
 
     # Used seldom, so that a connection may have died since: all but the processes that serve voters.
     pre_ping = True
+    # Commands run few statements twice, pages look at very different amounts of rows, and voters' orders begin in an
+    # empty table each time.
+    keep_plans = False
 
     def __init__(self, settings: Settings, *, name: str, pool_size: int = 2, statement_timeout_ms: int = 5_000) -> None:
         self.settings = settings
@@ -79,6 +82,7 @@ class Connections:
             statement_timeout_ms=self._statement_timeout_ms,
             name=self._name,
             pre_ping=self.pre_ping,
+            keep_plans=self.keep_plans,
         )
         self.close_later(engine.dispose)
         return engine

@@ -272,6 +272,8 @@ class WorkerContainer(ProcessContainer):
 
     role = "worker"
     does_work = True
+    # A sixth of PostgreSQL's time for a vote was planning: payments have many indexes and partitions.
+    keep_plans = True
 
     def __init__(self, settings: Settings) -> None:
         if not settings.log_keys:

@@ -34,6 +34,8 @@ _READ_ONLY: Final = "25006"
 # How much longer than its own limit a statement is awaited. Without this, a server behind a broken line that sends
 # nothing would be awaited until the kernel gives up.
 SILENCE_SECONDS: Final = 3.0
+# More than a process has: one that is dropped is read and planned again.
+STATEMENTS_KEPT: Final = 500
 
 
 def _dialect_url(url: str) -> str:
@@ -53,12 +55,14 @@ def make_engine(
     wait_seconds: float = 1.0,
     name: str = "spotlight",
     pre_ping: bool = False,
+    keep_plans: bool = False,
 ) -> AsyncEngine:
     """A pool. `as_app`: take the service's role, also when the address names the owner.
 
     A statement is ended by the server after `statement_timeout_ms`; TimeoutError when it sends nothing then.
     `wait_seconds`: how long a connection is awaited while all are taken; then sqlalchemy.exc.TimeoutError. `pre_ping`:
-    test a connection before it is used, which costs a round trip.
+    test a connection before it is used, which costs a round trip. `keep_plans`: plan each statement once a connection,
+    for any parameters, and again when the statistics of its tables change.
     """
     server_settings = {
         "application_name": name,
@@ -71,10 +75,13 @@ def make_engine(
     }
     if as_app:
         server_settings["role"] = APP_ROLE
+    if keep_plans:
+        server_settings["plan_cache_mode"] = "force_generic_plan"
     arguments: dict[str, Any] = {
         "server_settings": server_settings,
         "timeout": 5,
         "command_timeout": statement_timeout_ms / 1_000 + SILENCE_SECONDS,
+        "prepared_statement_cache_size": STATEMENTS_KEPT,
     }
     engine = create_async_engine(
         _dialect_url(url),
