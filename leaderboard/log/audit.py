@@ -82,8 +82,9 @@ _KEYS: Final = text("select key from log_keys where contest_id = :contest")
 _SEALS: Final = text("""
 select k.number, k.key_cipher, k.sha256, k.released_at is null or exists (
     select from audit_log e where e.contest_id = k.contest_id and e.act = 'contest.announce' and e.at = k.released_at
-      and e.actor = k.asked_by and e.detail->>'approved_by' = k.agreed_by) as by_two
-from log_seals k where k.contest_id = :contest
+      and e.actor = k.asked_by and e.detail->>'approved_by' = k.agreed_by) as by_two,
+  k.released_at is not null or c.hidden_from <= now() and c.announced_at is null as dark
+from log_seals k join contests c on c.id = k.contest_id where k.contest_id = :contest
 """)
 # What staff entered and confirmed, as their acts say.
 _SHEETS: Final = text("""
@@ -197,6 +198,8 @@ class _Audit:
         for row in await self._connection.execute(_SEALS, self._asked):
             if not row.by_two:
                 self.found.append(f"the key {row.number} that seals entries: no two persons released it")
+            if not row.dark:
+                self.found.append(f"the key {row.number} that seals entries is not released, and the ranking is shown")
             try:
                 key = self._vault.open_bytes(bytes(row.key_cipher), key_place(self._contest.id, row.number))
             except SealBroken:

@@ -210,6 +210,9 @@ UNDER_SEAL = {
     "update log_seals set key_cipher = substr(key_cipher, 2)": "the key 1 that seals entries does not open",
     "update log_seals set sha256 = sha256('')": "the key 1 that seals entries has another hash than is shown",
     "update log_seals set agreed_by = 'c'": "the key 1 that seals entries: no two persons released it",
+    "update log_seals set released_at = null, asked_by = null, agreed_by = null, opened_index = null": (
+        "the key 1 that seals entries is not released, and the ranking is shown"
+    ),
     "update log_seals set number = 2": "the key 2 that seals entries does not open",
     """update log_leaves set leaf = replace(leaf, '"nonce":"', '"nonce":"00') where index = 7""": "leaf 7 is none: ",
     """update log_leaves set leaf = regexp_replace(leaf, '"nonce":"....', '"nonce":"0000') where index = 7""": (
