@@ -102,6 +102,31 @@ async def test_one_card_or_name_for_many_is_held_and_a_family_on_one_card_is_not
     ]
 
 
+async def test_one_wallet_for_many_is_held_and_a_new_number_with_many_votes_and_the_organisers_own_are_shown(
+    rig: Evening,
+) -> None:
+    rig.settlement = Settlement(rig.engine, replace(FraudLimits(), payer_others=4, payer_others_hold=6))
+    await rig.change(
+        "insert into beneficiaries (id, organiser_id, provider, country, name, registered_by,"
+        " phone_index, phone_cipher) select gen_random_uuid(), organiser_id, 'mtn_momo', 'CI', 'Star', 'awa', :i, :i"
+        " from contests where slug = 'star'",
+        i=rig.vault.index("+2250509000000"),
+    )
+    payer = [(n * 30.0, {"number": 8, "device": f"d{n}", "address": CARRIER}) for n in range(8)]
+    known = [(0.0, {"number": 1_370, "quantity": 5}), (900.0, {"number": 1_370, "quantity": 200})]
+    new = [(950.0, {"number": 2_740, "quantity": 200}), (960.0, {"number": 4_110, "quantity": 199})]
+    own = [(970.0, {"number": 9_000_000})]
+    found = await rig.evening(payer + known + new + own)
+    assert found == {"settled": 6 + 2 + 2 + 1, "one_payer": 2}
+    rows = await rig.rows("select rule, verdict, count(*) as many from fraud_findings group by 1, 2 order by 1, 2")
+    assert [tuple(row) for row in rows] == [
+        ("new_number", "flag", 1),
+        ("one_payer", "flag", 2),
+        ("one_payer", "hold", 2),
+        ("own_number", "flag", 1),
+    ]
+
+
 async def test_what_an_operator_shows_of_a_payer_is_kept_as_keyed_hashes(rig: Evening) -> None:
     order = await rig.placed()
     await rig.collect()
