@@ -1,6 +1,7 @@
 """`/api/auth/…`: sign in, stay signed in, sign out. Tokens travel in the body for programs, and in
 cookies that no script can read for browsers."""
 
+import asyncio
 import functools
 from typing import Final
 from urllib.parse import quote
@@ -32,6 +33,7 @@ from payments.requests import Right
 
 TAG: Final = "back office: sign-in"
 _TRY_AGAIN_SECONDS: Final = "1"
+OTHER_TAB_SECONDS: Final = 1.5
 # What a handler opened; or that it ended a session.
 _OPENED: web.RequestKey[Opened] = web.RequestKey("opened", Opened)
 _ENDED: web.RequestKey[bool] = web.RequestKey("ended", bool)
@@ -272,6 +274,10 @@ async def go_on(request: web.Request) -> web.StreamResponse:
     token = tokens.refresh_of(request)
     renewed = await _renewed(request, token)
     if isinstance(renewed, Opened) or renewed is Reuse.TWO_TABS:
+        if renewed is Reuse.TWO_TABS:
+            # The other tab's cookies are on their way. If they were lost, this comes again until the token counts as
+            # stolen, and a browser follows twenty redirections at most.
+            await asyncio.sleep(OTHER_TAB_SECONDS)
         response = web.Response(status=307, headers={hdrs.LOCATION: back, hdrs.CACHE_CONTROL: "no-store"})
         if isinstance(renewed, Opened):
             tokens.keep(response, renewed.session, renewed.refresh_token)

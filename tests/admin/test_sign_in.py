@@ -1,5 +1,6 @@
 """Signing in by the API and by the page: what opens, what stays shut, and what is remembered."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,7 +11,8 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from admin.access.rules import FREE_TRIES
+from admin.access.auth_api import OTHER_TAB_SECONDS
+from admin.access.rules import FREE_TRIES, TWO_TABS
 from tests.admin.back_office import PASSWORD, SAME_ORIGIN, Office, open_office
 
 AWA = "awa@house.test"
@@ -209,6 +211,32 @@ async def test_a_stolen_refresh_token_ends_the_session_and_is_recorded(office: O
     assert line.actor == AWA
     assert line.detail["agent"] == "another browser"
     assert first not in str(await office.rig.rows("select * from staff_sessions"))
+
+
+async def test_a_browser_whose_other_tab_renews_waits_before_it_comes_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        await real(0)
+
+    client = await office.browser()
+    async with client.post(LOGIN, json={"email": AWA, "password": PASSWORD}) as answer:
+        first = (await answer.json())["refreshToken"]
+    client.cookie_jar.clear()
+    async with client.post("/api/auth/refresh", json={"refreshToken": first}) as answer:
+        assert answer.status == 200
+    client.cookie_jar.clear()
+    monkeypatch.setattr("admin.access.auth_api.asyncio.sleep", sleep)
+    shown = {"Cookie": f"spotlight-refresh={first}"}
+    async with client.get("/api/auth/continue?next=/admin", headers=shown, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (307, "/admin")
+    # Twenty redirections, two a round, last longer than a token may come again.
+    assert OTHER_TAB_SECONDS in waited
+    assert TWO_TABS.total_seconds() < 10 * OTHER_TAB_SECONDS
 
 
 async def test_a_session_that_is_over_is_not_renewed(office: Office) -> None:
