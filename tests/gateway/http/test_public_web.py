@@ -205,6 +205,7 @@ async def test_the_first_view_is_light(seen: Seen, path: str) -> None:
     await network.send("Network.clearBrowserCache")
     # This browser's pointer lies at 0, 0 and "moves" when a page appears below it: no reader is about to use the form.
     still = "addEventListener('pointermove', (move) => move.stopImmediatePropagation(), true)"
+    await network.send("Page.enable")
     await network.send("Page.addScriptToEvaluateOnNewDocument", {"source": still})
     await page.goto(seen.base + seen.addresses.get(path, path), wait_until="load")
     await page.wait_for_timeout(300)
