@@ -48,8 +48,8 @@ class Trial(Limits):
 class NewEntry(InputModel):
     """Whom to list."""
 
-    list: Literal["deny", "allow"]
-    subject: Line = Field(max_length=60, description="A number, or an internet address.")
+    list: Literal["deny", "allow", "own"] = Field(description="`own`: of somebody who works for the contest.")
+    subject: Line = Field(max_length=60, description="A number, or an internet address; of `own` a number.")
     days: int = Field(ge=1, le=ENTRY_DAYS_MAX)
     reason: Line = Field(max_length=500)
 
@@ -218,7 +218,7 @@ async def change_entries(request: web.Request, me: Me, fields: Form) -> web.Stre
     if "lift" in fields:
         await fraud.lift(slug, subject_id(fields["lift"], "entry"), me.scope, me.email)
     else:
-        to = "allow" if fields.get("list") == "allow" else "deny"
+        to = fields.get("list", "")
         days, reason = _number(fields, "days"), fields.get("reason", "")
         await fraud.add(slug, to, fields.get("subject", "")[:60], days, me.scope, me.email, reason)
     return see_other(f"{PAGE.format(slug=slug)}/entries")

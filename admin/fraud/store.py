@@ -39,6 +39,7 @@ WINDOW: Final = timedelta(hours=1)
 REPLAYED_MAX: Final = 2_000
 _LISTED_MAX: Final = 200
 ENTRY_DAYS_MAX: Final = 365
+_LISTS: Final = frozenset({"deny", "allow", "own"})
 _YEARS: Final = range(2000, 2200)
 
 # The columns of a `Suspect`, of payment `p` with its vote.
@@ -205,10 +206,10 @@ class Replayed(ApiModel):
 
 
 class Entry(ApiModel):
-    """A number, device or address that a contest takes no votes from, or always does."""
+    """A number, device or address that a contest takes no votes from, or always does, or that is its own people's."""
 
     id: UUID
-    list: Literal["deny", "allow"]
+    list: Literal["deny", "allow", "own"]
     kind: str
     origin: str = Field(description="`person`, or `rule`.")
     shown: str
@@ -325,6 +326,8 @@ class Fraud:
             if contest is None or not contest.public:
                 raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r} that was published")
             kind, key, shown = self._read(subject.strip(), contest.country)
+            if to not in _LISTS or (to == "own" and kind != "number"):
+                raise ActRefused(Why.IMPOSSIBLE, f"{kind} {shown} cannot be on the list {to!r}")
             values = {"kind": kind, "subject": key, "shown": shown, "list": to, "days": days, "reason": why}
             await connection.execute(_ADD, {**values, "id": added, "contest": contest.id, "person": named(person)})
             detail = {"entry": str(added), "list": to, "kind": kind, "shown": shown, "days": days, "reason": why}

@@ -127,7 +127,7 @@ class Around:
     paid in an hour. `of_source`: orders for its candidate in the minute up to it, by its device or by the hundred
     consecutive numbers that its payer is one of; `window`: of its candidate, where `of_source` is more than 1. `new`:
     its payer voted for nobody else and was first seen within ten minutes. `owner`: whose number it is, where it is the
-    organiser's or a candidate's.
+    organiser's, a candidate's or of somebody who works for the contest.
     """
 
     votes: int

@@ -136,6 +136,9 @@ left join lateral (
   union all
   select 'candidate' from candidate_links l join candidates k on k.id = l.candidate_id
     where l.contact_index = f.payer_index and k.contest_id = :contest
+  union all
+  select 'staff' from fraud_entries e where e.contest_id = :contest and e.subject = f.payer_index and e.list = 'own'
+    and e.lifted_at is null and e.until > now()
   limit 1) own on f.payer_index is not null
 """)
 _WINDOWS: Final = text(f"""

@@ -172,8 +172,13 @@ async def test_numbers_and_addresses_are_listed_for_a_time_and_lifted(office: Of
     address = {"subject": "2001:db8:1:2::7", "list": "allow", "days": "9", "reason": REASON}
     status, shown = await office.form(support, f"{PAGE}/entries", **address)
     assert (status, "2001:db8:…" in shown) == (200, True)
+    status, shown = await office.form(support, f"{PAGE}/entries", **{**address, "list": "own", "subject": "0501020306"})
+    assert (status, "De notre équipe</td>" in shown) == (200, True)
+    for odd in ({"list": "own"}, {"list": "friends"}):
+        status, _ = await office.form(support, f"{PAGE}/entries", **{**address, **odd})
+        assert status == 409
     assert [line.act for line in await rig.rows("select act from audit_log where act like 'fraud%' order by id")] == [
-        *("fraud.listed", "fraud.lifted", "fraud.listed")
+        *("fraud.listed", "fraud.lifted", "fraud.listed", "fraud.listed")
     ]
 
 

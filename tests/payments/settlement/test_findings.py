@@ -102,7 +102,7 @@ async def test_one_card_or_name_for_many_is_held_and_a_family_on_one_card_is_not
     ]
 
 
-async def test_one_wallet_for_many_is_held_and_a_new_number_with_many_votes_and_the_organisers_own_are_shown(
+async def test_one_wallet_for_many_is_held_and_a_new_number_with_many_votes_and_the_contests_own_are_shown(
     rig: Evening,
 ) -> None:
     rig.settlement = Settlement(rig.engine, replace(FraudLimits(), payer_others=4, payer_others_hold=6))
@@ -112,18 +112,32 @@ async def test_one_wallet_for_many_is_held_and_a_new_number_with_many_votes_and_
         " from contests where slug = 'star'",
         i=rig.vault.index("+2250509000000"),
     )
+    await rig.change(
+        "insert into candidate_links (candidate_id, token_hash, language, contact_index, contact_cipher, consented_at)"
+        " select id, :i, 'fr', :i, :i, now() from candidates where code = '03'"
+        " and contest_id = (select id from contests where slug = 'star')",
+        i=rig.vault.index("+2250509001370"),
+    )
+    await rig.change(
+        "insert into fraud_entries (id, contest_id, list, kind, origin, shown, reason, made_by, subject, until)"
+        " select gen_random_uuid(), id, 'own', 'number', 'person', '', 'jury', 'awa', :i, now() + interval '1 day'"
+        " from contests where slug = 'star'",
+        i=rig.vault.index("+2250509002740"),
+    )
     payer = [(n * 30.0, {"number": 8, "device": f"d{n}", "address": CARRIER}) for n in range(8)]
     known = [(0.0, {"number": 1_370, "quantity": 5}), (900.0, {"number": 1_370, "quantity": 200})]
     new = [(950.0, {"number": 2_740, "quantity": 200}), (960.0, {"number": 4_110, "quantity": 199})]
-    own = [(970.0, {"number": 9_000_000})]
+    own = [(970.0 + n, {"number": 9_000_000 + 1_370 * n}) for n in range(3)]
     found = await rig.evening(payer + known + new + own)
-    assert found == {"settled": 6 + 2 + 2 + 1, "one_payer": 2}
+    assert found == {"settled": 6 + 2 + 2 + 3, "one_payer": 2}
+    seen = await rig.rows("select seen->>'seen' as seen from fraud_findings where rule = 'own_number'")
+    assert {row.seen for row in seen} == {"organiser", "candidate", "staff"}
     rows = await rig.rows("select rule, verdict, count(*) as many from fraud_findings group by 1, 2 order by 1, 2")
     assert [tuple(row) for row in rows] == [
         ("new_number", "flag", 1),
         ("one_payer", "flag", 2),
         ("one_payer", "hold", 2),
-        ("own_number", "flag", 1),
+        ("own_number", "flag", 3),
     ]
 
 
