@@ -327,7 +327,7 @@ class Fraud:
                 raise ActRefused(Why.UNKNOWN, f"there is no contest {slug!r} that was published")
             kind, key, shown = self._read(subject.strip(), contest.country)
             if to not in _LISTS or (to == "own" and kind != "number"):
-                raise ActRefused(Why.IMPOSSIBLE, f"{kind} {shown} cannot be on the list {to!r}")
+                raise ActRefused(Why.IMPOSSIBLE, f"{shown} cannot be on this list")
             values = {"kind": kind, "subject": key, "shown": shown, "list": to, "days": days, "reason": why}
             await connection.execute(_ADD, {**values, "id": added, "contest": contest.id, "person": named(person)})
             detail = {"entry": str(added), "list": to, "kind": kind, "shown": shown, "days": days, "reason": why}
