@@ -15,7 +15,7 @@ class Open(StrEnum):
     DRAFT = "draft"
     VOTING = "voting"  # votes are sold, or will be
     LATE = "late"  # payments that were ordered in time still count
-    PENDING = "pending"  # their operators have not said the last word
+    PENDING = "pending"  # their operators have not answered for good
     HELD = "held"  # a person decides whether they count
     PROVISIONAL = "provisional"  # counted on a callback that the operator has not confirmed
     REQUESTS = "requests"  # refunds and decisions that wait for a second person, or are being done

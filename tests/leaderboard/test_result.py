@@ -133,12 +133,12 @@ async def test_what_two_persons_signed_is_read_as_page_as_document_and_on_paper(
     for path in ("/c/nowhere/result", "/c/nowhere/result.pdf", "/c/star/result/3", "/c/star/result/3.json"):
         async with client.get(path) as answer:
             assert answer.status == 404, path
-    # Lines that were counted since are said.
+    # Lines that were counted since are named.
     service.version = 412_348
     service.count("01", 1)
     async with client.get("/c/star/result?lang=en") as answer:
         assert "Lines added to the count since: 4" in await answer.text()
-    # Before anything is certified: the ranking, said to be so; in the dark, none.
+    # Before anything is certified: the ranking, marked as such; in the dark, none.
     results.certified = False
     async with client.get("/c/star/result", headers=JSON) as answer:
         found = await answer.json()

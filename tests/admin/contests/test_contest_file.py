@@ -173,8 +173,8 @@ def test_what_pydantic_finds_has_a_phrase(change: dict[str, Any] | None, kinds: 
 
 
 def test_each_form_has_a_phrase() -> None:
-    told = {key.removeprefix("form_") for key in PAGES.keys("admin_contest_file_fault") if key.startswith("form_")}
-    assert forms(Document.model_json_schema()) == told
+    phrased = {key.removeprefix("form_") for key in PAGES.keys("admin_contest_file_fault") if key.startswith("form_")}
+    assert forms(Document.model_json_schema()) == phrased
 
 
 async def test_a_file_that_is_no_text_is_refused(office: Office) -> None:

@@ -104,8 +104,8 @@ def test_a_language_of_the_contest_is_sound_too() -> None:
 
 
 def test_rules_that_a_contest_wrote_itself_name_its_jury() -> None:
-    said = {"fr": "Le jury décide 30 %.", "en": "Most votes win."}
-    found = words(sound(jury_percent=30, rules=said))
+    own_rules = {"fr": "Le jury décide 30 %.", "en": "Most votes win."}
+    found = words(sound(jury_percent=30, rules=own_rules))
     assert [f.text for f in found] == ["the rules in en do not say that a jury decides 30 % of the result"]
 
 
