@@ -39,6 +39,7 @@ class Control:
         router.add_post("/control", self.order)
         router.add_get("/control/violations", self.show_violations)
         router.add_get("/statement/{provider}.csv", self.show_statement)
+        router.add_get("/requests", self.show_totals)
         router.add_get("/requests/{provider}", self.show_requests)
 
     async def show_health(self, _: web.Request) -> web.Response:
@@ -86,6 +87,10 @@ class Control:
         if code not in self._operators:
             raise Problem(404, "Not found", f"Operators: {', '.join(self._operators)}.")
         return web.Response(text=self._book.statement(code), content_type="text/csv")
+
+    async def show_totals(self, _: web.Request) -> web.Response:
+        """How many calls each company received (`in`) and made (`out`) since the start."""
+        return web.json_response(self._courier.totals)
 
     async def show_requests(self, request: web.Request) -> web.Response:
         """Calls received and made by one company, oldest first; `?direction=in` for received ones only."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -40,6 +40,7 @@ class Courier:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self.calls: defaultdict[str, deque[dict[str, object]]] = defaultdict(lambda: deque(maxlen=_CALLS_KEPT))
+        self.totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._about: defaultdict[str, deque[dict[str, object]]] = defaultdict(lambda: deque(maxlen=_EXCHANGES_KEPT))
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
@@ -93,6 +94,7 @@ class Courier:
         self, party: str, direction: str, about: str, started: float, *, body: bytes, answer: str, **more: object
     ) -> None:
         """Keep one call: `in` from the gateway, `out` to it. `started`: seconds of a clock that only goes forward."""
+        self.totals[party][direction] += 1
         self._keep(
             party,
             about,

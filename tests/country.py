@@ -27,7 +27,7 @@ from gateway.runtime.discovery import codes
 from tests.free_port import free_port
 
 T = TypeVar("T")
-START_SECONDS_MAX = 90
+START_SECONDS_MAX = 180
 # Acts about money want a sign-in that is minutes old.
 PROOF_SECONDS = 200
 

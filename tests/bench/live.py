@@ -26,7 +26,7 @@ _PROOF = b'{"proof": true, "amount": 500, "status": "paid"}'
 _ID = b"id: "
 
 
-class _Screen(asyncio.Protocol):
+class Screen(asyncio.Protocol):
     """One viewer. `begun`: done when it shows something; `seen`: when each version was there."""
 
     def __init__(self, path: str) -> None:
@@ -80,7 +80,7 @@ async def _evening(world: World, number: int) -> list[float]:
         try:
             await answers(f"http://127.0.0.1:{port}/readyz", log)
             async with backlog.worker(SPOTLIGHT_QUEUE=queue):
-                screens = await _gather(port, f"/api/contests/{backlog.slug}/leaderboard/events")
+                screens = await gather(port, f"/api/contests/{backlog.slug}/leaderboard/events", VIEWERS)
                 load = await open_loop(
                     "127.0.0.1", port, _calls(backlog, references), rate=VOTES_A_SECOND, seconds=SECONDS
                 )
@@ -103,7 +103,7 @@ async def _evening(world: World, number: int) -> list[float]:
         if len(entries) != load.sent:
             raise Inexact(f"{load.sent} paid, {len(entries)} counted")
         due = sorted((entries[reference], at) for reference, at in zip(paid, load.due, strict=True))
-        return [wait for screen in screens[::_TIMED_EVERY] for wait in _waits(due, screen.seen)]
+        return [wait for screen in screens[::_TIMED_EVERY] for wait in waits_of(due, screen.seen)]
 
 
 def _calls(backlog: Backlog, references: Sequence[UUID]) -> Iterator[bytes]:
@@ -112,7 +112,7 @@ def _calls(backlog: Backlog, references: Sequence[UUID]) -> Iterator[bytes]:
         yield request("POST", path, _PROOF, Content_Type="application/json")
 
 
-def _waits(due: Sequence[tuple[int, float]], seen: Sequence[tuple[float, int]]) -> Iterator[float]:
+def waits_of(due: Sequence[tuple[int, float]], seen: Sequence[tuple[float, int]]) -> Iterator[float]:
     """For each vote by its number, how long until a screen had it."""
     arrivals = iter(seen)
     arrived, version = next(arrivals)
@@ -122,12 +122,13 @@ def _waits(due: Sequence[tuple[int, float]], seen: Sequence[tuple[float, int]]) 
         yield arrived - at
 
 
-async def _gather(port: int, path: str) -> list[_Screen]:
+async def gather(port: int, path: str, count: int) -> list[Screen]:
+    """Viewers of a stream, each of which has its first event."""
     loop = asyncio.get_running_loop()
     screens = []
-    for number in range(VIEWERS):
+    for number in range(count):
         source = (f"127.0.0.{2 + number // 500}", 0)
-        _, screen = await loop.create_connection(lambda: _Screen(path), "127.0.0.1", port, local_addr=source)
+        _, screen = await loop.create_connection(lambda: Screen(path), "127.0.0.1", port, local_addr=source)
         screens.append(screen)
     await asyncio.gather(*(screen.begun.wait() for screen in screens))
     return screens

@@ -1,0 +1,162 @@
+"""One rush: voters who dial by the clock, the operator's word that they paid, and how long everything took."""
+
+import asyncio
+import csv
+import io
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+import asyncpg
+
+from tests.bench.finale.counters import Counts
+from tests.bench.finale.processes import since, spent
+from tests.bench.finale.stage import Stage
+from tests.bench.live import Screen, gather, waits_of
+from tests.bench.load import open_loop, request
+from tests.bench.measure import Inexact
+
+CODE: Final = "07"
+_DIAL_PATH: Final = "/ussd/africastalking"
+_EVENTS_PATH: Final = "/api/contests/star/leaderboard/events"
+_BACKLOG_SECONDS_MAX: Final = 240.0
+# Delivery reports, sums and public log follow; they are part of what a vote costs.
+_AFTER_SECONDS: Final = 3.0
+_LOOK_SECONDS: Final = 0.25
+_IDLE_SECONDS: Final = 5.0
+
+_NOW: Final = """
+select (select count(*) from votes) as ordered,
+  (select coalesce(sum(next_seq - 1), 0)::bigint from contest_heads) as counted,
+  (select count(*) from messages_out where status = 'sent') as receipts
+"""
+_OWED: Final = "select count(*) from messages_out where status in ('due', 'sending')"
+
+
+@dataclass(frozen=True)
+class Rush:
+    """What came of it. Seconds; `cost` and `others` are processor milliseconds a counted vote by process; `after`:
+    until all was counted and all receipts were sent, from the last dial."""
+
+    rate: float
+    seconds: float
+    sent: int
+    answered: int
+    ordered: int
+    counted: int
+    receipts: int
+    hops: Sequence[float]
+    to_counted: Sequence[float]
+    to_page: Sequence[float]
+    after: float
+    cost: Mapping[str, float]
+    others: Mapping[str, float]
+    counts: Counts = field(repr=False)
+
+
+class Caller:
+    """Numbers that were not used before, anywhere among the operator's subscribers."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._used: set[int] = set()
+
+    def dials(self) -> Iterator[bytes]:
+        """The one-dial string as the aggregator posts it: a vote is ordered in one hop."""
+        while True:
+            number = self._random.randrange(10**8)
+            if number in self._used:
+                continue
+            self._used.add(number)
+            fields = {
+                "sessionId": f"ATUid_{self._random.getrandbits(96):024x}",
+                "phoneNumber": f"+22505{number:08d}",
+                "networkCode": "61205",
+                "serviceCode": "*789#",
+                "text": f"{CODE}*1*1",
+            }
+            body = "&".join(f"{name}={quote(value, safe='*')}" for name, value in fields.items()).encode()
+            yield request("POST", _DIAL_PATH, body, Content_Type="application/x-www-form-urlencoded")
+
+
+async def idle(stage: Stage) -> dict[str, float]:
+    """Share of a core that each process takes while nobody votes, in per cent."""
+    before = spent(stage.parts)
+    await asyncio.sleep(_IDLE_SECONDS)
+    return {name: 100 * seconds / _IDLE_SECONDS for name, seconds in since(before, stage.parts).items()}
+
+
+async def rush(stage: Stage, caller: Caller, *, rate: float, seconds: float, viewers: int) -> Rush:
+    """Let people dial so often for so long, and wait until all is counted and told. Raises Inexact."""
+    database = await asyncpg.connect(stage.database_url)
+    screens = await gather(stage.country.port, _EVENTS_PATH, viewers)
+    try:
+        before = await _now(database)
+        counts, own, others = await stage.meters.read(), spent(stage.parts), spent(stage.others)
+        offset = time.time() - time.perf_counter()
+        load = await open_loop("127.0.0.1", stage.country.port, caller.dials(), rate=rate, seconds=seconds)
+        ended = time.monotonic()
+        after = await _until_told(database, before["ordered"] + load.sent, ended)
+        now = await _now(database)
+        own, others = since(own, stage.parts), since(others, stage.others)
+        delta = (await stage.meters.read()).since(counts)
+        paid = _moments_of_pin(stage)
+        rows = await database.fetch(
+            "select payment_reference::text, seq, counted_at from tally_entries where seq > $1", before["counted"]
+        )
+        votes = now["counted"] - before["counted"]
+        if not votes:
+            raise Inexact(f"{load.sent} dialled, answers {load.statuses}, none counted")
+        return Rush(
+            rate,
+            seconds,
+            load.sent,
+            load.statuses.get(200, 0),
+            now["ordered"] - before["ordered"],
+            votes,
+            now["receipts"] - before["receipts"],
+            load.waits,
+            [row["counted_at"].timestamp() - paid[row["payment_reference"]] for row in rows],
+            _to_page(rows, paid, screens, offset),
+            after,
+            {name: 1000 * value / votes for name, value in own.items()},
+            {name: 1000 * value / votes for name, value in others.items()},
+            delta,
+        )
+    finally:
+        for screen in screens:
+            screen.transport.close()
+        await database.close()
+
+
+async def _now(database: "asyncpg.Connection[Any]") -> dict[str, int]:
+    return dict(await database.fetchrow(_NOW) or {})
+
+
+async def _until_told(database: "asyncpg.Connection[Any]", ordered: int, ended: float) -> float:
+    """Seconds from the last dial until everything is counted and its receipt sent."""
+    while True:
+        counted = await database.fetchval("select coalesce(sum(next_seq - 1), 0) from contest_heads")
+        if counted >= ordered and await database.fetchval(_OWED) == 0:
+            break
+        if time.monotonic() - ended > _BACKLOG_SECONDS_MAX:
+            raise Inexact(f"after {_BACKLOG_SECONDS_MAX:g} s: {await _now(database)}")
+        await asyncio.sleep(_LOOK_SECONDS)
+    after = time.monotonic() - ended
+    await asyncio.sleep(_AFTER_SECONDS)
+    return after
+
+
+def _moments_of_pin(stage: Stage) -> dict[str, float]:
+    """When the operator took the money, by our reference, as seconds since 1970."""
+    lines = csv.DictReader(io.StringIO(stage.country.sandbox.get("/statement/mtn_momo.csv").raise_for_status().text))
+    return {line["our_reference"]: datetime.fromisoformat(line["completed_at"]).timestamp() for line in lines}
+
+
+def _to_page(rows: Sequence[Any], paid: Mapping[str, float], screens: Sequence[Screen], offset: float) -> list[float]:
+    due = sorted((int(row["seq"]), paid[row["payment_reference"]] - offset) for row in rows)
+    return [wait for screen in screens[:10] for wait in waits_of(due, screen.seen)]
