@@ -49,16 +49,22 @@ _COLUMNS: Final = """
 
 PAID: Final = f"""('{"','".join(sorted(PAID_STATES))}')"""
 
+
+def _within(span: str, order: str = "o") -> str:
+    """Orders of so long until now. None is of a time to come: so partitions of later months are not opened."""
+    return f"{order}.placed_at > now() - {span} and {order}.placed_at < now() + interval '1 day'"
+
+
 # Why a typed number is not asked: its holder sent STOP; or its last orders were refused or not answered, and nothing
 # came from that phone since.
-_UNWANTED: Final = """
+_UNWANTED: Final = f"""
 exists (select 1 from text_opt_outs t where t.phone_index = a.payer_index)
 or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.unwanted), false) and not exists (
       select 1 from messages_in m where m.sender_index = a.payer_index and m.received_at > min(l.placed_at))
     from (
       select p.placed_at, p.status in ('failed','expired') and p.orderer is not null
           and coalesce(p.reason, 'not_answered') in ('declined','not_answered') as unwanted
-      from payments p where p.payer_index = a.payer_index and p.placed_at > now() - cast(:silence as interval)
+      from payments p where p.payer_index = a.payer_index and {_within("cast(:silence as interval)", "p")}
       order by p.placed_at desc limit cast(:refused_in_a_row as bigint)) l)
 """
 
@@ -66,7 +72,7 @@ or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.
 _CROWDS: Final = f"""
 select c.address, (select count(*) filter (where not l.paid) from (
     select o.status in {PAID} as paid from payments o
-    where o.address = c.address and o.placed_at > now() - interval '1 hour'
+    where o.address = c.address and {_within("interval '1 hour'")}
     order by o.placed_at desc limit 2 * c.allowance) l) as unpaid
 from (select address, max(allowance) as allowance from asked
   where address is not null and payer_index is not null and cast(:limited as boolean) group by address) c
@@ -77,16 +83,16 @@ from (select address, max(allowance) as allowance from asked
 _TOO_MANY: Final = f"""
 (a.alone and (select count(distinct p.payer_index) >= cast(:numbers_an_hour as bigint)
     from (
-      select payer_index, status in {PAID} as paid from payments
-      where orderer = a.orderer and placed_at > now() - interval '1 hour'
-      order by placed_at desc limit 50) p
+      select payer_index, status in {PAID} as paid from payments o
+      where o.orderer = a.orderer and {_within("interval '1 hour'")}
+      order by o.placed_at desc limit 50) p
     where p.payer_index <> a.payer_index and not p.paid))
 or case when a.address is null then false
     when coalesce((select c.unpaid from crowds c where c.address = a.address), 0) + a.nth_there <= a.allowance
     then false
     else not a.alone or not exists (
       select 1 from payments o where o.orderer = a.orderer
-        and o.placed_at > now() - cast(:remembered as interval) and o.status in {PAID}) end
+        and {_within("cast(:remembered as interval)")} and o.status in {PAID}) end
 """
 
 # What fraud rules refuse before the payer is asked: who is listed; a device or an address from which many votes
@@ -99,7 +105,7 @@ _WALLET_ORDERS: Final = "coalesce(cast(c.fraud_limits->>'wallet_orders' as bigin
 
 def _in_a_minute(column: str) -> str:
     return f"""(select count(*) from (select from payments o where o.{column} = a.{column}
-      and o.placed_at > now() - interval '1 minute' and o.contest_id = a.contest_id limit {_WEB_VOTES}) n)"""
+      and {_within("interval '1 minute'")} and o.contest_id = a.contest_id limit {_WEB_VOTES}) n)"""
 
 
 _FRAUD: Final = f"""
@@ -115,7 +121,7 @@ case when exists (select from fraud_entries e
 _MANY_ORDERS: Final = f"""
 case when a.payer_index is not null and {_WALLET_ORDERS} > 0 and (
     select count(*) from (select from payments o where o.payer_index = a.payer_index
-      and o.placed_at > now() - interval '1 hour' and o.contest_id = a.contest_id limit {_WALLET_ORDERS}) n)
+      and {_within("interval '1 hour'")} and o.contest_id = a.contest_id limit {_WALLET_ORDERS}) n)
     + a.nth > {_WALLET_ORDERS} then '{Refusal.TOO_MANY_ORDERS}' end
 """
 
@@ -142,7 +148,7 @@ judged as materialized (
           > case when a.typed then cast(:typed_lately as bigint) else cast(:own_lately as bigint) end
         or count(*) + a.nth > case when a.typed then cast(:typed_a_day as bigint) else cast(:own_a_day as bigint) end
         or (a.typed and coalesce(max(o.placed_at) > now() - cast(:typed_apart as interval), false))
-      from payments o where o.payer_index = a.payer_index and o.placed_at > now() - interval '1 day'
+      from payments o where o.payer_index = a.payer_index and {_within("interval '1 day'")}
         and o.status not in {PAID})
       or (a.typed and ({_UNWANTED})) end as too_often,
     case when a.payer_index is null or not a.typed or not cast(:limited as boolean) then false

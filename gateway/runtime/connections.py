@@ -43,8 +43,7 @@ class Connections:
 
     # Used seldom, so that a connection may have died since: all but the processes that serve voters.
     pre_ping = True
-    # Commands run few statements twice, pages look at very different amounts of rows, and voters' orders begin in an
-    # empty table each time.
+    # Commands run few statements twice, and pages of staff look at very different amounts of rows.
     keep_plans = False
 
     def __init__(self, settings: Settings, *, name: str, pool_size: int = 2, statement_timeout_ms: int = 5_000) -> None:

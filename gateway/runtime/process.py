@@ -91,6 +91,8 @@ class ProcessContainer(Container):
     does_work = False
     pool_size = 8
     pre_ping = False
+    # Half of PostgreSQL's time for a vote was planning: payments have many indexes and partitions.
+    keep_plans = True
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, name=process_name(self.role), pool_size=self.pool_size)
@@ -272,8 +274,6 @@ class WorkerContainer(ProcessContainer):
 
     role = "worker"
     does_work = True
-    # A sixth of PostgreSQL's time for a vote was planning: payments have many indexes and partitions.
-    keep_plans = True
 
     def __init__(self, settings: Settings) -> None:
         if not settings.log_keys:

@@ -62,7 +62,8 @@ def make_engine(
     A statement is ended by the server after `statement_timeout_ms`; TimeoutError when it sends nothing then.
     `wait_seconds`: how long a connection is awaited while all are taken; then sqlalchemy.exc.TimeoutError. `pre_ping`:
     test a connection before it is used, which costs a round trip. `keep_plans`: plan each statement once a connection,
-    for any parameters, and again when the statistics of its tables change.
+    for any parameters, and again when the statistics of its tables change; by indexes, also while a table is empty,
+    because it is full before its statistics say so.
     """
     server_settings = {
         "application_name": name,
@@ -76,7 +77,7 @@ def make_engine(
     if as_app:
         server_settings["role"] = APP_ROLE
     if keep_plans:
-        server_settings["plan_cache_mode"] = "force_generic_plan"
+        server_settings |= {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
     arguments: dict[str, Any] = {
         "server_settings": server_settings,
         "timeout": 5,

@@ -105,3 +105,26 @@ async def test_a_connection_that_died_while_it_was_idle_is_replaced(database: Da
     finally:
         await engine.dispose()
         await other.dispose()
+
+
+async def plan_of(engine: AsyncEngine, statement: str) -> str:
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql(f"prepare kept (uuid) as {statement}")
+        return "\n".join((await connection.execute(text("explain execute kept(gen_random_uuid())"))).scalars())
+
+
+async def test_a_plan_that_is_kept_reads_an_empty_table_by_an_index(database: Database) -> None:
+    statement = "select from rounds where contest_id = $1"
+    owner = make_engine(database.owner_url, pool_size=1, as_app=False)
+    async with owner.connect() as connection:
+        await connection.execute(text("analyze rounds"))
+        await connection.commit()
+    await owner.dispose()
+    for keep_plans in (False, True):
+        engine = make_engine(database.app_url, pool_size=1, keep_plans=keep_plans)
+        try:
+            plan = await plan_of(engine, statement)
+        finally:
+            await engine.dispose()
+        assert ("Seq Scan" in plan) is not keep_plans, plan
+        assert ("Index Cond: (contest_id = $1)" in plan) is keep_plans, plan
