@@ -1,7 +1,9 @@
 """What is measured: one function a goal, each beside its floor."""
 
+import asyncio
 import itertools
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -187,8 +189,6 @@ async def p5_p6(world: World) -> list[Result]:
 
 async def _append(database_url: str, rows: int) -> float:
     """One-row append-only inserts, sixteen connections, a commit each."""
-    import asyncio
-
     pool = await asyncpg.create_pool(database_url, min_size=16, max_size=16)
     numbers = iter(range(rows))
 
@@ -269,6 +269,16 @@ async def p11(world: World) -> list[Result]:
     ]
 
 
+async def p16_p17(world: World) -> list[Result]:
+    """The finale, in its short form: votes from the one-dial string to the receipt and the page, everything real."""
+    found = world.home / "finale.json"
+    options = ("--rates", "100,200,300", "--seconds", "10", "--results", str(found))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench.finale", *options)
+    if await process.wait() != 0:
+        raise Inexact("the finale did not come to its end")
+    return [Result(**fields) for fields in orjson.loads(found.read_bytes())]
+
+
 async def p19(world: World) -> list[Result]:
     """Honest votes that fraud rules hold, of a generated evening of 2,000 voters with cheats."""
     database = world.engines.create_database()
@@ -298,6 +308,8 @@ GOALS = {
     "P13": p13,
     "P14": p14,
     "P15": p15,
+    "P16": p16_p17,
+    "P17": p16_p17,
     "P18": p18,
     "P19": p19,
     "P20": p20,

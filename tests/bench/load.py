@@ -116,7 +116,7 @@ class OpenLoad:
     all_answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class _Line(asyncio.Protocol):
+class Line(asyncio.Protocol):
     """One keep-alive connection whose answers come in the order of its requests."""
 
     def __init__(self, load: OpenLoad) -> None:
@@ -149,7 +149,7 @@ async def open_loop(
     load = OpenLoad()
     lines = []
     for _ in range(connections):
-        _, line = await loop.create_connection(lambda: _Line(load), host, port)
+        _, line = await loop.create_connection(lambda: Line(load), host, port)
         lines.append(line)
     started = time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import statistics
@@ -9,15 +10,18 @@ import sys
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 import asyncpg
 import uvloop
 
 from gateway.storage.engine import make_engine
 from payments.ledger.audit import audit_money
-from tests.bench.finale.rush import Caller, Rush, idle, rush
+from tests.bench.finale.floor import Floor
+from tests.bench.finale.rush import Caller, Rush, goals, idle, rush, taken_by_operator
 from tests.bench.finale.stage import Stage, staged
-from tests.bench.measure import Inexact
+from tests.bench.measure import Inexact, Result
 
 _WARM_SECONDS = 3.0
 _WARM_RATE = 20.0
@@ -29,10 +33,22 @@ async def _run(stage: Stage, options: argparse.Namespace) -> None:
     caller = Caller(options.seed)
     await rush(stage, caller, rate=_WARM_RATE, seconds=_WARM_SECONDS, viewers=1)
     print("nobody votes, % of a core: " + _listed(await idle(stage)))
-    for rate in options.rates:
-        done = await rush(stage, caller, rate=rate, seconds=options.seconds, viewers=options.viewers)
-        _print(done, options.statements)
-        await _check(stage)
+    results: list[Result] = []
+    async with Floor(stage) as floor:
+        for rate in options.rates:
+            done = await rush(stage, caller, rate=rate, seconds=options.seconds, viewers=options.viewers)
+            _print(done, options.statements)
+            await _check(stage)
+            insert, slow = await floor.cost(), await floor.cost(rate)
+            print(
+                f"  a raw insert over HTTP: {insert:.2f} ms as fast as they go, {slow:.2f} ms at this rate; a vote is "
+                f"{sum(done.cost.values()) / insert:.1f} and {sum(done.cost.values()) / slow:.1f} of them"
+            )
+            results += goals(done, insert)
+    for result in results:
+        print(result.line())
+    if options.results:
+        options.results.write_text(json.dumps([asdict(result) for result in results]))
 
 
 async def _until_beating(stage: Stage, workers: int) -> None:
@@ -50,7 +66,7 @@ async def _check(stage: Stage) -> None:
     engine = make_engine(stage.database_url, pool_size=1, statement_timeout_ms=60_000)
     broken = {name: rows for name, rows in await audit_money(engine) if rows}
     await engine.dispose()
-    taken = sum(int(line["amount"]) for line in stage.country.statement())
+    taken = sum(int(line["amount"]) for line in taken_by_operator(stage))
     database = await asyncpg.connect(stage.database_url)
     counted = int(await database.fetchval("select sum(amount_minor) from tally_entries"))
     await database.close()
@@ -101,12 +117,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=15.0, help="for each rate")
     parser.add_argument("--workers", type=int, default=1, help="worker processes")
     parser.add_argument("--viewers", type=int, default=200, help="of the contest's stream")
+    parser.add_argument("--lean", action="store_true", help="an operator that does only what a vote needs")
     parser.add_argument("--statements", type=int, default=12, help="so many of the dearest statements are shown")
+    parser.add_argument("--results", type=Path, help="a file for the results, as JSON")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of the callers")
     options = parser.parse_args()
     # All share the machine, whatever core the caller keeps to.
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    with staged(options.workers) as stage:
+    with staged(options.workers, lean=options.lean) as stage:
         uvloop.run(_run(stage, options))
     return 0
 

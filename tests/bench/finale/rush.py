@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import random
+import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +13,14 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import asyncpg
+import httpx
 
 from tests.bench.finale.counters import Counts
 from tests.bench.finale.processes import since, spent
 from tests.bench.finale.stage import Stage
 from tests.bench.live import Screen, gather, waits_of
 from tests.bench.load import open_loop, request
-from tests.bench.measure import Inexact
+from tests.bench.measure import Inexact, Result
 
 CODE: Final = "07"
 _DIAL_PATH: Final = "/ussd/africastalking"
@@ -133,6 +135,29 @@ async def rush(stage: Stage, caller: Caller, *, rate: float, seconds: float, vie
         await database.close()
 
 
+def goals(done: Rush, insert: float) -> list[Result]:
+    """The figures that have goals. `insert`: processor milliseconds of a raw one, where many share a commit."""
+    what = f"at {done.rate:g} a second"
+    return [
+        Result("P16", f"finale {what}: hop, p99", 1000 * _p99(done.hops), 100, 50, lower=True, unit=" ms"),
+        Result("P16", f"finale {what}: PIN to page, p99", _p99(done.to_page), 2, 0.8, lower=True, unit=" s"),
+        Result("P16", f"finale {what}: backlog after", done.after, 10, 5, lower=True, unit=" s"),
+        Result(
+            "P17",
+            f"a paid vote {what}, in raw inserts over HTTP",
+            sum(done.cost.values()) / insert,
+            10,
+            5,
+            lower=True,
+            detail={"insert_ms": round(insert, 3), **{name: round(value, 2) for name, value in done.cost.items()}},
+        ),
+    ]
+
+
+def _p99(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=100)[98]
+
+
 async def _now(database: "asyncpg.Connection[Any]") -> dict[str, int]:
     return dict(await database.fetchrow(_NOW) or {})
 
@@ -151,10 +176,18 @@ async def _until_told(database: "asyncpg.Connection[Any]", ordered: int, ended: 
     return after
 
 
+def taken_by_operator(stage: Stage) -> list[dict[str, str]]:
+    """The lines of the operator's statement."""
+    answer = httpx.get(f"{stage.operator}/statement/mtn_momo.csv", timeout=60).raise_for_status()
+    return [line for line in csv.DictReader(io.StringIO(answer.text)) if line["kind"] == "collection"]
+
+
 def _moments_of_pin(stage: Stage) -> dict[str, float]:
     """When the operator took the money, by our reference, as seconds since 1970."""
-    lines = csv.DictReader(io.StringIO(stage.country.sandbox.get("/statement/mtn_momo.csv").raise_for_status().text))
-    return {line["our_reference"]: datetime.fromisoformat(line["completed_at"]).timestamp() for line in lines}
+    return {
+        line["our_reference"]: datetime.fromisoformat(line["completed_at"]).timestamp()
+        for line in taken_by_operator(stage)
+    }
 
 
 def _to_page(rows: Sequence[Any], paid: Mapping[str, float], screens: Sequence[Screen], offset: float) -> list[float]:

@@ -13,12 +13,14 @@ from typing import Final
 
 import asyncpg
 
+from gateway.cli.up import answers
 from gateway.runtime.embedded.postgres import DATABASE, OWNER_ROLE, SUPERUSER, Postgres, prepare_database
 from gateway.runtime.embedded.valkey import Valkey
 from tests.bench.finale.counters import Meters
 from tests.bench.finale.processes import Part
-from tests.country import Country
+from tests.country import Country, until
 from tests.engines import temporary_home
+from tests.free_port import free_port
 
 # As many questions as an account may be allowed at most; the simulated operator is told to refuse none.
 _ALLOWED: Final = "1000"
@@ -28,9 +30,11 @@ _STOP_SECONDS: Final = 40.0
 
 @dataclass(frozen=True)
 class Stage:
-    """A running product. `parts`: its processes and engines; `others`: the rest of the world, on the same machine."""
+    """A running product. `parts`: its processes and engines; `others`: the rest of the world, on the same machine;
+    `operator`: who takes the money and carries the texts, an address without a trailing slash."""
 
     country: Country
+    operator: str
     postgres: Postgres
     parts: dict[str, Part]
     others: dict[str, Part]
@@ -43,16 +47,22 @@ class Stage:
 
 
 @contextmanager
-def staged(workers: int) -> Iterator[Stage]:
-    """The product with so many worker processes, until the block ends. Nothing is kept."""
+def staged(workers: int, *, lean: bool) -> Iterator[Stage]:
+    """The product with so many worker processes, until the block ends. Nothing is kept. `lean`: with an operator that
+    does only what a vote needs."""
     with temporary_home("spotlight-finale-", durable=True) as home:
         postgres, valkey = Postgres(home, **_COUNTING), Valkey(home)
         try:
             postgres.start()
             valkey.start()
             asyncio.run(_prepare(postgres))
-            with _country(home, postgres, valkey) as country, _more_workers(country, workers - 1) as more:
-                yield _stage(country, postgres, valkey, more)
+            operator = f"http://127.0.0.1:{free_port()}" if lean else ""
+            with (
+                _country(home, postgres, valkey, operator) as country,
+                _lean_operator(country, operator) as other,
+                _more_workers(country, workers - 1) as more,
+            ):
+                yield _stage(country, postgres, valkey, more, operator or country.sandbox_url, other)
         finally:
             valkey.stop()
             postgres.stop()
@@ -68,9 +78,10 @@ async def _prepare(postgres: Postgres) -> None:
 
 
 @contextmanager
-def _country(home: Path, postgres: Postgres, valkey: Valkey) -> Iterator[Country]:
+def _country(home: Path, postgres: Postgres, valkey: Valkey, operator: str) -> Iterator[Country]:
     country = Country(
         home / "data",
+        **({"MTN_MOMO_BASE_URL": operator, "AFRICASTALKING_BASE_URL": operator} if operator else {}),
         DATABASE_URL=postgres.dsn(),
         SPOTLIGHT_OWNER_DATABASE_URL=postgres.dsn(user=OWNER_ROLE),
         REDIS_URL=valkey.url(),
@@ -83,6 +94,22 @@ def _country(home: Path, postgres: Postgres, valkey: Valkey) -> Iterator[Country
         yield country
     finally:
         country.stop()
+
+
+@contextmanager
+def _lean_operator(country: Country, address: str) -> Iterator[Part | None]:
+    """The lean operator at this address; none where that is empty."""
+    if not address:
+        yield None
+        return
+    ports = address.rpartition(":")[2], str(country.port)
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.finale.lean", *ports])
+    try:
+        until(lambda: answers(f"{address}/requests"), "the lean operator")
+        yield Part(process.pid)
+    finally:
+        process.terminate()
+        process.wait(_STOP_SECONDS)
 
 
 @contextmanager
@@ -102,7 +129,14 @@ def _more_workers(country: Country, count: int) -> Iterator[list[subprocess.Pope
             process.wait(_STOP_SECONDS)
 
 
-def _stage(country: Country, postgres: Postgres, valkey: Valkey, more: list[subprocess.Popen[bytes]]) -> Stage:
+def _stage(
+    country: Country,
+    postgres: Postgres,
+    valkey: Valkey,
+    more: list[subprocess.Popen[bytes]],
+    operator: str,
+    lean: Part | None,
+) -> Stage:
     pids = country.pids()
     assert postgres.process is not None
     assert valkey.process is not None
@@ -116,9 +150,10 @@ def _stage(country: Country, postgres: Postgres, valkey: Valkey, more: list[subp
     }
     others = {
         "sandbox": Part(pids["sandbox"]),
+        **({"lean operator": lean} if lean else {}),
         "witness": Part(pids["witness"]),
         "load": Part(os.getpid(), with_children=False),
     }
     logs = [country.home / "logs" / f"{name}.log" for name in ("serve", "worker")]
-    meters = Meters(postgres.dsn("postgres", SUPERUSER), DATABASE, valkey.url(), country.sandbox_url, logs)
-    return Stage(country, postgres, parts, others, meters)
+    meters = Meters(postgres.dsn("postgres", SUPERUSER), DATABASE, valkey.url(), operator, logs)
+    return Stage(country, operator, postgres, parts, others, meters)
