@@ -1,5 +1,6 @@
 """The outbox: texts that are owed, sent under leases, with their delivery reports as received."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from gateway.contests.directory import DIAL_CODE
 from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
 from gateway.storage.audit_log import note
+from gateway.storage.coalescer import Coalescer
 from gateway.storage.rows import document, recordset, rows_of
 from gateway.storage.schema.conversations import params_place, recipient_place
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
@@ -123,6 +125,8 @@ _SENT: Final = """
 # Also for one whose lease ran out before the carrier answered: the answer to the same try settles it. Of reports that
 # came before the answer a final one is shown.
 _RECORD_SENT: Final = text(f"""
+with s as materialized (
+  select a.* from {recordset(_SENT)} join messages_out o using (id) order by o.id for update of o)
 update messages_out m set
   status = case when s.status = 'unknown' and m.delivery_status is not null then 'sent' else s.status end,
   carrier = s.carrier, carrier_message_id = coalesce(s.carrier_message_id, m.carrier_message_id),
@@ -132,7 +136,7 @@ update messages_out m set
     else now() + make_interval(secs => s.retry_seconds) end,
   delivery_status = coalesce(m.delivery_status, r.status), delivery_at = coalesce(m.delivery_at, r.received_at),
   params_cipher = case when s.status not in ('sent', 'refused') then m.params_cipher end
-from {recordset(_SENT, "s")} left join lateral (
+from s left join lateral (
   select d.status, d.received_at from delivery_reports d
   where d.carrier = s.carrier and d.carrier_message_id = s.carrier_message_id
   order by d.status = '{DELIVERED}' desc, d.status in ({_FINAL}) desc, d.id desc limit 1) r on true
@@ -140,18 +144,24 @@ where m.id = s.id and m.attempts = s.attempts and m.status in ('sending', 'unkno
 """)
 
 # A final state stays, unless a report says that the text arrived after all. A report for a text in status `unknown`
-# proves that it was sent.
+# proves that it was sent. Of one text there is one report at most. Rows are locked by their id, as `_RECORD_SENT` does.
+_REPORTED: Final = "carrier text, message_id text, status text, failure text, phone_index bytea"
 _REPORT: Final = text(f"""
-with kept as (
+with asked as (select * from {recordset(_REPORTED)}),
+kept as (
   insert into delivery_reports (carrier, carrier_message_id, status, failure, phone_index)
-  values (cast(:carrier as text), cast(:message_id as text), cast(:status as text), :failure, :phone_index))
-update messages_out set delivery_status = cast(:status as text), delivery_at = now(),
-  status = case when status = 'unknown' then 'sent' else status end,
-  next_try_at = case when status = 'unknown' then null else next_try_at end
-where carrier = cast(:carrier as text) and carrier_message_id = cast(:message_id as text)
-  and (coalesce(delivery_status, '') not in ({_FINAL})
-    or cast(:status as text) = '{DELIVERED}' and delivery_status <> '{DELIVERED}')
-  and status in ('sending', 'unknown', 'sent')
+  select carrier, message_id, status, failure, phone_index from asked),
+locked as (
+  select m.id, a.status as reported from asked a
+    join messages_out m on m.carrier = a.carrier and m.carrier_message_id = a.message_id
+  order by m.id for update of m)
+update messages_out m set delivery_status = l.reported, delivery_at = now(),
+  status = case when m.status = 'unknown' then 'sent' else m.status end,
+  next_try_at = case when m.status = 'unknown' then null else m.next_try_at end
+from locked l
+where m.id = l.id and m.status in ('sending', 'unknown', 'sent')
+  and (coalesce(m.delivery_status, '') not in ({_FINAL})
+    or l.reported = '{DELIVERED}' and m.delivery_status <> '{DELIVERED}')
 """)
 
 
@@ -197,6 +207,8 @@ class Outbox:
         self._engine = engine
         self._vault = vault
         self._public_url = public_url
+        self._auto = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reports: Coalescer[Mapping[str, Any], None] = Coalescer(self._store_reports, batch_max=200)
 
     async def owe(
         self, connection: AsyncConnection, kind: str, number: str, language: str, facts: Mapping[str, str]
@@ -332,15 +344,23 @@ class Outbox:
                 await note(connection, actor="spotlight", act=_REFUSED_US, subject=carrier, detail=detail)
 
     async def store_report(self, carrier: str, message_id: str, status: str, phone: str, failure: str | None) -> None:
-        """Store a delivery report, and show it on its text where we know that."""
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                _REPORT,
-                {
-                    "carrier": carrier,
-                    "message_id": message_id,
-                    "status": status,
-                    "failure": failure,
-                    "phone_index": self._vault.index(phone) if phone else None,
-                },
-            )
+        """Store a delivery report, and show it on its text where we know that. Calls that arrive during a batch join
+        the next one. Raises Overloaded."""
+        phone_index = self._vault.index(phone) if phone else None
+        named = {"carrier": carrier, "message_id": message_id, "phone_index": phone_index}
+        await self._reports.do({**named, "status": status, "failure": failure})
+
+    async def _store_reports(self, reports: Sequence[Mapping[str, Any]]) -> list[None]:
+        """One statement; what is reported of the same text again waits for the next one."""
+        turns: list[list[Mapping[str, Any]]] = []
+        seen: Counter[tuple[str, str]] = Counter()
+        for report in reports:
+            text_reported = report["carrier"], report["message_id"]
+            if seen[text_reported] == len(turns):
+                turns.append([])
+            turns[seen[text_reported]].append(report)
+            seen[text_reported] += 1
+        async with self._auto.connect() as connection:
+            for turn in turns:
+                await connection.execute(_REPORT, document(turn))
+        return [None] * len(reports)

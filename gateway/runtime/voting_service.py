@@ -16,6 +16,7 @@ from gateway.orders.place_order import place_order
 from gateway.orders.routing import Rails
 from gateway.orders.rules import PlacedOrder, Refusal, VoteRequest
 from gateway.orders.store import Orders
+from gateway.storage.coalescer import Overloaded
 from gateway.storage.doorbell import Doorbell, Work
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.vault import SealBroken
@@ -116,5 +117,5 @@ class LiveVotingService:
         """Durable when it returns."""
         try:
             await self.outbox.store_report(carrier, carrier_message_id, status, phone, failure)
-        except (SQLAlchemyError, OSError) as error:
+        except (Overloaded, SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error

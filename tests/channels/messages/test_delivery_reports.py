@@ -1,6 +1,9 @@
 """Texts whose sending is unknown, and delivery reports."""
 
+import asyncio
+
 import pytest
+from sqlalchemy import event
 
 from channels.messages.carrier import OutboundText
 from channels.messages.rules import Routes
@@ -158,6 +161,26 @@ async def test_what_reports_show(outbox: SendingRig, words: list[str], shown: st
     row = await outbox.row(message)
     assert (row["status"], row["delivery_status"]) == ("sent", shown)
     assert await outbox.rig.one("select count(*) from delivery_reports") == len(words)
+
+
+async def test_reports_that_arrive_together_are_written_together_and_in_their_order(outbox: SendingRig) -> None:
+    messages = [await outbox.owe() for _ in range(3)]
+    await outbox.send()
+    asked: list[str] = []
+    event.listen(outbox.rig.engine.sync_engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    words = [
+        ("first-1", "Sent"),
+        ("first-1", "Failed"),
+        ("first-2", "Success"),
+        ("first-2", "Sent"),
+        ("first-3", "Sent"),
+    ]
+    await asyncio.gather(outbox.report("first", "unknown", "Sent"), *(outbox.report("first", *one) for one in words))
+    assert len(asked) <= 3
+    shown = await outbox.rig.rows("select carrier_message_id, delivery_status from messages_out order by 1")
+    assert [tuple(row) for row in shown] == [("first-1", "Failed"), ("first-2", "Success"), ("first-3", "Sent")]
+    assert await outbox.rig.one("select count(*) from delivery_reports") == 1 + len(words)
+    assert len(messages) == len(shown)
 
 
 async def test_an_answer_after_the_lease_ran_out_settles_it(outbox: SendingRig) -> None:
