@@ -73,7 +73,8 @@ class Sending:
             # A fault of this carrier must not lose the results of the others.
             log.exception("carrier_failed")
             result = SendUnknown(type(error).__name__)
-        log.info("text_sent", result=type(result).__name__, attempts=message.attempts)
+        note = log.debug if isinstance(result, SendAccepted) else log.info
+        note("text_sent", result=type(result).__name__, attempts=message.attempts)
         if isinstance(result, SendRefused) and result.ours:
             log.error("carrier_refuses_us", code=result.code)
         return self._sent(message, result, text)

@@ -235,7 +235,7 @@ async def _sell(vote: Vote, key: str, case: _Case, *, agreed: bool = False) -> R
             line = answers.no_wallet(contest, sender, text.network, methods)
         lines = () if answered else (line,)
         return Reply(f"refused: {placed.value}", language, lines)
-    _log.info("order_placed", vote=str(placed.vote_id), channel="sms", repeated=placed.repeated)
+    _log.debug("order_placed", vote=str(placed.vote_id), channel="sms", repeated=placed.repeated)
     if repeated and placed.repeated:
         return Reply("repeated", language, await _known_order(vote, placed, case.service))
     return Reply("order", language)

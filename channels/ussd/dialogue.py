@@ -248,7 +248,7 @@ class Dialogue:
         if isinstance(placed, Refusal):
             return Turn(refused(placed, view.contest, buy.language, buy.code, view.limit), None), False
         bind_vote(placed.vote_id, placed.payment_reference)
-        _log.info("order_placed", channel="ussd", repeated=placed.repeated)
+        _log.debug("order_placed", channel="ussd", repeated=placed.repeated)
         return outcome, True
 
 

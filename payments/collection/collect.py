@@ -30,6 +30,7 @@ from payments.collection.store import Payments
 from payments.collection.verify import questioned
 from payments.lifecycle import State
 from payments.provider import (
+    Accepted,
     Capabilities,
     CreateResult,
     NotFound,
@@ -183,7 +184,8 @@ class Collector:
         payment = replace(payment, collection=collection)
         result, payment = await self._create(payment, provider, can)
         jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
-        log.info("collection_asked", result=type(result).__name__, tries=payment.send_tries)
+        note = log.debug if isinstance(result, Accepted) else log.info
+        note("collection_asked", result=type(result).__name__, tries=payment.send_tries)
         if isinstance(result, Rejected) and result.ask_first:
             report = await questioned(payment, provider, self._questions, self._accounts)
             if not isinstance(report, NotFound):

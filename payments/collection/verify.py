@@ -15,7 +15,7 @@ from payments.collection.count_on_callback import AskedLater
 from payments.collection.observations import OpenPayment, of_report
 from payments.collection.store import Payments
 from payments.lifecycle import Observed
-from payments.provider import Failed, PaymentProvider, Readier, StatusReport
+from payments.provider import Failed, PaymentProvider, Readier, StatusReport, StillOpen, Succeeded
 
 # Questions are claimed for so long ahead, and again when half of them were asked: those that wait for a turn keep
 # the account busy while others are claimed.
@@ -139,7 +139,8 @@ async def ask(
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
     seen = of_report(payment, report, provider.capabilities(payment.collection.country), jitter)
     log = _log.bind(vote=str(payment.vote_id), payment=str(payment.collection.reference), provider=payment.provider)
-    log.info("status_asked", report=type(report).__name__, step=seen.observed, checks=payment.checks)
+    note = log.debug if isinstance(report, Succeeded | StillOpen) else log.info
+    note("status_asked", report=type(report).__name__, step=seen.observed, checks=payment.checks)
     if seen.observed is Observed.SUCCEEDED_OTHERWISE:
         log.error("amount_differs", received=str(seen.received))
     if isinstance(report, Failed) and report.alarm:

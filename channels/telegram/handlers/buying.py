@@ -205,7 +205,7 @@ async def tap_pay(
         return text
     await conversation.state.clear()
     bind_vote(placed.vote_id, placed.payment_reference)
-    _log.info("order_placed", channel="telegram", repeated=placed.repeated)
+    _log.debug("order_placed", channel="telegram", repeated=placed.repeated)
     await show_order(conversation, orders, shown, placed)
     return plain(language, "order.known") if placed.conflicting else None
 

@@ -1,5 +1,6 @@
 """What was done for a vote: statements, transactions, commands of Redis, HTTP calls, jobs, log lines."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ select queryid, query, calls, rows, total_exec_time + total_plan_time as millise
   wal_bytes::bigint as wal
 from pg_stat_statements where dbid = (select oid from pg_database where datname = $1) and toplevel
 """
+# Every line is one JSON object.
+_EVENT: Final = re.compile(rb'^\{.*?"event":"([^"]*)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Meters:
             **dict(totals or {}),
             **self._redis(),
             **await self._calls(),
-            "log lines": sum(map(_lines, self.logs)),
+            **_lines(self.logs),
         }
         return Counts(by_name, statements)
 
@@ -115,5 +118,7 @@ class Meters:
         return dict(sums)
 
 
-def _lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+def _lines(logs: Iterable[Path]) -> dict[str, int]:
+    """Lines of the product's logs, by what they tell."""
+    told = Counter(word for path in logs if path.exists() for word in _EVENT.findall(path.read_bytes()))
+    return {"log lines": told.total(), **{f"  log lines, {word.decode()[:30]}": told[word] for word in sorted(told)}}
