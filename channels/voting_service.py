@@ -39,6 +39,11 @@ class VotingService(Published, Protocol):
         """The ranking for staff, with its figures also while they are hidden from the public. KeyError."""
         ...
 
+    def confirming(self, slug: str) -> int:
+        """Votes of a contest that count once their operator was asked, 0 in quiet times; for staff also while figures
+        are hidden."""
+        ...
+
     def contest_by_id(self, contest_id: UUID) -> Contest | None:
         """A contest by id."""
         ...

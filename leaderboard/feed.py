@@ -11,7 +11,7 @@ import resource
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import MappingProxyType
@@ -156,6 +156,7 @@ class Board:
     def __init__(self, ranking: Ranking, *, delayed: bool = False) -> None:
         self.ranking = ranking
         self.delayed = self._delay_sent = delayed
+        self._confirming = self._confirming_sent = 0
         self.viewers: set[Viewer] = set()
         self._sent = ranking
         self._restated: int | None = None
@@ -186,6 +187,21 @@ class Board:
         self.delayed = delayed
         self._forget()
 
+    @property
+    def confirming(self) -> int:
+        """Votes that count once their operator was asked; 0 while figures are hidden."""
+        return 0 if self.ranking.hidden else self._confirming
+
+    def confirm(self, votes: int) -> bool:
+        """Say on the board how many votes are being confirmed; whether that is news."""
+        if votes == self._confirming:
+            return False
+        self._confirming = votes
+        # Who has this version does not have it as it is now.
+        self._restated = self.ranking.version
+        self._forget()
+        return True
+
     def _forget(self) -> None:
         self._answers.clear()
         self._wholes.clear()
@@ -199,7 +215,7 @@ class Board:
         return answer
 
     def _make_answer(self, shown: int) -> Answer:
-        body = orjson.dumps(view_model.ranking(self.ranking, shown, delayed=self.delayed))
+        body = orjson.dumps(self._body(shown))
         etag = f'"{self.ranking.version}-{blake2b(body, digest_size=6).hexdigest()}"'
         # aiohttp copies its own kind of dictionary in a third of the time.
         headers = public_headers()
@@ -218,15 +234,18 @@ class Board:
         shown = min(places, len(self.ranking.entries))
         held = self._wholes.get(shown)
         if held is None:
-            payload = view_model.ranking(self.ranking, shown, delayed=self.delayed)
+            payload = self._body(shown)
             # Who received a board without figures has no version of it, and gets the next one whole.
             version = 0 if self.ranking.hidden else self.ranking.version
             held = self._wholes[shown] = frame("leaderboard:initial", version, payload)
         return held
 
+    def _body(self, shown: int) -> view_model.RankingBody:
+        return view_model.ranking(self.ranking, shown, delayed=self.delayed, confirming=self.confirming)
+
     def skip(self) -> None:
         """What happened since the last call is not sent: a later viewer gets the whole board."""
-        self._sent, self._delay_sent = self.ranking, self.delayed
+        self._sent, self._delay_sent, self._confirming_sent = self.ranking, self.delayed, self.confirming
         self._sales.clear()
 
     def news(self) -> bytes:
@@ -236,6 +255,10 @@ class Board:
         if self._delay_sent != self.delayed:
             self._delay_sent = self.delayed
             parts.append(frame("leaderboard:delayed", now.version, view_model.Delayed(delayed=self.delayed)))
+        if self._confirming_sent != self.confirming:
+            self._confirming_sent = self.confirming
+            figure = view_model.Confirming(confirming=self.confirming)
+            parts.append(frame("leaderboard:confirming", now.version, figure))
         if now is not before:
             change = view_model.update(before, now)
             parts.append(self.whole() if change is None else frame("leaderboard:update", now.version, change))
@@ -279,6 +302,14 @@ class Boards:
             board.delay(delayed)
             self._with_news.add(board)
         self._changed.set()
+
+    def confirm(self, votes: Mapping[str, int]) -> None:
+        """Say on all boards, and to all viewers, how many votes are being confirmed. `votes`: by contest; of others
+        none."""
+        for slug, board in self._boards.items():
+            if board.confirm(votes.get(slug, 0)):
+                self._with_news.add(board)
+                self._changed.set()
 
     def find(self, slug: str) -> Board | None:
         """A contest's board; None before its first ranking."""

@@ -27,7 +27,7 @@ from leaderboard import view_model
 from leaderboard.feed import ENTRIES_MAX, Answer, Board, Boards
 from leaderboard.ranking import Ranked, Ranking
 from leaderboard.small import SmallBoards, page_wanted, stand_of
-from leaderboard.view_model import Delayed, Part, RankingBody, Successes, Update
+from leaderboard.view_model import Confirming, Delayed, Part, RankingBody, Successes, Update
 
 LIMIT_DEFAULT: Final = 100
 _LIMIT_WANTED: Final = f"a whole number from 1 to {ENTRIES_MAX}"
@@ -100,9 +100,9 @@ class RankingDocument(RootModel[RankingBody]):
     """The ranking as it is now."""
 
 
-class BoardEvent(RootModel[RankingBody | Update | Successes | Delayed]):
+class BoardEvent(RootModel[RankingBody | Update | Successes | Delayed | Confirming]):
     """The data of an event: a ranking at first, an Update for each change, Successes beside it, Delayed when
-    rankings are delayed and when they no longer are."""
+    rankings are delayed and when they no longer are, Confirming while votes wait for their operator's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,8 @@ class Leaderboard:
 
         A stream: `leaderboard:initial` with the whole Ranking, then `leaderboard:update` with what
         changed, as absolute votes by candidate code, and `vote:success` with the votes just counted;
-        `leaderboard:delayed` when the ranking may be up to five seconds old, and when it no longer is.
+        `leaderboard:delayed` when the ranking may be up to five seconds old, and when it no longer is;
+        `leaderboard:confirming` with how many votes are being confirmed, when that changes.
         The id of each event is the version. 503 when as many are watching as can be served, or too many from
         one address: ask for the ranking itself meanwhile.
         """
@@ -213,7 +214,7 @@ class Leaderboard:
         number = min(number, view_model.pages_of(board.ranking, board.ranking.entries))
         if query and view_model.is_many(board.ranking):  # each reader's own: made for that reader alone
             part = view_model.part_of(board.ranking, contest, phase, number, query)
-            made = self._made(request, contest, board.ranking, phase, part, language)
+            made = self._made(request, contest, board, phase, part, language)
             return pages.answer(request, made, cache=PAGE_CACHE)
         now = published.now()
         # The time that is left is written in minutes.
@@ -222,7 +223,7 @@ class Leaderboard:
         kept = self._pages.get((slug, language, number))
         if kept is None or kept[0] != made_from:
             part = view_model.part_of(board.ranking, contest, phase, number)
-            made = self._made(request, contest, board.ranking, phase, part, language)
+            made = self._made(request, contest, board, phase, part, language)
             self._pages.pop((slug, language, number), None)
             if len(self._pages) >= PAGES_KEPT:
                 del self._pages[next(iter(self._pages))]
@@ -296,7 +297,7 @@ class Leaderboard:
         )
 
     def _made(
-        self, request: web.Request, contest: Contest, ranking: Ranking, phase: Phase, part: Part, language: str
+        self, request: web.Request, contest: Contest, board: Board, phase: Phase, part: Part, language: str
     ) -> Composed:
         """The page with this part of the ranking."""
         pages, faces = request.app[PAGES], photos_of(contest)
@@ -307,7 +308,8 @@ class Leaderboard:
         alone = len(request.app[PUBLISHED].contests_by_short_code(contest.short_code)) < 2
         values = {
             "contest": contest,
-            "ranking": ranking,
+            "ranking": board.ranking,
+            "confirming": board.confirming,
             "phase": phase,
             "nominations": contest.nominated_at(now),
             "called_off": contest.state is ContestState.ARCHIVED and now < contest.closes_at,

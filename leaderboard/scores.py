@@ -109,6 +109,8 @@ class Rankings:
     def __init__(self, directory: ContestDirectory, clock: Callable[[], datetime]) -> None:
         self.directory = directory
         self._clock = clock
+        self.confirming: Mapping[str, int] = {}
+        """Votes that count once their operator was asked, by contest; a figure of the whole contest."""
         self._latest: dict[str, Ranking] = {}
         self._scores: dict[str, ContestScores] = {}
         self._made_from: dict[str, tuple[Contest, ContestScores, bool]] = {}

@@ -134,7 +134,7 @@ class SmallBoards:
         pages, ranking = request.app[PAGES], board.ranking
         language = pages.shared_language(request, contest.language)
         number = min(page_wanted(request), max(1, -(-len(ranking.entries) // PLACES)))
-        key, made_from = (contest.slug, language, number), (contest, ranking, stand, board.delayed)
+        key, made_from = (contest.slug, language, number), (contest, ranking, stand, board.delayed, board.confirming)
         kept = self._kept.get(key)
         if kept is None or kept[0] != made_from:
             kept = made_from, small_page(pages, contest, board, stand, language, number)
@@ -158,6 +158,7 @@ def small_page(pages: Pages, contest: Contest, board: Board, stand: Stand, langu
             "hidden": ranking.hidden,
             "stand": stand,
             "delayed": board.delayed,
+            "confirming": board.confirming,
             "dial_code": contest.dial_code if on_sale else "",
             "dial_link": dial_link(contest.dial_code),
             "lines": lines_of(contest, shown, of_candidate, code_most if on_sale else 0),

@@ -54,9 +54,10 @@ class HiddenBody(TypedDict):
 
 class RankingBody(TypedDict):
     """The whole board. `version` is the number of tally entries of the contest; `evicted` is there once somebody is,
-    `round` where the contest has rounds, `delayed` (true) while the board may be up to five seconds old, `hidden` while
-    no figures are shown: then there are no entries, and `totalVotes` is 0; `formula` where a jury has a part in the
-    result: places here are by votes alone, and the jury's points come with the result."""
+    `round` where the contest has rounds, `delayed` (true) while the board may be up to five seconds old, `confirming`
+    (votes) while an operator that calls them paid is behind with its answers to our questions, before which nothing
+    counts, `hidden` while no figures are shown: then there are no entries, and `totalVotes` is 0; `formula` where a
+    jury has a part in the result: places here are by votes alone, and the jury's points come with the result."""
 
     contest: str
     version: int
@@ -65,6 +66,7 @@ class RankingBody(TypedDict):
     evicted: NotRequired[list[EvictedEntry]]
     round: NotRequired[RoundOf]
     delayed: NotRequired[bool]
+    confirming: NotRequired[int]
     hidden: NotRequired[HiddenBody]
     formula: NotRequired[Formula]
 
@@ -85,6 +87,12 @@ class Delayed(TypedDict):
     delayed: bool
 
 
+class Confirming(TypedDict):
+    """How many votes are being confirmed from now on; 0: none."""
+
+    confirming: int
+
+
 class Successes(TypedDict):
     """Votes counted a moment ago, summed by candidate code: for an animation, not for the ranking."""
 
@@ -92,7 +100,7 @@ class Successes(TypedDict):
     votes: list[tuple[str, int]]
 
 
-def ranking(ranking: Ranking, limit: int, *, delayed: bool = False) -> RankingBody:
+def ranking(ranking: Ranking, limit: int, *, delayed: bool = False, confirming: int = 0) -> RankingBody:
     """The first `limit` places."""
     hidden = ranking.hidden
     body: RankingBody = {
@@ -119,6 +127,8 @@ def ranking(ranking: Ranking, limit: int, *, delayed: bool = False) -> RankingBo
         body["round"] = {"number": ranking.round, "name": ranking.round_name}
     if delayed:
         body["delayed"] = True
+    if confirming:
+        body["confirming"] = confirming
     if formula := formula_of(ranking.jury_percent):
         body["formula"] = formula
     return body

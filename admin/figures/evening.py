@@ -73,7 +73,8 @@ class Chart:
 @dataclass(frozen=True, slots=True)
 class Evening:
     """All of it. `at`: up to when it is counted; `pace`: votes a minute, of the last minute or two; `contests`: each
-    with its own sums, those with most votes of the day first; `closed`: accounts that are not asked, and until when."""
+    with its own sums, those with most votes of the day first; `closed`: accounts that are not asked, and until when;
+    `confirming`: votes that count once their operator has answered."""
 
     at: datetime
     periods: Sequence[Period]
@@ -84,6 +85,7 @@ class Evening:
     wallets: Sequence[Wallet]
     closed: Sequence[tuple[str, datetime]]
     chart: Chart
+    confirming: int
 
 
 def chart_of(known: Mapping[datetime, int], since: datetime, until: datetime, step: timedelta = MINUTE) -> Chart:
@@ -135,6 +137,7 @@ async def evening(request: web.Request, me: Me, contests: Sequence[Contest]) -> 
         [] if me.as_of else await _wallets(request, me.scope, contests, at),
         [] if me.as_of else await figures.closed(),
         chart_of(known, at - _CHART, at),
+        0 if me.as_of else sum(request.app[VOTING_SERVICE].confirming(contest.slug) for contest in contests),
     )
 
 

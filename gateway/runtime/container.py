@@ -109,6 +109,8 @@ class Container(Connections):
     # Totals in PostgreSQL, on their way to every gateway process, and what publishes them.
     scores = made(lambda own: Scores(own.engine))
     feed = made(lambda own: ScoreFeed(own.redis))
+    # Questions a second that each account may be asked, by its key.
+    status_rates = made(lambda own: {key: one.capabilities("").status_per_second for key, one in own.providers.items()})
     show: cached_property[Show] = made(lambda own: partial(show_scores, scores=own.scores, feed=own.feed))
 
     @property

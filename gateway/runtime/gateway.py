@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 import structlog
 import uvloop
@@ -194,8 +195,7 @@ def _mount_health(app: web.Application, container: GatewayContainer) -> None:
         "redis": partial(container.pipeline.command, "PING"),
         "partitions": partial(check_partitions, container.engine),
     }
-    rates = {key: provider.capabilities("").status_per_second for key, provider in container.providers.items()}
-    store = FigureStore(container.engine, container.owed, rates)
+    store = FigureStore(container.engine, container.owed, container.status_rates)
 
     health.setup(
         app,
@@ -233,6 +233,18 @@ def _listener(container: GatewayContainer, boards: Boards) -> ScoreListener:
     return ScoreListener(container.feed, container.scores, show, boards.delay)
 
 
+def _confirming(container: GatewayContainer, boards: Boards) -> Callable[[Mapping[UUID, int]], None]:
+    """Puts votes that are being confirmed on this process's boards and before staff."""
+    rankings = container.rankings
+
+    def show(votes: Mapping[UUID, int]) -> None:
+        contests = ((rankings.directory.by_id(contest_id), many) for contest_id, many in votes.items())
+        rankings.confirming = {contest.slug: many for contest, many in contests if contest}
+        boards.confirm(rankings.confirming)
+
+    return show
+
+
 async def _keep_alive(container: GatewayContainer, boards: Boards, _: web.Application) -> AsyncIterator[None]:
     """Run the lasting tasks of a gateway for as long as it serves."""
     await container.begin()
@@ -245,6 +257,7 @@ async def _keep_alive(container: GatewayContainer, boards: Boards, _: web.Applic
             ("accounts", container.watch.keep_watching()),
             ("spool", container.callbacks.keep_draining()),
             ("scores", listener.run()),
+            ("confirming", container.confirming.keep_showing(_confirming(container, boards))),
             ("sweeper", container.keep_sweeping()),
         )
     ]

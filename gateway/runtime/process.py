@@ -32,7 +32,7 @@ from gateway.orders.routing import Kind
 from gateway.orders.store import Orders
 from gateway.runtime.accounts import build_carriers, counted_on, rails_of, read_given, text_routes
 from gateway.runtime.connections import TEMPORARY, utc_now
-from gateway.runtime.container import REPORT_TIMEOUT_MS, Container, open_command
+from gateway.runtime.container import REPORT_TIMEOUT_MS, Container, made, open_command
 from gateway.runtime.owed_work import Chore, Drains, OwedWork, Step, keep_beating, keep_sweeping
 from gateway.runtime.settings import Settings, SettingsError, adapter_settings
 from gateway.runtime.voting_service import LiveVotingService
@@ -43,6 +43,7 @@ from gateway.storage.shared_pace import SharedPaces
 from gateway.storage.shared_rate import SharedRate
 from gateway.storage.spool import Spool
 from gateway.storage.upkeep import Daily, make_partitions
+from leaderboard.confirming import Confirming
 from leaderboard.log.build import LogBuilder
 from leaderboard.log.inclusion import Inclusions
 from leaderboard.log.keys import LogKeys
@@ -127,7 +128,7 @@ class ProcessContainer(Container):
         later = AskedLater(provisional, self.payments, self.show)
         self.verifier = self._closed_later(Verifier(self.payments, self.providers, self._budget, self.watch, later))
         policies = counted_on(settings)
-        rates = {account: self.providers[account].capabilities("").status_per_second for account in policies}
+        rates = {account: self.status_rates[account] for account in policies}
         # None where no account is counted on, as everywhere unless it is set.
         self.counting = CountingOnCallbacks(provisional, policies, rates) if policies else None
         self.reversals = Reversals(self.engine, self.auto)
@@ -258,6 +259,9 @@ class GatewayContainer(ProcessContainer):
 
     role = "gateway"
     pool_size = 12
+
+    # Votes whose operator calls them paid and has not been asked yet.
+    confirming = made(lambda own: Confirming(own.engine, own.redis, own.status_rates))
 
     @cached_property
     def back_office(self) -> Container:

@@ -75,6 +75,10 @@ class LiveVotingService:
         """The ways in which money is taken, with the accounts whose circuit is open now."""
         return self.accounts.rails
 
+    def confirming(self, slug: str) -> int:
+        """Votes that count once their operator was asked."""
+        return self.rankings.confirming.get(slug, 0)
+
     async def place_order(self, vote_request: VoteRequest) -> PlacedOrder | Refusal:
         """Sell."""
         return await place_order(

@@ -3,6 +3,7 @@ const board = document.querySelector(".ranking");
 const lines = board?.tBodies[0];
 const total = document.querySelector("#total");
 const state = document.querySelector("#state");
+const waiting = document.querySelector("#confirming");
 const leader = document.querySelector("#leader");
 const language = document.documentElement.lang;
 const figure = new Intl.NumberFormat(language);
@@ -32,6 +33,12 @@ function delay(news) {
   if (news.delayed === delayed) return;
   delayed = news.delayed;
   say("live");
+}
+
+// Votes that count once their operator has answered.
+function confirming({ confirming: votes }) {
+  waiting.hidden = !votes;
+  waiting.firstChild.textContent = figure.format(votes);
 }
 
 // Where equals do not share a place, each stands behind those who had as many votes before.
@@ -96,6 +103,7 @@ function whole(news) {
   delay(news);
   if (dark !== Boolean(news.hidden)) renew(0);
   if (dark || news.hidden) return;
+  confirming(news);
   const entries = news.entries.slice(0, places);
   if (entries.length === rows.size) many?.swap(rows, entries);
   if (entries.some((entry) => !rows.has(entry.code)) || entries.length !== rows.size) {
@@ -149,7 +157,7 @@ async function poll() {
 }
 
 async function follow() {
-  const takes = { "leaderboard:initial": whole, "leaderboard:update": update, "vote:success": applaud, "leaderboard:delayed": delay };
+  const takes = { "leaderboard:initial": whole, "leaderboard:update": update, "vote:success": applaud, "leaderboard:delayed": delay, "leaderboard:confirming": confirming };
   try {
     const stream = await import(document.querySelector("link[rel=modulepreload]").href);
     const limit = many ? `?limit=${places}` : "";

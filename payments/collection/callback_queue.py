@@ -26,8 +26,8 @@ from payments.requests import ActRefused, NewRequest, Why
 HINT_EVERY_SECONDS: Final = 10
 OUTGOING_SECONDS: Final = 1
 
-# CTEs behind one called `named` with the references. `:every`: seconds between two questions about a
-# payment, `:soon`: until one about money on its way out.
+# CTEs behind one called `named` with the references, and whether a callback claims that it is paid. `:every`: seconds
+# between two questions about a payment, `:soon`: until one about money on its way out.
 _HINTED: Final = """
 held_refunds as (
   select r.reference from refunds r join named n using (reference)
@@ -36,7 +36,7 @@ held_payouts as (
   select o.reference from payouts o join named n using (reference)
   where o.status = 'sent' order by o.reference for update of o),
 held_payments as (
-  select p.reference, p.placed_at from payments p join named n using (reference)
+  select p.reference, p.placed_at, n.claimed from payments p join named n using (reference)
   where p.status in ('sent','pending','expired','failed') order by p.reference for update of p),
 hinted_refunds as (
   update refunds r set next_try_at = least(r.next_try_at, now() + make_interval(secs => :soon))
@@ -46,7 +46,10 @@ hinted_payouts as (
   from held_payouts h where o.reference = h.reference returning 1),
 hinted_payments as (
   update payments p set hinted_at = now(),
-    next_check_at = greatest(now(), coalesce(p.asked_at, '-infinity') + make_interval(secs => :every))
+    next_check_at = greatest(now(), coalesce(p.asked_at, '-infinity') + make_interval(secs => :every)),
+    claimed_votes = case when h.claimed
+      then (select v.quantity from votes v where v.id = p.vote_id and v.placed_at = p.placed_at)
+      else p.claimed_votes end
   from held_payments h where p.reference = h.reference and p.placed_at = h.placed_at returning 1)"""
 # They are read, and so run, in this order.
 _HINTS: Final = (
@@ -54,7 +57,7 @@ _HINTS: Final = (
     " + (select count(*) from hinted_payments)"
 )
 _HINT: Final = text(f"""
-with named as (select distinct unnest(cast(:references as uuid[])) as reference),{_HINTED}
+with named as (select distinct unnest(cast(:references as uuid[])) as reference, false as claimed),{_HINTED}
 select {_HINTS}
 """)
 
@@ -85,7 +88,9 @@ from firsts b left join payments p on p.reference = b.payment_reference
 order by b.id
 """)
 
-_JUDGED: Final = "id bigint, outcome text, reference uuid, order_code text, hinted boolean, duplicate_of bigint"
+_JUDGED: Final = """
+  id bigint, outcome text, reference uuid, order_code text, hinted boolean, claimed boolean, duplicate_of bigint
+"""
 _JUDGE: Final = text(f"""
 with judged as (select * from {recordset(_JUDGED)}),
 marked as (
@@ -97,9 +102,11 @@ counted as (
   select provider, outcome, count(*) from marked group by 1, 2 order by 1, 2
   on conflict (provider, outcome) do update set many = callback_counts.many + excluded.many),
 named as (
-  select reference from judged where hinted and reference is not null
-  union select k.payment_reference from judged j join order_keys k on k.order_code = j.order_code
-    where j.hinted and j.reference is null),{_HINTED}
+  select reference, bool_or(claimed) as claimed from (
+    select reference, claimed from judged where hinted and reference is not null
+    union all select k.payment_reference, false from judged j join order_keys k on k.order_code = j.order_code
+      where j.hinted and j.reference is null) n
+  group by reference),{_HINTED}
 select {_HINTS}
 """)
 
@@ -127,13 +134,15 @@ class DueCallback:
 
 @record
 class JudgedCallback:
-    """What became of a callback: its outcome, the payment it hints at, if any, and the callback that it repeats."""
+    """What became of a callback: its outcome, the payment it hints at, if any, whether it claims that this is paid, at
+    an address that only its operator knows, and the callback that it repeats."""
 
     id: int
     outcome: str
     reference: UUID | None = None
     order_code: str | None = None
     hinted: bool = False
+    claimed: bool = False
     duplicate_of: int | None = None
 
 

@@ -97,7 +97,16 @@ def _judged(callback: DueCallback, hints: tuple[Hint, ...]) -> JudgedCallback:
         return JudgedCallback(callback.id, "proof", reference)
     # What is proved of a payment that the URL does not name, or of a refund, is asked for once more: one question
     # finds it.
-    return JudgedCallback(callback.id, "hint", reference, hint.order_code, hinted=True)
+    return JudgedCallback(
+        callback.id, "hint", reference, hint.order_code, hinted=True, claimed=_claims_paid(callback, hint)
+    )
+
+
+def _claims_paid(callback: DueCallback, hint: Hint) -> bool:
+    """Whether a callback at its payment's own address, which only the operator got, claims what we asked for."""
+    claims = hint.claims
+    named = callback.reference is not None and callback.amount is not None
+    return named and claims is not None and claims.succeeded and claims.received == callback.amount
 
 
 def _proof(callback: DueCallback, hint: Hint) -> Observation | None:

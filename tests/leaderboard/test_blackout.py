@@ -103,6 +103,23 @@ def test_what_is_counted_in_the_dark_is_for_staff_alone() -> None:
     assert not board.is_known_to("0")
 
 
+def test_what_is_being_confirmed_in_the_dark_is_not_shown() -> None:
+    held = Held()
+    held.black_out(Blackout(after(1)))
+    held.take(5, c07=5)
+    board = Board(held.rankings.ranking("star"))
+    board.confirm(1240)
+    assert b'"confirming":1240' in board.news()
+    held.now = after(1)
+    board.take(held.take(6, c07=6), [])
+    board.confirm(2000)
+    assert board.confirming == 0
+    assert b'"confirming":0}' in board.news()
+    assert b"confirming" not in board.whole() + board.answer(100).body
+    board.confirm(3000)
+    assert board.news() == b""
+
+
 async def test_the_moment_is_kept_while_postgresql_is_away() -> None:
     held, taken = Held(), list[Any]()
     held.black_out(Blackout(after(1)))

@@ -96,6 +96,29 @@ async def test_viewers_are_shown_that_the_ranking_is_delayed_and_that_it_no_long
         assert "Delayed, up to 5 s<" not in await (await here.client.get("/c/star?lang=en")).text()
 
 
+async def test_viewers_are_shown_how_many_votes_are_being_confirmed_until_none_is() -> None:
+    async with country() as here:
+        response = await here.watch()
+        assert "confirming" not in (await next_event(response)).lines[-1]
+        here.boards.confirm({"star": 1240, "mboa": 7})
+        said = await next_event(response)
+        assert (said.name, said.data) == ("leaderboard:confirming", {"confirming": 1240})
+        # Who has this version of the board does not have the figure.
+        back = await next_event(await here.watch(said.id))
+        assert isinstance(back.data, dict)
+        assert back.data["confirming"] == 1240
+        path = "/api/contests/star/leaderboard"
+        tag = (await here.client.get(path)).headers["ETag"]
+        page = await (await here.client.get("/c/star?lang=en")).text()
+        assert '<p id="confirming"><b>1,240</b> votes being confirmed</p>' in page
+        assert "1,240 votes being confirmed<br/>" in await (await here.client.get("/c/star/b?lang=en")).text()
+        here.boards.confirm({})
+        assert (await next_event(response)).data == {"confirming": 0}
+        again = await here.client.get(path, headers={"If-None-Match": tag})
+        assert (again.status, "confirming" in await again.json()) == (200, False)
+        assert '<p id="confirming" hidden>' in await (await here.client.get("/c/star?lang=en")).text()
+
+
 async def test_a_new_viewer_gets_the_whole_board_first() -> None:
     async with country() as here:
         here.sell("07", 5)

@@ -95,6 +95,22 @@ async def test_the_ranking_moves_by_itself(show: Show) -> None:
         await expect(page.locator("#state")).to_have_text(words)
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("fr", "1\u202f240 votes en cours de confirmation"), ("en", "1,240 votes being confirmed")]
+)
+async def test_votes_that_are_being_confirmed_are_shown_until_none_is(show: Show, language: str, words: str) -> None:
+    page = await show.open(language)
+    await expect(page.locator("#state")).to_have_attribute("data-state", "live")
+    line = page.locator("#confirming")
+    await expect(line).to_be_hidden()
+    show.boards.confirm({"star": 1240})
+    await expect(line).to_have_text(words)
+    await page.reload()
+    await expect(line).to_have_text(words)
+    show.boards.confirm({})
+    await expect(line).to_be_hidden()
+
+
 async def test_rows_glide_unless_motion_is_unwelcome(show: Show) -> None:
     page = await show.open()
     await expect(page.locator("#state")).to_have_text("En direct")

@@ -44,6 +44,7 @@ class FakeVotingService:
         self.rails = rails
         self.scores = {c.code: number * scores for number, c in enumerate(self.shown[0].candidates, start=1)}
         self.last_entries: dict[str, int] = {}
+        self.unconfirmed: dict[str, int] = {}
         self.version = 0
         self.instant = NOON
         self.away = False
@@ -136,6 +137,9 @@ class FakeVotingService:
             raise KeyError(slug)
         reached = self.last_entries if contest.tie_break is TieBreak.EARLIEST else {}
         return public_ranking(contest, self.version, self.scores, reached, now=self.instant)
+
+    def confirming(self, slug: str) -> int:
+        return self.unconfirmed.get(slug, 0)
 
     def counted(self, slug: str) -> Ranking:
         return self.ranking(slug)

@@ -49,7 +49,7 @@ payments = table(
         null=True,
     ),
     timestamps("expires_at"),
-    integers("received_minor", "fee_minor", null=True),
+    integers("received_minor", "fee_minor", "claimed_votes", null=True),
     checks("amount_minor > 0"),
     CheckConstraint("(payer_index is null) = (payer_cipher is null)", name="payments_payer_whole"),
     one_of(

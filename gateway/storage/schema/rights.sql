@@ -58,7 +58,7 @@ grant insert, delete, update (recipient_index, recipient_cipher, params, status,
 grant insert, update (provider, status, base_url, provider_reference, secrets_cipher, accepted, send_tries, checks,
   not_found_count, not_found_since, next_check_at, hinted_at, asked_at, expires_at, sent_at, confirmed_at, settled_at,
   received_minor, received_currency, reason, reason_code, fee_minor, provisional, decide_by, card_index,
-  holder_index) on payments to spotlight_app
+  holder_index, claimed_votes) on payments to spotlight_app
 
 grant insert, update (status, base_url, provider_reference, secrets_cipher, send_tries, checks, not_found_count,
   not_found_since, next_try_at, sent_at, done_at, reason_code) on payouts to spotlight_app

@@ -40,8 +40,10 @@ from gateway.runtime.figures import FigureStore
 from gateway.runtime.owed_work import OwedWork
 from gateway.storage.engine import APP_ROLE, TENANT_ROLE
 from gateway.storage.purging import Kept, purge
+from gateway.storage.redis_link import connect
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
+from leaderboard.confirming import Confirming
 from leaderboard.log.inclusion import Inclusions
 from leaderboard.scores import Scores
 from payments.collection.provisional_store import ProvisionalPayments
@@ -175,6 +177,7 @@ async def sweep(rig: MoneyRig) -> None:
     await work.owed()
     await FigureStore(rig.engine, work).figures()
     await Scores(rig.engine).scores()
+    await Confirming(rig.engine, connect("redis://127.0.0.1:1/0"), {}).votes()
     await Rollups(rig.engine).catch_up()
     await act_on_lost(rig.engine)
     await purge(auto, Kept())
