@@ -20,4 +20,9 @@ def test_comments_and_indentation_of_a_script_are_left_out() -> None:
       go(`${place}/x`);
     }
     """
-    assert strip(script) == 'const place = "https://vote.example"; // stays,\nif (place) {go(`${place}/x`);}'
+    assert strip(script) == 'const place = "https://vote.example"; // stays,\nif(place){go(`${place}/x`);}'
+
+
+def test_space_around_marks_of_a_script_is_left_out_but_not_in_texts() -> None:
+    script = 'const a = (b, c) => b >= 1 ? `${ b } = ${c}` : "x, y : (z)";\nreturn a + +b - -c'
+    assert strip(script) == 'const a=(b,c)=>b>=1?`${ b } = ${c}`:"x, y : (z)";return a + +b - -c'
