@@ -6,6 +6,7 @@ import pytest
 
 from admin.access.rules import Role
 from channels.messages.dialogue_steps import DialogueStep, DialogueSteps
+from channels.voting_service import VOTING_SERVICE
 from payments.rollups.store import Rollups
 from tests.admin.back_office import Office, open_office
 from tests.engines import Database
@@ -77,6 +78,17 @@ async def test_an_evening_at_a_glance(office: Office) -> None:
     assert "<svg" in charts
     assert 'value="03" checked' in charts
     assert 'value="07" checked' not in charts
+    # What an operator calls paid and has not confirmed is no vote yet.
+    assert "being confirmed" not in home
+    office.app[VOTING_SERVICE].rankings.confirming = {"star": 1240}  # type: ignore[attr-defined] # of the process
+    async with client.get("/admin?lang=en") as answer:
+        home = await answer.text()
+    assert "1,240 votes are being confirmed" in home
+    assert "<b>7</b> votes" in home
+    async with client.get("/admin?lang=fr&asOf=2021-01-01T00:00:00") as answer:
+        assert "en cours de confirmation" not in await answer.text()
+    async with client.get("/admin/contests/star?lang=fr") as answer:
+        assert "1\u202f240 votes en cours de confirmation" in await answer.text()
     # The past has its own figures, and does not move.
     async with client.get("/admin?asOf=2021-01-01T00:00:00") as answer:
         assert "<b>0</b> votes" in await answer.text()
