@@ -145,23 +145,26 @@ where m.id = s.id and m.attempts = s.attempts and m.status in ('sending', 'unkno
 
 # A final state stays, unless a report says that the text arrived after all. A report for a text in status `unknown`
 # proves that it was sent. Of one text there is one report at most. Rows are locked by their id, as `_RECORD_SENT` does.
+# What is looked up one by one, and what was locked as an array, are no joins: those would be planned to read all texts
+# while there are few.
 _REPORTED: Final = "carrier text, message_id text, status text, failure text, phone_index bytea"
 _REPORT: Final = text(f"""
 with asked as (select * from {recordset(_REPORTED)}),
 kept as (
   insert into delivery_reports (carrier, carrier_message_id, status, failure, phone_index)
   select carrier, message_id, status, failure, phone_index from asked),
+found as (
+  select o.id, a.status as reported from asked a cross join lateral (
+    select id from messages_out where carrier = a.carrier and carrier_message_id = a.message_id offset 0) o),
 locked as (
-  select m.id, a.status as reported from asked a
-    join messages_out m on m.carrier = a.carrier and m.carrier_message_id = a.message_id
-  order by m.id for update of m)
-update messages_out m set delivery_status = l.reported, delivery_at = now(),
+  select id from messages_out where id = any(array(select id from found)) order by id for update)
+update messages_out m set delivery_status = f.reported, delivery_at = now(),
   status = case when m.status = 'unknown' then 'sent' else m.status end,
   next_try_at = case when m.status = 'unknown' then null else m.next_try_at end
-from locked l
-where m.id = l.id and m.status in ('sending', 'unknown', 'sent')
+from found f
+where m.id = any(array(select id from locked)) and m.id = f.id and m.status in ('sending', 'unknown', 'sent')
   and (coalesce(m.delivery_status, '') not in ({_FINAL})
-    or l.reported = '{DELIVERED}' and m.delivery_status <> '{DELIVERED}')
+    or f.reported = '{DELIVERED}' and m.delivery_status <> '{DELIVERED}')
 """)
 
 
