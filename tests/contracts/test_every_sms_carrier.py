@@ -10,7 +10,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -26,6 +26,7 @@ from channels.sms.carrier import DeliveryReport, Malformed, SmsCarrier
 from channels.sms.carriers import africastalking, kannel
 from gateway.http.raw_exchange import RawRequest
 from gateway.runtime.discovery import discover
+from payments.http_call import HttpCaller
 
 CASES_DIRECTORY = Path(__file__).parents[1] / "channels" / "sms" / "cases"
 REGISTRATIONS = discover(channels.sms.carriers)
@@ -245,7 +246,7 @@ async def test_the_loop_goes_on_while_the_carrier_is_slow(code: str) -> None:
 
 @every_carrier
 async def test_slow_after_having_sent_is_unknown(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(africastalking, "TIMEOUT_SECONDS", (1.0, 0.2))
+    monkeypatch.setattr(africastalking, "TIMEOUTS", replace(africastalking.TIMEOUTS, read=0.2))
     monkeypatch.setattr(kannel, "ANSWER_SECONDS", 0.2)
     late = asyncio.Event()
 
@@ -264,7 +265,7 @@ async def test_slow_after_having_sent_is_unknown(code: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:8081/africastalking", "http://127.0.0.1:8081/africastalking/"])
 def test_africastalking_calls_the_address_that_we_choose(base_url: str) -> None:
-    service = africastalking._Service("sandbox", "key", base_url)
+    service = africastalking._Service("sandbox", "key", base_url, HttpCaller(africastalking.CODE))
     assert service._make_url("/messaging") == "http://127.0.0.1:8081/africastalking/version1/messaging"
     assert service._make_url("/messaging", content=True) == "http://127.0.0.1:8081/africastalking/version1/messaging"
 

@@ -16,12 +16,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-import requests
-from africastalking.Service import AfricasTalkingException
 from africastalking.SMS import SMSService
 from pydantic import BaseModel, Field, SecretStr
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from channels.messages.carrier import IncomingText, OutboundText, SendAccepted, SendRefused, SendResult, SendUnknown
 from channels.sms.carrier import (
@@ -36,10 +32,13 @@ from channels.sms.carrier import (
     storable,
 )
 from gateway.http.raw_exchange import RawRequest
+from payments.answers import read_object
+from payments.http_call import HttpCaller, Outcome, Timeouts
+from payments.provider import NotSent, Unknown
 
 CODE: Final = "africastalking"
 AT_ONCE_MAX: Final = 16
-TIMEOUT_SECONDS: Final = (3.05, 10.0)
+TIMEOUTS: Final = Timeouts(pool=6, connect=3, read=10, total=13)
 _ACCEPTED: Final = frozenset({100, 101, 102})
 # Status codes of the send answer that no second try here will change; 407, 500, 501, 502 (its routes)
 # may pass. 402 (sender id) and 405 (balance) are about our account, not about the number.
@@ -61,18 +60,25 @@ class Settings(BaseModel):
 
 
 class _Service(SMSService):  # type: ignore[misc] # the SDK has no types
-    """The SDK's SMS service at an address of our choice, which it has no setting for."""
+    """The SDK's SMS service at an address of our choice, which it has no setting for. It checks numbers and makes
+    requests; they are sent over connections that are kept: the SDK blocks a thread and opens one for each text."""
 
-    def __init__(self, username: str, api_key: str, base_url: str) -> None:
+    def __init__(self, username: str, api_key: str, base_url: str, caller: HttpCaller) -> None:
         self._address = base_url.rstrip("/")
+        self._caller = caller
         super().__init__(username, api_key)
 
     def _init_service(self) -> None:
         self._baseUrl = self._contentUrl = f"{self._address}/version1"
 
+    async def _make_request(
+        self, url: str, method: str, headers: Mapping[str, str], data: Mapping[str, object], **_: object
+    ) -> Outcome:
+        return await self._caller.call(method, url, what="send", timeouts=TIMEOUTS, headers=headers, data=data)
+
 
 class AfricasTalking:
-    """`SmsCarrier`. The SDK blocks, so it runs in threads, so many at once."""
+    """`SmsCarrier`. So many texts are sent at once."""
 
     code = CODE
     method = "POST"
@@ -80,7 +86,9 @@ class AfricasTalking:
 
     def __init__(self, settings: Settings) -> None:
         self._senders = settings.sender
-        self._service = _Service(settings.username, settings.api_key.get_secret_value(), settings.base_url)
+        self._caller = HttpCaller(CODE)
+        key = settings.api_key.get_secret_value()
+        self._service = _Service(settings.username, key, settings.base_url, self._caller)
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
 
     def read_message(self, request: RawRequest) -> IncomingText | Malformed:
@@ -99,51 +107,38 @@ class AfricasTalking:
 
     async def send(self, message: OutboundText) -> SendResult:
         """Send one text."""
+        sender = sender_to(self._senders, message.to)
         async with self._at_once:
-            return await asyncio.to_thread(self._send, message)
-
-    def _send(self, message: OutboundText) -> SendResult:
-        try:
-            sender = sender_to(self._senders, message.to)
-            answer = self._service.send(message.text, [message.to], sender_id=sender, timeout=TIMEOUT_SECONDS)
-        except requests.RequestException as error:
-            return _not_answered(error)
-        except AfricasTalkingException as error:
-            # The SDK keeps the status to itself; only a refused key has a text of its own.
-            refused = "authentication" in str(error).lower()
-            return (
-                SendRefused("authentication", permanent=True, ours=True)
-                if refused
-                else SendUnknown("refused by its server")
-            )
-        except ValueError as error:
-            return SendRefused(type(error).__name__, permanent=True)
-        return read_answer(answer)
+            try:
+                sent = self._service.send(message.text, [message.to], sender_id=sender)
+            except ValueError as error:
+                return SendRefused(type(error).__name__, permanent=True)
+            return read_answer(await sent)
 
     async def aclose(self) -> None:
-        """The SDK keeps no connection open."""
+        """Close connections."""
+        await self._caller.aclose()
 
 
 def _storable(form: Mapping[str, str]) -> dict[str, str]:
     return {name: storable(value) for name, value in form.items()}
 
 
-def _not_answered(error: requests.RequestException) -> SendResult:
-    reason = error.args[0] if error.args else None
-    unreached = isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
-    if unreached or isinstance(error, requests.ConnectTimeout):
+def read_answer(outcome: Outcome) -> SendResult:
+    """What the answer to a send means."""
+    if isinstance(outcome, NotSent):
         return SendRefused("not reached", permanent=False)
-    return SendUnknown(type(error).__name__)
-
-
-def read_answer(answer: object) -> SendResult:
-    """What the answer to a send means. The SDK gives text when the media type has a charset."""
-    if isinstance(answer, str):
-        try:
-            answer = orjson.loads(answer)
-        except orjson.JSONDecodeError:
-            return SendUnknown("unreadable answer")
-    data: Any = answer.get("SMSMessageData") if isinstance(answer, Mapping) else None
+    if isinstance(outcome, Unknown):
+        return SendUnknown(outcome.error)
+    if not 200 <= outcome.status < 300:
+        # Of all refusals only that of a key has a text of its own.
+        refused = b"authentication" in outcome.body.lower()
+        return (
+            SendRefused("authentication", permanent=True, ours=True)
+            if refused
+            else SendUnknown("refused by its server")
+        )
+    data: Any = read_object(outcome.body).get("SMSMessageData")
     if not isinstance(data, Mapping):
         return SendUnknown("unreadable answer")
     recipients = data.get("Recipients")
