@@ -14,7 +14,7 @@ import orjson
 from gateway.runtime.embedded.postgres import SUPERUSER
 from tests.bench.finale.processes import Part, since, spent
 from tests.bench.finale.stage import Stage
-from tests.bench.load import closed_loop, open_loop, request
+from tests.bench.load import closed_loop, request
 from tests.bench.measure import Inexact
 from tests.bench.world import answers
 from tests.free_port import free_port
@@ -22,7 +22,7 @@ from tests.free_port import free_port
 _DATABASE: Final = "floor"
 _TABLE: Final = "create table floor_orders (id uuid primary key, code text, quantity int, phone text)"
 _WARM_SECONDS: Final = 0.5
-_SECONDS: Final = 3.0
+_SECONDS: Final = 2.0
 _CONNECTIONS: Final = 64
 
 
@@ -50,19 +50,19 @@ class Floor:
         self._process.terminate()
         self._process.wait(30)
 
-    async def cost(self, rate: float | None = None) -> float:
-        """Processor milliseconds an insert, by the clock or as fast as it goes. Raises Inexact."""
+    async def cost(self) -> float:
+        """Processor milliseconds an insert, as fast as they go. Raises Inexact."""
         parts = {"server": Part(self._process.pid), "PostgreSQL": self._stage.parts["PostgreSQL"]}
-        await closed_loop("127.0.0.1", self._port, _orders(), seconds=_WARM_SECONDS, connections=_CONNECTIONS)
+        await self._insert(_WARM_SECONDS)
         before = spent(parts)
-        if rate is None:
-            load = await closed_loop("127.0.0.1", self._port, _orders(), seconds=_SECONDS, connections=_CONNECTIONS)
-            statuses = load.statuses
-        else:
-            statuses = (await open_loop("127.0.0.1", self._port, _orders(), rate=rate, seconds=_SECONDS)).statuses
-        if set(statuses) != {201}:
-            raise Inexact(f"answers of the floor {statuses}")
-        return 1000 * sum(since(before, parts).values()) / statuses[201]
+        done = await self._insert(_SECONDS)
+        return 1000 * sum(since(before, parts).values()) / done
+
+    async def _insert(self, seconds: float) -> int:
+        load = await closed_loop("127.0.0.1", self._port, _orders(), seconds=seconds, connections=_CONNECTIONS)
+        if set(load.statuses) != {201}:
+            raise Inexact(f"answers of the floor {load.statuses}")
+        return load.answers
 
 
 def _start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
