@@ -158,6 +158,7 @@ async def test_what_went_over_the_wire_is_shown(country: Country) -> None:
     await country.phone("dial", {"code": "*789#"})
     _, calls = await country.phone("exchange")
     assert calls[-1]["direction"] == "out"
+    assert await country.json("GET", "/requests") == (200, {"africastalking": {"out": 1}})
     assert calls[-1]["answer"] == "CON Star d'Abidjan"
     assert "phoneNumber=%2B2250501020304" in calls[-1]["body"]
 
