@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 demo_app = typer.Typer(rich_markup_mode=None)
 _LOOK_SECONDS: Final = 1.0
+# Between two lines of progress where there is no terminal.
+_LINE_SECONDS: Final = 5.0
 _CALL_SECONDS: Final = 35.0
 _WORDS: Final[Mapping[str, str]] = {
     "paid": "paid",
@@ -64,8 +67,8 @@ def _load(orders: int) -> None:
     for line in ensure_demo_admin(settings):
         print(line)
     if orders:
-        with _bar(orders, "orders") as bar:
-            asyncio.run(operations.make_demo_orders(settings, orders, lambda done: bar.update(done - bar.pos)))
+        with _progress(orders) as show:
+            asyncio.run(operations.make_demo_orders(settings, orders, lambda done: show(done, "orders")))
         print(f"{orders} orders are written")
 
 
@@ -121,19 +124,36 @@ def _answer(response: "httpx.Response") -> dict[str, Any]:
     raise ApiRefused(f"{body['title']}: {body['detail']}", status=response.status_code)
 
 
-def _bar(length: int, label: str) -> Any:  # noqa: ANN401 - typer keeps its type private
-    """Progress, on a terminal alone."""
-    return typer.progressbar(length=length, file=sys.stderr, label=label, hidden=not sys.stderr.isatty())
+@contextmanager
+def _progress(length: int) -> Iterator[Callable[[int, str], None]]:
+    """Shows how much of it is done, with words about it: by a bar on a terminal, else by a line now and then."""
+    if sys.stderr.isatty():
+        with typer.progressbar(length=length, file=sys.stderr) as bar:
+
+            def draw(done: int, words: str) -> None:
+                bar.label = words
+                bar.update(done - bar.pos)
+
+            yield draw
+        return
+    written_at = time.monotonic()
+
+    def write(done: int, words: str) -> None:
+        nonlocal written_at
+        if time.monotonic() - written_at >= _LINE_SECONDS:
+            written_at = time.monotonic()
+            print(f"{done} of {length}: {words}", file=sys.stderr, flush=True)
+
+    yield write
 
 
 def _watched(country: "httpx.Client", shown: dict[str, Any]) -> dict[str, Any]:
-    """The figures once the crowd has ended; on a terminal they are seen to grow."""
-    with _bar(shown["planned"], "crowd") as bar:
+    """The figures once the crowd has ended; they are seen to grow."""
+    with _progress(shown["planned"]) as show:
         while shown["state"] == "voting":
             time.sleep(_LOOK_SECONDS)
             shown = _answer(country.get("/crowd"))
-            bar.label = f"{shown['votes_paid']} votes paid, {shown['votes_counted']} counted"
-            bar.update(shown["ended"] - bar.pos)
+            show(shown["ended"], f"{shown['votes_paid']} votes paid, {shown['votes_counted']} counted")
     return shown
 
 
