@@ -155,7 +155,7 @@ class Limits(InputModel):
     web_votes: int = Field(10, ge=0, le=150, description="Of one address, or device behind a shared one, in a minute.")
     gap_seconds: int = Field(5, ge=0, le=60, description="At least between two votes of a number or device.")
     candidates: int = Field(3, ge=0, le=100, description="So many from one address or device in a minute are too many.")
-    wallet_orders: int = Field(50, ge=0, le=400, description="Orders of one number in an hour.")
+    wallet_orders: int = Field(200, ge=0, le=400, description="Orders of one number in an hour.")
     block_payers: int = Field(10, ge=0, le=100, description="Payers out of a hundred consecutive numbers are too many.")
     payer_others: int = Field(
         20, ge=0, le=400, description="People for whom one number, card or name pays in an hour; then shown."

@@ -90,6 +90,19 @@ async def test_an_address_that_is_allowed_is_not_judged_and_a_number_is_refused_
     assert isinstance(await rig.place(asked[0]), PlacedOrder)
 
 
+async def test_a_fan_votes_200_times_in_an_hour_and_only_who_pays_may(rig: Rig) -> None:
+    auto = rig.engine.execution_options(isolation_level="AUTOCOMMIT")
+    rig.orders = Orders(auto, rig.vault, PromptLimits(), FraudLimits())  # as in production
+    fan, other = "+2250500001111", "+2250500002222"
+    for _ in range(200):
+        assert isinstance(await rig.place(rig.vote_request(number=fan, quantity=1)), PlacedOrder)
+        await rig.change("update payments set status = 'settled' where status = 'created'")
+    assert await rig.place(rig.vote_request(number=fan)) is Refusal.TOO_MANY_ORDERS
+    answers = [await rig.place(rig.vote_request(number=other, quantity=1)) for _ in range(6)]
+    assert [isinstance(one, PlacedOrder) for one in answers] == [True] * 5 + [False]
+    assert answers[5] is Refusal.ASKED_TOO_OFTEN
+
+
 async def entry(rig: Rig, to: str, kind: str, subject: bytes) -> UUID:
     made: UUID = await rig.one("select gen_random_uuid()")
     await rig.change(
