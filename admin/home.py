@@ -47,6 +47,9 @@ async def _waits(request: web.Request, me: Me, contests: Sequence[Contest], wait
         Waiting("held", waiting.held, "/admin/held", bad=True),
         Waiting("refunds_manual", by_hand, "/admin/refunds", bad=True),
     ]
+    if not me.as_of:
+        for slug, name, many in await request.app[FIGURES].unlogged(me.scope, [one.id for one in contests]):
+            found.append(Waiting("unlogged", many, f"/admin/contests/{slug}/tally", bad=True, contest=name))
     if me.may(Right.READ_BOOK):
         found.append(Waiting("differences", sum(waiting.differences.values()), "/admin/reconciliation", bad=True))
     found += [

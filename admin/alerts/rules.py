@@ -30,6 +30,7 @@ class AlertKind(StrEnum):
     WALLET_OPEN = "wallet_open"  # operators that answer again
     DIFFERENCES = "differences"  # between an operator and the book
     CARRIER = "carrier"  # carriers that refuse our account
+    UNPAID = "unpaid"  # entries of a tally that no paid order explains: their logs stay where they are
     RULES = "rules"  # rules or names of a contest that changed by no act of staff
     WITNESS = "witness"  # logs that do not go on from what a witness cosigned
 
@@ -39,6 +40,7 @@ NOTED_AS: Final[Mapping[AlertKind, str]] = {
     AlertKind.WALLET_OPEN: "account.opened",
     AlertKind.DIFFERENCES: "reconcile.found",
     AlertKind.CARRIER: "carrier.refused_us",
+    AlertKind.UNPAID: "log.unpaid",
     AlertKind.RULES: "log.unexplained",
     AlertKind.WITNESS: "log.refused",
 }

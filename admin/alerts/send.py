@@ -258,7 +258,7 @@ class Alerting:
 
 def _name(language: str, kind: str, subject: str) -> str:
     """What a wallet or carrier is called: `MTN MoMo (CM)` for `mtn_momo@cm`. A contest is called by its address."""
-    if kind in (AlertKind.RULES, AlertKind.WITNESS):
+    if kind in (AlertKind.UNPAID, AlertKind.RULES, AlertKind.WITNESS):
         return subject
     if kind == AlertKind.CARRIER:
         return named_in(language, "admin_carrier", subject)

@@ -108,6 +108,15 @@ select provider as account, count(*) as value from payments where provisional an
 """),
     ),
     _Metric(
+        "spotlight_log_behind",
+        "Counted entries that are not in the public log yet.",
+        text("""
+select c.slug as contest, h.next_seq - coalesce(l.next_seq, 1) as value
+from contests c join contest_heads h on h.contest_id = c.id left join log_heads l on l.contest_id = c.id
+where c.state <> 'draft'
+"""),
+    ),
+    _Metric(
         "spotlight_texts_waiting",
         "Texts that wait to be sent.",
         text("""

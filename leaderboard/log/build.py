@@ -90,10 +90,22 @@ select md5(concat(c::text,
   (select string_agg(r::text, ';' order by r.number) from rounds r where r.contest_id = c.id)))
 from contests c where c.id = :contest
 """)
-# Orders are looked up one by one.
+# Orders are looked up one by one. `explained`: a vote has a payment that counted, for an order of just that; what takes
+# one back takes all of it, and its payment counts no more.
 _ENTRIES: Final = text("""
 select t.seq, t.kind, t.counted_at, t.quantity, t.amount_minor, t.round, t.receipt, t.reason, t.adjusts, k.code,
-  cast(floor(extract(epoch from t.counted_at) * 1000) as bigint) as ms, v.id as vote_id, v.voter_cipher
+  cast(floor(extract(epoch from t.counted_at) * 1000) as bigint) as ms, v.id as vote_id, v.voter_cipher,
+  case t.kind when 'vote' then
+    (v.contest_id, v.candidate_id, v.round, v.quantity, v.amount_minor)
+      = (t.contest_id, t.candidate_id, t.round, t.quantity, t.amount_minor)
+    and exists (select from payments where reference = t.payment_reference and placed_at = v.placed_at
+      and vote_id = v.id and contest_id = t.contest_id and amount_minor = t.amount_minor and settled_at is not null)
+  else
+    exists (select from tally_entries e join payments p on p.reference = e.payment_reference and p.status <> 'settled'
+      where e.contest_id = t.contest_id and e.seq = t.adjusts and e.seq < t.seq
+        and (e.candidate_id, e.round, e.quantity, e.amount_minor)
+          = (t.candidate_id, t.round, -t.quantity, -t.amount_minor))
+  end as explained
 from (select * from tally_entries where contest_id = :contest and seq >= :seq order by seq limit :limit) t
   join candidates k on k.id = t.candidate_id
   left join lateral (select * from order_keys where receipt = t.receipt limit 1) o on true
@@ -173,6 +185,7 @@ class LogBuilder:
         self._keys = keys
         self._rules: dict[UUID, str] = {}
         self._versions: dict[UUID, int] = {}
+        self._refused: dict[UUID, int] = {}
 
     async def build(self) -> int:
         """Bring every log up to date; how many leaves were appended. What fails for one contest is logged, and keeps
@@ -207,6 +220,7 @@ class LogBuilder:
             head = (await connection.execute(_HEAD, {"contest": contest})).one()
             asked = {"contest": contest, "seq": head.next_seq, "limit": BATCH}
             rows = _without_gap(contest, (await connection.execute(_ENTRIES, asked)).all(), head.next_seq)
+            rows = await self._explained(connection, contest, head.slug, rows)
             edge = Edge.read(head.size, await read_edge(connection, contest, head.size))
             version, made = head.rules_version, await _new_results(connection, contest, head)
             if rules := await self._new_rules(connection, contest, head, turn.now):
@@ -222,6 +236,22 @@ class LogBuilder:
             if _due(head, edge.size, turn.now, quiet=not rows):
                 await self._sign(connection, contest, head.slug, edge, turn.now)
         return edge.size - int(head.size)
+
+    async def _explained(
+        self, connection: AsyncConnection, contest: UUID, slug: str, rows: Sequence[Row[Any]]
+    ) -> Sequence[Row[Any]]:
+        """The entries before the first one that no order explains: published, it would look like a vote that was paid.
+        The log stays there until somebody puts the tally right. It is reported once by each builder."""
+        number = next((n for n, row in enumerate(rows) if not row.explained), None)
+        if number is None:
+            return rows
+        entry = rows[number]
+        if self._refused.get(contest) != entry.seq:
+            self._refused[contest] = entry.seq
+            found = {"seq": entry.seq, "kind": entry.kind, "votes": entry.quantity, "candidate": entry.code}
+            _log.error("entry_without_order", contest=slug, **found)
+            await note(connection, actor="rule", act="log.unpaid", subject=slug, detail=found)
+        return rows[:number]
 
     async def _new_rules(
         self, connection: AsyncConnection, contest: UUID, head: Row[Any], now: datetime

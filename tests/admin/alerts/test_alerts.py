@@ -273,7 +273,10 @@ async def test_the_platform_is_alerted_about_wallets_differences_and_carriers(of
     rig, awa = office.rig, await office.signed_in(AWA)
     finance = await office.hire("finance@house.test", Role.FINANCE)
     support = await office.hire("support@house.test", Role.SUPPORT)
-    every, theirs = ["wallet_closed", "wallet_open", "differences", "carrier", "rules", "witness"], "/api/admin/alerts"
+    every, theirs = (
+        ["wallet_closed", "wallet_open", "differences", "carrier", "unpaid", "rules", "witness"],
+        "/api/admin/alerts",
+    )
     for new, problem in (
         ({"channel": "telegram", "kinds": ["held"]}, "no_kind"),
         ({"channel": "mail", "kinds": every, "address": support}, "no_member"),

@@ -1,7 +1,9 @@
 """The audit of the log finds what is planted, and names the line."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -16,6 +18,7 @@ from payments.requests import Act
 from tests.leaderboard.log.test_build import RELEASED, builder_of, tampered
 from tests.rigs.money_rig import MoneyRig, opened
 
+RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 PUBLISHED = {
     "name": "Star",
     "country": "CI",
@@ -289,10 +292,66 @@ async def test_what_is_derived_is_made_again(rig: MoneyRig, database: Any) -> No
         await rebuild_logs(rig.engine, lambda *_: None)
 
 
-async def test_a_vote_that_was_added_has_no_order(rig: MoneyRig, database: Any) -> None:
+NEXT = "update contest_heads h set next_seq = 8 from contests c where c.id = h.contest_id and c.slug = 'star'"
+# What an owner of the database writes behind the newest checkpoint, where entry 6 is a vote that was counted, and the
+# entry at which the log stops.
+UNPAID = {
+    "a vote without an order": (
+        f"""
+insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, payment_reference, receipt,
+  ledger_tx) select contest_id, 7, 'vote', candidate_id, 900, 90000, gen_random_uuid(), 'FORGED', ledger_tx
+from tally_entries where seq = 1; {NEXT}""",
+        7,
+    ),
+    "a vote whose payment failed": (
+        f"""
+insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, payment_reference, receipt,
+  ledger_tx) select v.contest_id, 7, 'vote', v.candidate_id, v.quantity, v.amount_minor, o.payment_reference, o.receipt,
+  gen_random_uuid() from order_keys o join votes v on v.id = o.vote_id where o.key = 'unpaid'; {NEXT}""",
+        7,
+    ),
+    "a vote that still counts is taken back": (
+        f"""
+insert into tally_entries (contest_id, seq, kind, candidate_id, quantity, amount_minor, ledger_tx, reason, adjusts)
+select contest_id, 7, 'adjustment', candidate_id, -quantity, -amount_minor, ledger_tx, 'refund', 3
+from tally_entries where seq = 3; {NEXT}""",
+        7,
+    ),
+    "another candidate": (f"update tally_entries e set candidate_id = {OTHER} where seq = 6", 6),
+    "more votes": ("update tally_entries set quantity = quantity + 1 where seq = 6", 6),
+    "more money": ("update tally_entries set amount_minor = amount_minor + 100 where seq = 6", 6),
+    "another payment": ("update tally_entries set payment_reference = gen_random_uuid() where seq = 6", 6),
+}
+
+
+@pytest.mark.parametrize("case", UNPAID)
+async def test_an_entry_that_no_paid_order_explains_is_not_published(case: str, rig: MoneyRig, database: Any) -> None:
+    statement, refused = UNPAID[case]
+    await rig.counted(key="paid")
+    await rig.placed(key="unpaid", number="+2250501020399")
+    await tampered(database, statement)
+    await rig.counted(key="behind")
+    builder = builder_of(rig)
+    assert [await builder.build(), await builder.build()] == [refused - 6, 0]
+    entries = await rig.one("select max(seq) from log_leaves where contest_id = :contest", contest=rig.contest.id)
+    assert entries == refused - 1
+    signed = await rig.one("select max(size) from log_checkpoints where contest_id = :contest", contest=rig.contest.id)
+    assert signed == refused  # its rules are a leaf as well
+    lines = await rig.rows("select subject, detail from audit_log where act = 'log.unpaid'")
+    assert [(line.subject, line.detail["seq"]) for line in lines] == [("star", refused)]
+
+
+async def test_a_log_goes_on_when_the_entry_is_taken_out(rig: MoneyRig, database: Any) -> None:
     await tampered(database, ADDED)
-    await builder_of(rig).build()
-    assert await found(rig) == ["leaf 6, entry 6: there is no order for it"]
+    order = await rig.counted(key="behind")
+    await rig.agreed(Act.REFUND_PAYMENT, order.payment_reference)
+    builder = builder_of(rig)
+    assert await builder.build() == 0
+    [written] = re.findall(r"```sql\n(begin;.*?)```", RUNBOOK.read_text(), re.DOTALL)
+    await tampered(database, written.replace("SLUG", "star").replace("NUMBER", "6"))
+    assert await builder.build() == 2
+    assert await found(rig) == []
+    assert await rig.broken() == {}
 
 
 async def test_names_that_no_act_changed_are_not_published(rig: MoneyRig, database: Any) -> None:
