@@ -169,7 +169,7 @@ async def charts(request: web.Request, me: Me) -> web.StreamResponse:
             "prefix": bars(totals["prefix"], currency),
         },
         stages=stages(funnel_of(await figures.steps(me.scope, whole, since, at), totals["channel"])),
-        reasons=[] if me.as_of else await figures.reasons(me.scope, contest.id),
+        reasons=await figures.reasons(me.scope, contest.id, at if me.as_of else None),
         compared=await _compared(
             request, me, contest, totals["candidate"], since, at, _compared_step(chosen, since, known_from)
         ),

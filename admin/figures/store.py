@@ -13,6 +13,7 @@ from pydantic import Field
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from admin.figures.reasons import reasons_then
 from admin.figures.rules import HOUR, MINUTE, cover, floor
 from channels.messages.dialogue_steps import DialogueStep
 from gateway.contests.contest import Contest
@@ -72,6 +73,14 @@ select c.slug, c.name, (select count(*) from candidates k where k.contest_id = c
       where u.contest_id = c.id and u.state = 'ready' and k.status in ('submitted', 'approved')) as many
 from contests c where c.id = any(cast(:contests as uuid[])) order by c.name
 """)
+# A log is seconds behind its tally, unless it does not go on.
+_UNLOGGED: Final = text("""
+select c.slug, c.name, h.next_seq - l.next_seq as many
+from contests c join contest_heads h on h.contest_id = c.id join log_heads l on l.contest_id = c.id
+where c.id = any(cast(:contests as uuid[])) and now() - make_interval(secs => :seconds) > (
+  select counted_at from tally_entries where contest_id = c.id and seq = l.next_seq)
+order by c.name
+""").bindparams(seconds=60)
 _STEPS: Final = text("""
 select step, cast(sum(many) as bigint) as many from dialogue_steps
 where contest_id = any(cast(:contests as uuid[])) and at >= :since and at < :until group by 1
@@ -210,11 +219,20 @@ class Figures:
             rows = (await connection.execute(_STEPS, asked)).all()
         return dict.fromkeys(DialogueStep, 0) | {DialogueStep(row.step): row.many for row in rows}
 
-    async def reasons(self, scope: Scope, contest: UUID) -> list[tuple[str, int]]:
-        """Why the newest orders of a contest that were not paid were not, the most frequent reason first."""
+    async def reasons(self, scope: Scope, contest: UUID, at: datetime | None = None) -> list[tuple[str, int]]:
+        """Why the newest orders of a contest that were not paid were not, the most frequent reason first. `at`: those
+        that were placed by then, and not paid then; None: now."""
         async with scoped(self._engine, scope) as connection:
+            if at is not None:
+                return await reasons_then(connection, contest, at)
             rows = (await connection.execute(_REASONS, {"contest": contest})).all()
         return [(row.reason, row.many) for row in rows]
+
+    async def unlogged(self, scope: Scope, contests: Sequence[UUID]) -> list[tuple[str, str, int]]:
+        """Address and name of contests whose public log does not go on, with how many entries it lacks."""
+        async with scoped(self._engine, scope) as connection:
+            rows = (await connection.execute(_UNLOGGED, {"contests": [*contests]})).all()
+        return [(row.slug, row.name, row.many) for row in rows]
 
     async def to_review(self, scope: Scope, contests: Sequence[UUID]) -> list[tuple[str, str, int]]:
         """Address and name of contests, with how many candidates, corrections and videos wait there for a person."""

@@ -146,7 +146,11 @@ fraud_refusals = table(
     index("fraud_refusals_at", "at"),
 )
 
-payment_events = events_of("payment", index("payment_events_held", "at", where="to_status = 'held'"))
+payment_events = events_of(
+    "payment",
+    index("payment_events_held", "at", where="to_status = 'held'"),
+    index("payment_events_paid_late", "at", where="from_status in ('failed','expired')"),
+)
 
 evidence = table(
     "evidence",

@@ -5,11 +5,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from admin.access.rules import Role
+from admin.access.words import word_of
+from admin.figures.store import Figures
 from channels.messages.dialogue_steps import DialogueStep, DialogueSteps
 from channels.voting_service import VOTING_SERVICE
+from gateway.http.pages import Pages
+from gateway.orders.rules import PlacedOrder
+from payments.lifecycle import REASONS
+from payments.provider import Failed, PayerReason, StatusReport, StillOpen
 from payments.rollups.store import Rollups
 from tests.admin.back_office import Office, open_office
 from tests.engines import Database
+from tests.rigs.scripted_provider import paid
 
 AWA = "awa@house.test"
 
@@ -100,3 +107,57 @@ async def test_an_evening_at_a_glance(office: Office) -> None:
     assert "less those taken back, by hour" in charts
     assert "Before the last 90 days" in charts
     assert 'datetime="2021-01-01T20:00:00' in charts
+
+
+async def test_why_orders_were_not_paid_by_a_moment_of_the_past(office: Office) -> None:
+    rig = office.rig
+
+    async def answered(answer: StatusReport, *orders: PlacedOrder) -> None:
+        rig.provider.query_script = [answer]
+        references = [one.payment_reference for one in orders]
+        await rig.change("update payments set next_check_at = now() where reference = any(:these)", these=references)
+        await rig.verify()
+
+    first, second, paid_later, answers_later, still_open = [
+        await rig.placed(number=f"+22505010203{number:02}") for number in range(5)
+    ]
+    await rig.collect()
+    await answered(Failed("1", PayerReason.DECLINED, "{}"), first, second, paid_later)
+    await rig.change("update payments set expires_at = now() where reference = :r", r=answers_later.payment_reference)
+    await answered(StillOpen("PENDING"), answers_later)
+    then = await rig.one("select clock_timestamp()")
+    refused = Failed("2", PayerReason.NO_FUNDS, "{}")
+    placed_later = await rig.placed(number="+2250501020306")
+    await rig.collect()
+    await answered(refused, answers_later, still_open, placed_later)
+    await answered(paid(), paid_later)
+    await rig.settle_all()
+    later = [await rig.status(one) for one in (paid_later, answers_later, still_open)]
+    assert later == ["settled", "failed", "failed"]
+    figures, star = Figures(rig.engine), rig.contest.id
+    assert await figures.reasons(None, star) == [("no_funds", 3), ("declined", 2)]
+    assert await figures.reasons(None, star, then) == [("declined", 2), ("not_answered", 1), ("paid_since", 1)]
+    assert await figures.reasons(None, star, rig.contest.opens_at) == []
+    client = await office.signed_in("koffi@demo.test")
+    for language, sentences in {
+        "en": ("<b>2</b> the payer declined", "<b>1</b> refused then, paid since", "<b>1</b> the payer did not answer"),
+        "fr": (
+            "<b>2</b> refusé par le payeur",
+            "<b>1</b> refusé à ce moment, payé depuis",
+            "<b>1</b> le payeur n&#39;a",
+        ),
+    }.items():
+        async with client.get(
+            "/admin/contests/star/figures", params={"lang": language, "asOf": then.isoformat()}
+        ) as answer:
+            shown = await answer.text()
+        assert [one for one in sentences if one not in shown] == []
+        assert "solde insuffisant" not in shown
+        assert "not enough money" not in shown
+
+
+def test_each_reason_has_words_for_staff() -> None:
+    pages = Pages()
+    pages.add("admin")
+    named = {reason: {word_of(pages, one, "admin_why", reason) for one in ("fr", "en")} for reason in REASONS}
+    assert [reason for reason, words in named.items() if reason in words] == []

@@ -299,7 +299,9 @@ async def read_figures(figures: Figures, scope: Scope, contest: UUID) -> None:
     await figures.periods(scope, {contest: span}, now)
     await figures.waits(scope, [contest], span[0])
     await figures.steps(scope, [contest], *span)
-    await figures.reasons(scope, contest)
+    for at in (None, now - timedelta(days=3)):
+        await figures.reasons(scope, contest, at)
+    await figures.unlogged(scope, [contest])
     await figures.to_review(scope, [contest])
 
 
