@@ -8,7 +8,7 @@ COPY requirements.lock requirements-dev.lock ./
 # The tools that make our own wheel come from the lock file too, with their hashes.
 RUN python -m venv /opt/spotlight \
     && /opt/spotlight/bin/pip install --require-hashes -r requirements.lock \
-    && sed -nE '/^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/,/[^\\]$/p' requirements-dev.lock > tools.lock \
+    && sed -nE '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/,/[^\\]$/p' requirements-dev.lock > tools.lock \
     && pip install --require-hashes -r tools.lock \
     && sed -nE '/^(aiosmtpd|atpublic|attrs)==/,/[^\\]$/p' requirements-dev.lock > demo.lock \
     && pip install --require-hashes --target /opt/demo-packages -r demo.lock

