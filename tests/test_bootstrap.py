@@ -1,4 +1,4 @@
-"""What `make run` installs beside `requirements.lock` is all that its programs need, and no more than the lock names."""
+"""What `make run` installs beside `requirements.lock` is all that its programs need, and is in the lock of all."""
 
 import re
 from importlib.metadata import distribution

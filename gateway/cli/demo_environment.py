@@ -85,6 +85,9 @@ def demo_environment(
     return place_values | {name: inherited.get(name) or value for name, value in defaults.items()}
 
 
+# Signs in to the back office of the demo; there is no default password.
+ADMIN_EMAIL: Final = "admin@demo.local"
+_ADMIN_NAME: Final = "Démo"
 PASSWORD: Final = "SPOTLIGHT_DEMO_ADMIN_PASSWORD"  # noqa: S105 - the setting's name
 # How `spotlight up` hands a password that it drew to `spotlight demo`, so that no log file has it.
 DRAWN: Final = "SPOTLIGHT_DEMO_ADMIN_DRAWN"
@@ -94,14 +97,13 @@ MADE: Final = "made the demo's administrator"
 def ensure_demo_admin(settings: Settings) -> Iterable[str]:
     """Make the administrator of a demo unless it is there; what to print."""
     from gateway.runtime import operations
-    from gateway.runtime.demo import ADMIN_EMAIL
 
     if settings.env != "demo":
         return
     handed = os.environ.get(DRAWN)
     first = handed or drawn_password()
     given = environment().get(PASSWORD) or None
-    if asyncio.run(operations.ensure_demo_admin(settings, password=given, first=first)):
+    if asyncio.run(operations.ensure_staff(settings, ADMIN_EMAIL, _ADMIN_NAME, password=given, first=first)):
         yield f"{MADE} {ADMIN_EMAIL}"
         if not handed:
             yield f"password, shown only now: {first}"

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli import running
-from gateway.cli.demo_environment import DRAWN, MADE, PASSWORD, Place, demo_environment
+from gateway.cli.demo_environment import ADMIN_EMAIL, DRAWN, MADE, PASSWORD, Place, demo_environment
 from gateway.cli.passwords import drawn_password
 from gateway.cli.supervisor import Child, EngineKeeper, Program, end_marked
-from gateway.runtime.demo import ADMIN_EMAIL
 from gateway.runtime.embedded.engine import Engine, EngineError, file_system_errors, hold
 from gateway.runtime.embedded.postgres import OWNER_ROLE, Postgres, prepare_database
 from gateway.runtime.embedded.valkey import Valkey
@@ -192,7 +191,11 @@ class Installation:
     @property
     def children(self) -> tuple[Child, ...]:
         """The programs, in the order in which they start."""
-        return self.sandbox, self.gateway, self.worker, *([self.witness] if self.witness else [])
+        return self.sandbox, *self._witnesses, self.gateway, self.worker
+
+    @property
+    def _witnesses(self) -> tuple[Child, ...]:
+        return (self.witness,) if self.witness else ()
 
     def _note_pids(self) -> None:
         named = [("up", os.getpid()), *((each.name, each.pid) for each in self._supervised)]
@@ -228,6 +231,10 @@ class Installation:
         os._exit(130)
 
     async def _live(self) -> None:
+        ran_before = self.postgres is not None and self.postgres.made
+        say("starting the simulated country")
+        for child in (self.sandbox, *self._witnesses):  # they need no engine
+            self._watch(child.keep(), child.name)
         for keeper in self.keepers:
             say(f"starting {keeper.name}")
             await keeper.start()
@@ -238,20 +245,29 @@ class Installation:
             running.announce(self.place.data_dir, self.environment)
         say("bringing the database up to date")
         await self._once("migrate")
+        loading: list[asyncio.Task[None]] = []
         if self.environment["SPOTLIGHT_ENV"] == "demo":
             say("loading the demo contest")
-            await self._load_demo()
-        say("starting the simulated country, the gateway and a worker")
-        for child in self.children:
+            loading.append(self._watch(self._load_demo(), "demo"))
+            if not ran_before:
+                # Else its contests are there already.
+                await loading[0]
+        say("starting the gateway and a worker")
+        for child in (self.gateway, self.worker):
             self._watch(child.keep(), child.name)
         await self._until_ready()
+        for task in loading:
+            await task
+            self._tasks.remove(task)
         self._show_addresses()
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             await task
 
-    def _watch(self, work: "asyncio._CoroutineLike[None]", name: str) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+    def _watch(self, work: "asyncio._CoroutineLike[None]", name: str) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
+        return task
 
     async def _load_demo(self) -> None:
         drawn = drawn_password()

@@ -20,10 +20,6 @@ _SPACE: Final = UUID("5907119e-0000-4000-8000-000000000789")
 ORGANISER_ID: Final = uuid5(_SPACE, "demo")
 CONTEST_ID: Final = uuid5(_SPACE, "star")
 
-# Signs in to the back office of the demo; there is no default password.
-ADMIN_EMAIL: Final = "admin@demo.local"
-ADMIN_NAME: Final = "Démo"
-
 NAMES: Final = (
     "Awa Koné",
     "Serge Kouassi",

@@ -12,7 +12,7 @@ from admin.access.passwords import Passwords
 from gateway.runtime import vault_keys
 from gateway.runtime.accounts import Account
 from gateway.runtime.container import REPORT_TIMEOUT_MS, Container, open_command
-from gateway.runtime.demo import ADMIN_EMAIL, ADMIN_NAME, load_demo_contest, load_opening_floats
+from gateway.runtime.demo import load_demo_contest, load_opening_floats
 from gateway.runtime.demo_orders import NoContests, make_orders
 from gateway.runtime.deployment import Environment, is_simulated
 from gateway.runtime.settings import Settings, SettingsError
@@ -73,10 +73,10 @@ async def with_staff(settings: Settings, act: Callable[[KeepStaff], Awaitable[T]
         return await act(KeepStaff(container.staff, Passwords()))
 
 
-async def ensure_demo_admin(settings: Settings, *, password: str | None, first: str) -> bool:
-    """Make the demo's administrator with `password`, else with `first`; whether it was made with `first`."""
-    who: dict[str, Any] = {"first": first, "name": ADMIN_NAME, "actor": "cli:demo"}
-    return await with_staff(settings, lambda staff: staff.ensure(ADMIN_EMAIL, password, **who))
+async def ensure_staff(settings: Settings, email: str, name: str, *, password: str | None, first: str) -> bool:
+    """Make an administrator with `password`, else with `first`; whether it was made with `first`."""
+    who: dict[str, Any] = {"first": first, "name": name, "actor": "cli:demo"}
+    return await with_staff(settings, lambda staff: staff.ensure(email, password, **who))
 
 
 async def rotate_vault(settings: Settings, progress: Callable[[str, int, int], None]) -> int:

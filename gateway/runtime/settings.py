@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
@@ -27,10 +27,12 @@ from gateway.runtime.deployment import (
     secret_fault,
 )
 from gateway.runtime.discovery import codes
-from gateway.storage.purging import Kept
 from gateway.storage.vault import read_keys
 from gateway.values.network import Network, read_networks
 from leaderboard.witness.rules import WitnessAddress, read_witnesses
+
+if TYPE_CHECKING:
+    from gateway.storage.purging import Kept
 
 NO_PROXIES: Final = "none"
 
@@ -88,8 +90,10 @@ class Settings(BaseSettings):
         return [] if self.trusted_proxies == NO_PROXIES else list(read_networks(self.trusted_proxies))
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> "Kept":
         """For how long what is purged is kept."""
+        from gateway.storage.purging import Kept  # here, because SQLAlchemy is most of what commands would import
+
         return Kept(self.keep_callbacks_days, self.keep_texts_days, self.keep_updates_days, self.keep_sessions_days)
 
     @property

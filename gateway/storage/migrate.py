@@ -12,6 +12,7 @@ from gateway.storage.engine import make_engine
 _MIGRATION_LOCK: Final = 0x5907_11_67
 # Revisions of before the first release, which one first migration replaced.
 _UNRELEASED: Final = frozenset(f"{number:04}" for number in range(1, 17))
+_NEWEST: Final = "head"
 _MIGRATIONS: Final = resources.files("gateway.storage") / "migrations"
 
 
@@ -19,12 +20,14 @@ class UnknownSchema(Exception):
     """The database was made by a version whose migrations are not here; the text says what to do."""
 
 
-def _refuse_unknown(connection: Connection) -> None:
-    """By the names of the migrations: every process asks this as it starts, and Alembic takes long to import."""
+def _refuse_unknown(connection: Connection) -> bool:
+    """By the names of the migrations: every process asks this as it starts, and Alembic takes long to import. Whether
+    the schema is the newest."""
     if connection.execute(text("select to_regclass('public.alembic_version')")).scalar() is None:
-        return
+        return False
     known = {file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").iterdir()}
-    for revision in connection.execute(text("select version_num from public.alembic_version")).scalars():
+    revisions = connection.execute(text("select version_num from public.alembic_version")).scalars().all()
+    for revision in revisions:
         if revision in _UNRELEASED:
             raise UnknownSchema(
                 "this database was made by a version from before the first release: export its contests with that"
@@ -33,14 +36,17 @@ def _refuse_unknown(connection: Connection) -> None:
             )
         if revision not in known:
             raise UnknownSchema(f"this database has the schema {revision} of a newer version: run that version")
+    return list(revisions) == [max(known)]
 
 
 def _upgrade(connection: Connection, revision: str) -> None:
+    newest = _refuse_unknown(connection)
+    connection.commit()
+    if newest and revision == _NEWEST:
+        return
     from alembic import command
     from alembic.config import Config
 
-    _refuse_unknown(connection)
-    connection.commit()
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
@@ -53,7 +59,7 @@ async def refuse_unknown_schema(engine: AsyncEngine) -> None:
         await connection.run_sync(_refuse_unknown)
 
 
-async def migrate(owner_url: str, revision: str = "head") -> None:
+async def migrate(owner_url: str, revision: str = _NEWEST) -> None:
     """Run the missing migrations as the schema's owner. Several processes may call it at once. Raises UnknownSchema."""
     engine = make_engine(owner_url, pool_size=1, as_app=False, statement_timeout_ms=120_000, wait_seconds=10.0)
     try:

@@ -13,15 +13,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import httpx
 import typer
 
 from gateway.cli.failures import ApiRefused
 from gateway.cli.running import find_installation, write_private
+
+if TYPE_CHECKING:
+    import httpx
 
 PASSWORD: Final = "SPOTLIGHT_PASSWORD"  # noqa: S105 - the name of a variable
 CODE: Final = "SPOTLIGHT_CODE"
@@ -29,8 +32,9 @@ SESSION_FILE: Final = "session.json"
 LOGIN: Final = "run `spotlight login`"
 # A refresh token that comes twice within seconds is forgiven to one client; the agent tells which client it is.
 _AGENT: Final = "spotlight command line"
+_CALL_SECONDS: Final = 10
 # An import compares every line of a file with the book before it answers.
-_TIMEOUT: Final = httpx.Timeout(10, read=120)
+_ANSWER_SECONDS: Final = 120
 _SPARE_SECONDS: Final = 30
 # What to do next, by the kind of problem.
 _NEXT: Final[Mapping[str, str]] = {
@@ -168,7 +172,7 @@ class StaffApi:
         with _client(self.session.url) as client:
             _read(client.post("/api/auth/logout", json={"refreshToken": self.session.refresh_token}))
 
-    def _send(self, call: Callable[[httpx.Client], httpx.Response]) -> dict[str, Any]:
+    def _send(self, call: Callable[["httpx.Client"], "httpx.Response"]) -> dict[str, Any]:
         if self.session.expires_at - _SPARE_SECONDS < time.time():
             self._refresh()
         try:
@@ -176,13 +180,13 @@ class StaffApi:
         except ApiRefused as refused:
             if refused.kind == "proof_wanted":
                 self._prove()
-            elif refused.status == httpx.codes.UNAUTHORIZED:
+            elif refused.status == HTTPStatus.UNAUTHORIZED:
                 self._refresh()
             else:
                 raise
         return self._once(call)
 
-    def _once(self, call: Callable[[httpx.Client], httpx.Response]) -> dict[str, Any]:
+    def _once(self, call: Callable[["httpx.Client"], "httpx.Response"]) -> dict[str, Any]:
         with _client(self.session.url, self.session.access_token) as client:
             return _read(call(client))
 
@@ -197,7 +201,7 @@ class StaffApi:
                 with _client(kept.url) as client:
                     document = _read(client.post("/api/auth/refresh", json={"refreshToken": kept.refresh_token}))
             except ApiRefused as refused:
-                if refused.status != httpx.codes.UNAUTHORIZED:
+                if refused.status != HTTPStatus.UNAUTHORIZED:
                     raise
                 forget_session()
                 raise ApiRefused(f"your session is over: {LOGIN}") from None
@@ -216,15 +220,18 @@ class StaffApi:
             _read(client.post("/api/auth/confirm", json={"code": code}))
 
 
-def _client(url: str, token: str | None = None) -> httpx.Client:
+def _client(url: str, token: str | None = None) -> "httpx.Client":
+    import httpx  # here, because every process of ours begins as a command
+
     headers = {"User-Agent": _AGENT, "Accept": "application/json"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
+    timeout = httpx.Timeout(_CALL_SECONDS, read=_ANSWER_SECONDS)
     loopback = _is_loopback(urlsplit(url).hostname or "")
-    return httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=not loopback)
+    return httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=not loopback)
 
 
-def _read(response: httpx.Response) -> dict[str, Any]:
+def _read(response: "httpx.Response") -> dict[str, Any]:
     """The document of an answer. Raises ApiRefused."""
     try:
         document = response.json()
@@ -238,8 +245,8 @@ def _read(response: httpx.Response) -> dict[str, Any]:
     raise ApiRefused(_sentence(document, kind, response), kind, response.status_code)
 
 
-def _sentence(document: Mapping[str, Any], kind: str, response: httpx.Response) -> str:
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+def _sentence(document: Mapping[str, Any], kind: str, response: "httpx.Response") -> str:
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         return f"too many failed tries: come back in {response.headers.get('Retry-After', '60')} s"
     if errors := document.get("errors"):
         return "; ".join(f"{error['loc'][-1]}: {error['msg']}" for error in errors)

@@ -61,9 +61,14 @@ class Postgres(Engine):
         """Address of a database for this user; asyncpg and SQLAlchemy read it."""
         return f"postgresql://{user}@/{database}?host={self.run}"
 
+    @property
+    def made(self) -> bool:
+        """Whether there is a data directory of an earlier start."""
+        return (self.data / "PG_VERSION").exists()
+
     def prepare(self) -> None:
         """Make the data directory at the first start, end a leftover server. Raises EngineError."""
-        fresh = not (self.data / "PG_VERSION").exists()
+        fresh = not self.made
         with file_system_errors(self._home):
             self._home.mkdir(parents=True, exist_ok=True)
             if self._identity:

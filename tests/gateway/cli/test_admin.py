@@ -8,9 +8,8 @@ from typer.testing import CliRunner
 
 from admin.access.keep_staff import KeepStaff
 from admin.access.passwords import Passwords
-from gateway.cli.demo_environment import DRAWN, PASSWORD
+from gateway.cli.demo_environment import ADMIN_EMAIL, DRAWN, PASSWORD
 from gateway.cli.main import app
-from gateway.runtime.demo import ADMIN_EMAIL
 from gateway.runtime.operations import with_staff
 from gateway.runtime.settings import load_settings
 from tests.engines import SECRET_KEY, Database, run_apart
