@@ -1,11 +1,14 @@
-"""Who may stand in for an account that is closed."""
+"""Who may stand in for an account that is closed, and how accounts share orders."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from gateway.orders.place_order import Draws
 from gateway.orders.routing import Kind, Rail, Rails
 from gateway.orders.wallet import PaymentMethod
+from gateway.values.money import Money
 
 XOF = frozenset({"XOF"})
 PUSH = frozenset({Kind.PUSH})
@@ -63,3 +66,19 @@ PAGE = frozenset({Kind.REDIRECT})
 )
 def test_by_page(every: list[Rail], closed: tuple[str, ...], by_page: bool) -> None:
     assert Rails(tuple(every), frozenset(closed)).by_page("CI", PaymentMethod.MTN) is by_page
+
+
+def test_accounts_of_one_operator_share_orders_equally_and_a_closed_one_has_none() -> None:
+    names = ("mtn_momo", "mtn_momo@two", "mtn_momo@three")
+    spare = replace(OWN, account="pawapay", priority=OWN.priority + 1)
+    rails, draws = Rails((*(replace(OWN, account=name) for name in names), spare)), Draws()
+
+    def accounts(of: Rails) -> Counter[str]:
+        chosen = (of.choose("CI", PaymentMethod.MTN, Money(500, "XOF"), draws.draw()[0].int) for _ in range(6_000))
+        return Counter(one.account for one in chosen if isinstance(one, Rail))
+
+    shares = accounts(rails)
+    assert shares.keys() == set(names)
+    # Ten standard deviations: chance alone does not fail this once in the life of the suite.
+    assert all(abs(count - 2_000) < 370 for count in shares.values())
+    assert accounts(rails.with_circuits_open(["mtn_momo@two"])).keys() == {"mtn_momo", "mtn_momo@three"}

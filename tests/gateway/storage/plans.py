@@ -64,20 +64,21 @@ class Planner:
     async def whole_reads(self, statement: str, parameters: tuple[Any, ...] | None) -> set[str]:
         """Tables that are read whole by the plan for these parameters, or by the one for any, where PostgreSQL takes
         that: it does after five times, unless planning each time is cheaper. `parameters` None: for any alone."""
-        plans = [await self._generic(statement)]
+        plans = [await self.generic(statement)]
         if parameters is not None:
             own = _plan(await self.connection.fetchval(f"explain (format json) {statement}", *parameters))
             plans = [own, *(plan for plan in plans if plan["Total Cost"] <= own["Total Cost"] + _PLANNING_COST)]
         return {found for plan in plans for found in self._of(plan, limited=False)}
 
-    async def _generic(self, statement: str) -> Mapping[str, Any]:
+    async def generic(self, statement: str) -> Mapping[str, Any]:
+        """The plan for any parameters, with the table of each column."""
         await self.connection.execute(f"set plan_cache_mode = force_generic_plan; prepare any_other as {statement}")
         try:
             many: int = await self.connection.fetchval(
                 "select cardinality(parameter_types) from pg_prepared_statements where name = 'any_other'"
             )
             nulls = f"({', '.join(['null'] * many)})" if many else ""
-            return _plan(await self.connection.fetchval(f"explain (format json) execute any_other{nulls}"))
+            return _plan(await self.connection.fetchval(f"explain (verbose, format json) execute any_other{nulls}"))
         finally:
             await self.connection.execute("deallocate any_other; reset plan_cache_mode")
 
