@@ -86,6 +86,8 @@ def _print(done: Rush, statements: int) -> None:
         f"  hop {_waits(done.hops, 1000)} ms; PIN to counted {_waits(done.to_counted)} s, to page "
         f"{_waits(done.to_page)} s; all counted and told {done.after:.1f} s after the last dial"
     )
+    way = ", ".join(f"{name} {statistics.median(waits):.2f}" for name, waits in done.way.items())
+    print(f"  from step to step, median s: {way}")
     print(
         f"  processor, ms a vote: {_listed(done.cost)}; sum {sum(done.cost.values()):.1f} "
         f"(others: {_listed(done.others)})"

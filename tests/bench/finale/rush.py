@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -30,6 +31,8 @@ _BACKLOG_SECONDS_MAX: Final = 240.0
 _AFTER_SECONDS: Final = 3.0
 _LOOK_SECONDS: Final = 0.25
 _IDLE_SECONDS: Final = 5.0
+# So many screens are timed.
+_TIMED: Final = 10
 
 _NOW: Final = """
 select (select count(*) from votes) as ordered,
@@ -37,12 +40,28 @@ select (select count(*) from votes) as ordered,
   (select count(*) from messages_out where status = 'sent') as receipts
 """
 _OWED: Final = "select count(*) from messages_out where status in ('due', 'sending')"
+# When each step of a vote was written, in seconds since 1970.
+_STEPS: Final = """
+select t.payment_reference::text as reference, t.seq, extract(epoch from p.placed_at)::float8 as ordered,
+  (select extract(epoch from min(e.at)) from payment_events e where e.reference = p.reference
+    and e.to_status in ('sent', 'pending'))::float8 as asked,
+  (select extract(epoch from min(c.received_at)) from callbacks c where c.payment_reference = p.reference)::float8
+    as callback,
+  (select extract(epoch from min(c.handled_at)) from callbacks c where c.payment_reference = p.reference)::float8
+    as judged,
+  extract(epoch from p.confirmed_at)::float8 as confirmed, extract(epoch from t.counted_at)::float8 as counted,
+  (select extract(epoch from min(m.sent_at)) from messages_out m where m.payment_reference = p.reference)::float8
+    as receipt
+from tally_entries t join payments p on p.reference = t.payment_reference where t.seq > $1 order by t.seq
+"""
+_WAY: Final = ("ordered", "asked", "PIN", "callback", "judged", "confirmed", "counted", "receipt")
 
 
 @dataclass(frozen=True)
 class Rush:
     """What came of it. Seconds; `cost` and `others` are processor milliseconds a counted vote by process; `after`:
-    until all was counted and all receipts were sent, from the last dial."""
+    until all was counted and all receipts were sent, from the last dial; `way`: from each step of a vote to the next,
+    under the name of the later one."""
 
     rate: float
     seconds: float
@@ -52,6 +71,7 @@ class Rush:
     counted: int
     receipts: int
     hops: Sequence[float]
+    way: Mapping[str, Sequence[float]]
     to_counted: Sequence[float]
     to_page: Sequence[float]
     after: float
@@ -107,9 +127,7 @@ async def rush(stage: Stage, caller: Caller, *, rate: float, seconds: float, vie
         own, others = since(own, stage.parts), since(others, stage.others)
         delta = (await stage.meters.read()).since(counts)
         paid = _moments_of_pin(stage)
-        rows = await database.fetch(
-            "select payment_reference::text, seq, counted_at from tally_entries where seq > $1", before["counted"]
-        )
+        rows = [{**row, "PIN": paid[row["reference"]]} for row in await database.fetch(_STEPS, before["counted"])]
         votes = now["counted"] - before["counted"]
         if not votes:
             raise Inexact(f"{load.sent} dialled, answers {load.statuses}, none counted")
@@ -122,8 +140,9 @@ async def rush(stage: Stage, caller: Caller, *, rate: float, seconds: float, vie
             votes,
             now["receipts"] - before["receipts"],
             load.waits,
-            [row["counted_at"].timestamp() - paid[row["payment_reference"]] for row in rows],
-            _to_page(rows, paid, screens, offset),
+            {late: [row[late] - row[early] for row in rows] for early, late in pairwise(_WAY)},
+            [row["counted"] - row["PIN"] for row in rows],
+            _to_page(rows, screens, offset),
             after,
             {name: 1000 * value / votes for name, value in own.items()},
             {name: 1000 * value / votes for name, value in others.items()},
@@ -190,6 +209,6 @@ def _moments_of_pin(stage: Stage) -> dict[str, float]:
     }
 
 
-def _to_page(rows: Sequence[Any], paid: Mapping[str, float], screens: Sequence[Screen], offset: float) -> list[float]:
-    due = sorted((int(row["seq"]), paid[row["payment_reference"]] - offset) for row in rows)
-    return [wait for screen in screens[:10] for wait in waits_of(due, screen.seen)]
+def _to_page(rows: Sequence[Mapping[str, Any]], screens: Sequence[Screen], offset: float) -> list[float]:
+    due = [(int(row["seq"]), row["PIN"] - offset) for row in rows]
+    return [wait for screen in screens[:_TIMED] for wait in waits_of(due, screen.seen)]
