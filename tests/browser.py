@@ -73,8 +73,9 @@ async def start(path: str, held: AsyncExitStack) -> Browser:
 
 
 # The contrast of an element follows from these, of it and of all around it. What shows no text is not measured.
+# Of a kind that is not known three elements are measured: the others on the page differ from them in nothing.
 _COLOURS: Final = """known => {
-    const kinds = new Map([[null, 7]]), fresh = new Set();
+    const kinds = new Map([[null, 7]]), seen = new Set(known), times = new Map();
     const styles = ["color", "background-color", "background-image", "opacity", "font-size", "font-weight",
         "text-shadow", "position", "display", "visibility"];
     for (const one of document.querySelectorAll("*")) {
@@ -82,12 +83,13 @@ _COLOURS: Final = """known => {
         const all = [kinds.get(one.parentElement), ...styles.map(name => style.getPropertyValue(name))].join();
         const kind = [...all].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0) | 0, 7);
         kinds.set(one, kind);
-        one.toggleAttribute("data-measured", known.includes(kind));
+        const before = times.get(kind) ?? 0;
+        one.toggleAttribute("data-measured", seen.has(kind) || before > 2);
         const written = [...one.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
-        if (written && one.checkVisibility({visibilityProperty: true})) fresh.add(kind);
+        if (written && one.checkVisibility({visibilityProperty: true})) times.set(kind, before + 1);
     }
     axe.configure({rules: [{id: "color-contrast", selector: ":not([data-measured])"}]});
-    return [...fresh];
+    return [...times.keys()];
 }"""
 
 

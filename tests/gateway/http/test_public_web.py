@@ -123,13 +123,14 @@ async def test_everybody_can_use_every_page(
 ) -> None:
     found: list[tuple[str, str, str]] = []
     page, widths = await seen.open(PAGES[0], language, width, dark=dark), [width, 1640 - width]
+    colours = set[int]()
     for path in (*PAGES, f"/c/star/b?lang={language}"):
         await page.goto(seen.base + seen.addresses.get(path, path))
         assert await page.locator("html").get_attribute("lang") == language
         # In this language on the other screen, too; the next page begins there.
         for wide in widths:
             await page.set_viewport_size({"width": wide, "height": 740})
-            found += await violations(page, rules) if wide == width else []
+            found += await violations(page, rules, colours) if wide == width else []
             assert await page.evaluate("document.documentElement.scrollWidth") <= wide, path
         widths.reverse()
     await page.set_viewport_size({"width": width, "height": 740})
@@ -149,14 +150,14 @@ async def test_everybody_can_use_the_pages_of_rounds_and_of_who_was_evicted(
     ]
     seen.service.shown[0] = replace(contest, rounds=rounds, candidates=tuple(people), _by_code={})
     seen.service.scores |= {"1:07": 12, "1:08": 9, "2:07": 3}
-    page = await seen.open("/docs", language, width, dark=dark)
+    page, colours = await seen.open("/docs", language, width, dark=dark), set[int]()
     found: list[tuple[str, str, str]] = []
     for path, total in (("/c/star", 3), ("/c/star?round=1", 21), ("/c/star/08", None)):
         await page.goto(seen.base + path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
         if total is not None:
             assert await page.locator(".total span").inner_text() == str(total)
-        found += await violations(page, SEEN)
+        found += await violations(page, SEEN, colours)
     assert found == []
 
 
@@ -167,7 +168,7 @@ BRAND = Brand("#a45700", "#ffc83d", LOGO, BrandPicture("/media/banner", (480, 96
 @pytest.mark.parametrize(("language", "width", "dark"), [("fr", 360, False), ("en", 1280, True)])
 async def test_everybody_can_use_the_pages_of_a_brand(seen: Seen, language: str, width: int, dark: bool) -> None:
     seen.service.shown[0] = replace(seen.service.shown[0], brand=BRAND, _by_code={})
-    page = await seen.open("/docs", language, width, dark=dark)
+    page, colours = await seen.open("/docs", language, width, dark=dark), set[int]()
 
     async def picture(route: Route) -> None:
         await route.fulfill(body=saved(halves(960, 320), "WEBP"), content_type="image/webp")
@@ -183,7 +184,7 @@ async def test_everybody_can_use_the_pages_of_a_brand(seen: Seen, language: str,
             ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done([]), 100); })"
         )
         assert sum(moved) < 0.01, path
-        found += await violations(page, SEEN)
+        found += await violations(page, SEEN, colours)
     assert found == []
     await page.goto(f"{seen.base}/c/star/07")
     button = page.locator("main form .button").first
