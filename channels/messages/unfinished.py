@@ -5,7 +5,7 @@ PostgreSQL. A note that is lost with its process costs a text, never a vote.
 """
 
 import asyncio
-from dataclasses import dataclass
+import time
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -24,6 +24,7 @@ from gateway.storage.set_aside import SHOWN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from gateway.values.msisdn import Msisdn
+from gateway.values.record import record
 
 WRITE_AFTER_SECONDS: Final = 10.0
 WAITING_MAX: Final = 20_000
@@ -89,7 +90,7 @@ from {recordset(_MARKS)} where u.phone_index = a.phone_index and u.contest_id = 
 _Key = tuple[str, UUID]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reached:
     """How far a number came in a contest. `quantity` None: the number of votes was not typed."""
 
@@ -119,12 +120,11 @@ class UnfinishedDialogues:
     def note(self, reached: Reached) -> None:
         """Store soon how far a voter came; never blocks and never raises."""
         key = (reached.voter.e164, reached.contest_id)
-        loop = asyncio.get_running_loop()
         if len(self._waiting) >= WAITING_MAX and key not in self._waiting:
             return
-        self._waiting[key] = (loop.time(), reached)
+        self._waiting[key] = (time.monotonic(), reached)
         if self._writing is None:
-            self._writing = loop.create_task(self._write_later())
+            self._writing = asyncio.get_running_loop().create_task(self._write_later())
 
     def forget(self, voter: Msisdn, contest_id: UUID) -> None:
         """The voter bought: there is nothing to go on with."""
@@ -152,7 +152,7 @@ class UnfinishedDialogues:
         taken = {key: self._waiting.pop(key) for key in keys if key in self._waiting}
         if not taken:
             return
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         try:
             rows = [self._row(reached, now - since) for since, reached in taken.values()]
             async with self._engine.begin() as connection:

@@ -48,7 +48,12 @@ def languages() -> tuple[str, ...]:
 def languages_for(contest: Contest) -> tuple[str, ...]:
     """Codes of the languages that a contest's voters may choose: its own first, then French and
     English."""
-    own = (contest.language,) if contest.language in catalogue() else ()
+    return _beside_everywhere(contest.language)
+
+
+@cache
+def _beside_everywhere(language: str) -> tuple[str, ...]:
+    own = (language,) if language in catalogue() else ()
     return tuple(dict.fromkeys((*own, *EVERYWHERE)))
 
 

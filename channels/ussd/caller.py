@@ -67,7 +67,8 @@ class Caller:
         slug = session.contest if session is not None and len(self.sharing) > 1 else ""
         view = self._views.get(slug)
         if view is None:
-            contest = self.contest(slug) or spoken_of(self.sharing, self.now)
+            contest = self.contest(slug) if slug else None
+            contest = contest or spoken_of(self.sharing, self.now)
             seen = (contest, self.service.ranking(contest.slug), self.dialler, self.network, self.now)
             view = MenuView(*seen, self.service.rails, self.sharing, self.limit, language=self.language)
             self._views[slug] = view
