@@ -1,6 +1,6 @@
 """Concurrent calls share batches: calls that arrive during a batch join the next one.
 
-No timer: an idle coalescer adds no delay. Used for durable inserts (one commit for many orders)
+An idle coalescer adds no delay. Used for durable inserts (one commit for many orders)
 and for Redis (one round trip for many commands).
 """
 
@@ -25,8 +25,9 @@ class Coalescer(Generic[T, R]):
     `work` gets a list and returns one result for each item, in order; a result that is an
     exception is raised to its caller. When a batch raises an error that may be about one member, its members run
     one by one, so that a bad member fails alone. A server that does not answer fails all of them at once: one by one,
-    each would wait as long again. `lanes`: batches at once. `timeout`: seconds after which a caller gets TimeoutError,
-    by one timer for all callers; an item that is in no batch by then is dropped.
+    each would wait as long again. `lanes`: batches at once. `apart`: seconds between the beginnings of two batches that
+    are not full, for work that may wait a moment; the first one after a pause begins at once. `timeout`: seconds after
+    which a caller gets TimeoutError, by one timer for all callers; an item that is in no batch by then is dropped.
     """
 
     def __init__(
@@ -35,12 +36,15 @@ class Coalescer(Generic[T, R]):
         *,
         batch_max: int = 256,
         lanes: int = 1,
+        apart: float = 0.0,
         waiting_max: int = 20_000,
         timeout: float | None = None,
     ) -> None:
         self._work = work
         self._batch_max = batch_max
         self._lanes = lanes
+        self._apart = apart
+        self._next_at = 0.0
         self._waiting_max = waiting_max
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._running = 0
@@ -76,6 +80,7 @@ class Coalescer(Generic[T, R]):
     async def _run_batches(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 size = min(self._batch_max, len(self._waiting))
                 batch = [self._waiting.popleft() for _ in range(size)]
                 # Callers that are gone have their timeout, or were cancelled.
@@ -85,6 +90,16 @@ class Coalescer(Generic[T, R]):
             # Here and not in a callback of the task: callers that were just answered may call again before it runs,
             # would find the lane taken by a task that takes no more batches, and wait for ever.
             self._running -= 1
+
+    async def _gather(self) -> None:
+        """Wait until the next batch may begin, or is full."""
+        if not self._apart or len(self._waiting) >= self._batch_max:
+            return
+        now = asyncio.get_running_loop().time()
+        begins = max(now, self._next_at)
+        self._next_at = begins + self._apart
+        if begins > now:
+            await asyncio.sleep(begins - now)
 
     def _forget_answered(self) -> None:
         while self._expiring and self._expiring[0][1].done():

@@ -34,6 +34,8 @@ from payments.lifecycle import Actor, Observed, State, guard
 
 # How long a claimed payment is left to its worker before another one may take it.
 LEASE_SECONDS: Final = 60
+# What operators answer within this time is recorded in one transaction.
+APART_SECONDS: Final = 0.05
 # One question a payment in this time for voters who ask: one who asks again sooner gets what is known.
 NAMED_EVERY_SECONDS: Final = 5
 _COLLECT_LOCK: Final = 0x5907_11_68
@@ -153,7 +155,9 @@ class Payments:
         self._vault = vault
         self._reader = OpenPaymentReader(vault, public_url)
         self._prompting = {"prompting": sorted(prompting), **limits.claimed()}
-        self._observed: Coalescer[Observation, None] = Coalescer(self._record_each, batch_max=200, lanes=2)
+        self._observed: Coalescer[Observation, None] = Coalescer(
+            self._record_each, batch_max=200, lanes=2, apart=APART_SECONDS
+        )
 
     async def claim_to_collect(self, limit: int, places: Mapping[str, int] = MappingProxyType({})) -> list[OpenPayment]:
         """Take due `created` payments and move them to `sent`, at most one prompt a number and provider: of an account

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.runtime.owed_work import Drains, OwedWork, keep_beating, keep_sweeping, to_do
+from gateway.runtime import owed_work
+from gateway.runtime.owed_work import LITTLE, Drains, OwedWork, keep_beating, keep_sweeping, to_do
 from gateway.storage.doorbell import Work
 from tests.rigs.rig import SilentDoorbell
 
@@ -43,6 +44,23 @@ async def test_a_batch_of_any_kind_is_followed_by_the_next(work: Work) -> None:
     made, calls = steps(**{work.value: [20, 20]})
     assert await Drains(made, SilentDoorbell()).drain(work) == 40
     assert calls[work] == 3
+
+
+@pytest.mark.parametrize(("did", "pauses"), [(LITTLE - 1, 1), (LITTLE, 0)])
+async def test_the_step_after_one_that_found_little_begins_later(
+    did: int, pauses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = steps(texts_out=[did])
+    waits, usual = list[float](), asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await usual(0)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(owed_work, "APART_SECONDS", 600.0)
+    assert await Drains(made, SilentDoorbell()).drain(Work.TEXTS_OUT) == did
+    assert len([seconds for seconds in waits if 0 < seconds <= 600]) == pauses
 
 
 async def test_who_rests_goes_on_when_nothing_of_these_kinds_is_drained_or_its_time_is_over() -> None:

@@ -32,6 +32,30 @@ async def test_an_idle_coalescer_adds_nothing() -> None:
     assert trips.batches == [[4]]
 
 
+async def test_batches_apart_gather_who_comes_meanwhile_unless_they_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    trips, waits, usual = Trips(), list[float](), asyncio.sleep
+    over = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await over.wait()
+
+    coalescer: Coalescer[int, int] = Coalescer(trips, batch_max=3, lanes=2, apart=60.0)
+    assert await coalescer.do(1) == 2
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    callers = [coalescer.start(2)]
+    await usual(0)
+    callers.append(coalescer.start(3))
+    await usual(0)
+    assert trips.batches == [[1]]
+    callers += [coalescer.start(n) for n in (4, 5)]
+    over.set()
+    assert await asyncio.gather(*callers) == [4, 6, 8, 10]
+    assert trips.batches[0] == [1]
+    assert max(map(len, trips.batches)) == 3
+    assert 50 < waits[0] <= 60
+
+
 async def test_who_arrives_meanwhile_leaves_together() -> None:
     trips = Trips()
     trips.go.clear()
