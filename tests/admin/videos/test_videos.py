@@ -4,10 +4,11 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -332,15 +333,15 @@ async def test_signatures_are_limited(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("file", "fault"),
     [
-        (mp4(60.4, length=50 * MIB), None),
-        (mp4(12, length=51 * MIB), "too_large"),
-        (mp4(61), "too_long"),
-        (mp4(12, picture=False), "no_picture"),
+        (partial(mp4, 60.4, length=50 * MIB), None),
+        (partial(mp4, 12, length=51 * MIB), "too_large"),
+        (partial(mp4, 61), "too_long"),
+        (partial(mp4, 12, picture=False), "no_picture"),
     ],
     ids=["as large and long as may be", "51 MB", "61 s", "sound alone"],
 )
-async def test_a_bad_file_is_destroyed(studio: Studio, file: bytes, fault: str | None) -> None:
-    public_id = await studio.upload(file)
+async def test_a_bad_file_is_destroyed(studio: Studio, file: Callable[[], bytes], fault: str | None) -> None:
+    public_id = await studio.upload(file())
     assert await studio.held(public_id)
     for notification in await studio.told():
         await studio.bring(notification)

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Callable
 
 import pytest
 from openpyxl import Workbook
@@ -56,19 +57,20 @@ def zipped(unpacked: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "fault"),
+    ("made", "fault"),
     [
-        (b"x" * (10 * MIB + 1), TableFault.TOO_LARGE),
-        (b"\xd0\xcf\x11\xe0" + b"x" * 100, TableFault.OLD_EXCEL),
-        (b"a\x00b", TableFault.NOT_TEXT),
-        (b'"' + b"x" * 200_000, TableFault.NOT_CSV),
-        (b"PK\x03\x04" + b"x" * 100, TableFault.NOT_XLSX),
-        (zipped(100), TableFault.NOT_XLSX),
-        (zipped(101 * MIB), TableFault.UNPACKS_TOO_FAR),
-        (zipped(MIB), TableFault.PACKED_TOO_WELL),
+        (lambda: b"x" * (10 * MIB + 1), TableFault.TOO_LARGE),
+        (lambda: b"\xd0\xcf\x11\xe0" + b"x" * 100, TableFault.OLD_EXCEL),
+        (lambda: b"a\x00b", TableFault.NOT_TEXT),
+        (lambda: b'"' + b"x" * 200_000, TableFault.NOT_CSV),
+        (lambda: b"PK\x03\x04" + b"x" * 100, TableFault.NOT_XLSX),
+        (lambda: zipped(100), TableFault.NOT_XLSX),
+        (lambda: zipped(101 * MIB), TableFault.UNPACKS_TOO_FAR),
+        (lambda: zipped(MIB), TableFault.PACKED_TOO_WELL),
     ],
 )
-def test_a_file_that_is_no_table_is_refused(data: bytes, fault: TableFault) -> None:
+def test_a_file_that_is_no_table_is_refused(made: Callable[[], bytes], fault: TableFault) -> None:
+    data = made()
     with pytest.raises(TableUnreadable) as refused:
         rows(data)
     assert refused.value.fault is fault
