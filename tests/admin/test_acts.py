@@ -1,10 +1,14 @@
 """What staff do by pages and by the API: with a reason, by two persons, within their rights."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from gateway.values.money import Money
+from payments.ledger.book import LedgerEntry, post
+from payments.ledger.postings import paid_out
 from tests.admin.acting import AWA, REASON, YAO, asked_last
 from tests.admin.acting import office as office
 from tests.admin.back_office import PASSWORD, Office
@@ -320,6 +324,19 @@ async def test_the_ledger_shows_an_instant_and_the_whole_journal(office: Office)
         assert answer.status == 404
     async with awa.get("/admin/ledger/journal.csv?contest=nothing") as answer:
         assert answer.status == 404
+
+
+@pytest.mark.parametrize("page", ["/admin/book", "/admin/ledger"])
+async def test_what_one_account_holds_in_two_currencies_of_one_name_is_told_apart(office: Office, page: str) -> None:
+    async with office.rig.engine.begin() as connection:
+        for currency in ("XOF", "XAF"):
+            entry = LedgerEntry(uuid4(), None, "float", paid_out(Money(700, currency), from_float=False))
+            await post(connection, [(entry, "pawapay")])
+    awa = await office.signed_in(AWA)
+    for language, zones in {"fr": ("UEMOA", "CEMAC"), "en": ("West Africa", "Central Africa")}.items():
+        async with awa.get(page, params={"lang": language}) as answer:
+            shown = await answer.text()
+        assert [shown.count(f"FCFA <small>{zone}</small>") for zone in zones] == [2, 2]
 
 
 async def test_the_document_tells_of_every_address(office: Office) -> None:
