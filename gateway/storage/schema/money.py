@@ -80,6 +80,12 @@ payments = table(
         "next_check_at",
         where="status in ('sent','pending','expired','failed') and next_check_at is not null",
     ),
+    index(
+        "payments_hinted",
+        "provider",
+        "next_check_at",
+        where="hinted_at is not null and status in ('sent','pending','expired','failed')",
+    ),
     index("payments_to_settle", "contest_id", "confirmed_at", where="status = 'confirmed'"),
     index("payments_prompting", "payer_index", "provider", where="status in ('sent','pending')"),
     index(

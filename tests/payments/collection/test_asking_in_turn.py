@@ -110,3 +110,16 @@ async def test_an_answer_that_cannot_be_recorded_is_reported(rig: Rig, monkeypat
     monkeypatch.setattr(rig.payments, "observe", broken)
     with pytest.raises(OSError, match="connection lost"):
         await rig.verify()
+
+
+async def test_hinted_ones_are_asked_about_first_and_others_with_what_is_left(rig: Rig) -> None:
+    placed = [await rig.placed(number=f"+22505{number:08d}") for number in range(6)]
+    await rig.collect()
+    for order in placed[3:]:
+        await rig.callback(order, b'{"status": "SUCCESSFUL"}')
+        await rig.judge()
+    await rig.make_due()
+    claims = [{one.vote_id for one in await rig.payments.claim_to_verify(MTN, limit)} for limit in (2, 2, 9)]
+    hinted = {one.vote_id for one in placed[3:]}
+    assert [len(claim) for claim in claims] == [2, 2, 2]
+    assert [len(claim & hinted) for claim in claims] == [2, 1, 0]
