@@ -28,6 +28,7 @@ from channels.telegram.state import lost_without_redis
 from channels.telegram.store import Chat, RankingText, ShownRanking
 from channels.telegram.views import View
 from gateway.contests.contest import Contest
+from leaderboard.ranking import Ranking
 from payments.collection.order_views import OrderView
 from payments.lifecycle import PublicStatus
 
@@ -199,6 +200,7 @@ class LiveRankings:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._made: dict[UUID, tuple[Contest, Ranking, tuple[RankingText, ...]]] = {}
 
     async def show(self, chat: Chat, contest: Contest, shown: Shown | None = None) -> None:
         """The ranking, live from now on: in a new message, or in the one that shows it already."""
@@ -231,11 +233,18 @@ class LiveRankings:
         )
 
     def _texts(self) -> Sequence[RankingText]:
-        return [
-            RankingText(contest.id, language, _hash(self._view(contest, language, live=True)))
-            for contest in self._context.service.contests()
-            for language in languages()
-        ]
+        """In every language, made again for contests and rankings that are others than a tick ago."""
+        service, before = self._context.service, self._made
+        self._made = {}
+        for contest in service.contests():
+            ranking, made = service.ranking(contest.slug), before.get(contest.id)
+            if made is None or made[0] is not contest or made[1] is not ranking:
+                made = contest, ranking, tuple(self._text(contest, language) for language in languages())
+            self._made[contest.id] = made
+        return [text for _, _, texts in self._made.values() for text in texts]
+
+    def _text(self, contest: Contest, language: str) -> RankingText:
+        return RankingText(contest.id, language, _hash(self._view(contest, language, live=True)))
 
     def _view(self, contest: Contest, language: str, *, live: bool, private: bool = True) -> View:
         ranking = self._context.service.ranking(contest.slug)
