@@ -50,7 +50,7 @@ _COLUMNS: Final = """
 PAID: Final = f"""('{"','".join(sorted(PAID_STATES))}')"""
 
 
-def _within(span: str, order: str = "o") -> str:
+def placed_within(span: str, order: str = "o") -> str:
     """Orders of so long until now. None is of a time to come: so partitions of later months are not opened."""
     return f"{order}.placed_at > now() - {span} and {order}.placed_at < now() + interval '1 day'"
 
@@ -64,7 +64,7 @@ or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.
     from (
       select p.placed_at, p.status in ('failed','expired') and p.orderer is not null
           and coalesce(p.reason, 'not_answered') in ('declined','not_answered') as unwanted
-      from payments p where p.payer_index = a.payer_index and {_within("cast(:silence as interval)", "p")}
+      from payments p where p.payer_index = a.payer_index and {placed_within("cast(:silence as interval)", "p")}
       order by p.placed_at desc limit cast(:refused_in_a_row as bigint)) l)
 """
 
@@ -72,7 +72,7 @@ or (select count(*) = cast(:refused_in_a_row as bigint) and coalesce(bool_and(l.
 _CROWDS: Final = f"""
 select c.address, (select count(*) filter (where not l.paid) from (
     select o.status in {PAID} as paid from payments o
-    where o.address = c.address and {_within("interval '1 hour'")}
+    where o.address = c.address and {placed_within("interval '1 hour'")}
     order by o.placed_at desc limit 2 * c.allowance) l) as unpaid
 from (select address, max(allowance) as allowance from asked
   where address is not null and payer_index is not null and cast(:limited as boolean) group by address) c
@@ -84,7 +84,7 @@ _TOO_MANY: Final = f"""
 (a.alone and (select count(distinct p.payer_index) >= cast(:numbers_an_hour as bigint)
     from (
       select payer_index, status in {PAID} as paid from payments o
-      where o.orderer = a.orderer and {_within("interval '1 hour'")}
+      where o.orderer = a.orderer and {placed_within("interval '1 hour'")}
       order by o.placed_at desc limit 50) p
     where p.payer_index <> a.payer_index and not p.paid))
 or case when a.address is null then false
@@ -92,7 +92,7 @@ or case when a.address is null then false
     then false
     else not a.alone or not exists (
       select 1 from payments o where o.orderer = a.orderer
-        and {_within("cast(:remembered as interval)")} and o.status in {PAID}) end
+        and {placed_within("cast(:remembered as interval)")} and o.status in {PAID}) end
 """
 
 # What fraud rules refuse before the payer is asked: who is listed; a device or an address from which many votes
@@ -105,7 +105,7 @@ _WALLET_ORDERS: Final = "coalesce(cast(c.fraud_limits->>'wallet_orders' as bigin
 
 def _in_a_minute(column: str) -> str:
     return f"""(select count(*) from (select from payments o where o.{column} = a.{column}
-      and {_within("interval '1 minute'")} and o.contest_id = a.contest_id limit {_WEB_VOTES}) n)"""
+      and {placed_within("interval '1 minute'")} and o.contest_id = a.contest_id limit {_WEB_VOTES}) n)"""
 
 
 _FRAUD: Final = f"""
@@ -121,7 +121,7 @@ case when exists (select from fraud_entries e
 _MANY_ORDERS: Final = f"""
 case when a.payer_index is not null and {_WALLET_ORDERS} > 0 and (
     select count(*) from (select from payments o where o.payer_index = a.payer_index
-      and {_within("interval '1 hour'")} and o.contest_id = a.contest_id limit {_WALLET_ORDERS}) n)
+      and {placed_within("interval '1 hour'")} and o.contest_id = a.contest_id limit {_WALLET_ORDERS}) n)
     + a.nth > {_WALLET_ORDERS} then '{Refusal.TOO_MANY_ORDERS}' end
 """
 
@@ -148,7 +148,7 @@ judged as materialized (
           > case when a.typed then cast(:typed_lately as bigint) else cast(:own_lately as bigint) end
         or count(*) + a.nth > case when a.typed then cast(:typed_a_day as bigint) else cast(:own_a_day as bigint) end
         or (a.typed and coalesce(max(o.placed_at) > now() - cast(:typed_apart as interval), false))
-      from payments o where o.payer_index = a.payer_index and {_within("interval '1 day'")}
+      from payments o where o.payer_index = a.payer_index and {placed_within("interval '1 day'")}
         and o.status not in {PAID})
       or (a.typed and ({_UNWANTED})) end as too_often,
     case when a.payer_index is null or not a.typed or not cast(:limited as boolean) then false

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.orders.receipt import order_code
 from gateway.orders.routing import provider_of
 from gateway.orders.rules import UNSENT_LIFE
-from gateway.orders.store import PAID, payer_place, secrets_place
+from gateway.orders.store import PAID, payer_place, placed_within, secrets_place
 from gateway.orders.wallet import PaymentMethod
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
@@ -42,8 +42,8 @@ where reference = any(cast(:references as uuid[]))
 # How long what was ever sent is left alone when it is not sent again.
 _QUESTION_SECONDS: Final = 60
 
-# A handset shows one prompt at a time, so a number with an open prompt waits for its turn.
-_DUE_TO_COLLECT: Final = """
+# A handset shows one prompt at a time, so a number with an open prompt waits for its turn. No prompt is open for a day.
+_DUE_TO_COLLECT: Final = f"""
   select p.reference, p.placed_at, p.vote_id, p.contest_id, p.payer_index, p.provider, p.next_check_at, p.send_tries,
     p.orderer
   from payments p
@@ -51,7 +51,8 @@ _DUE_TO_COLLECT: Final = """
     and not (p.provider = any(cast(:prompting as text[])) and exists (
       select 1 from payments o where o.payer_index = p.payer_index
         and split_part(o.provider, '@', 1) = split_part(p.provider, '@', 1)
-        and o.status in ('sent', 'pending') and o.expires_at > now()))
+        and o.status in ('sent', 'pending') and o.expires_at > now()
+        and {placed_within("interval '2 days'")}))
 """
 
 # Prompts of a typed number are counted where orders are written, by each gateway as far as it sees

@@ -31,11 +31,22 @@ from sqlalchemy.types import TypeEngine
 metadata = MetaData()
 
 
-def table(name: str, *parts: SchemaItem | Iterable[SchemaItem], partition_by: str | None = None) -> Table:
+def table(
+    name: str,
+    *parts: SchemaItem | Iterable[SchemaItem],
+    partition_by: str | None = None,
+    fillfactor: int | None = None,
+) -> Table:
     """A table of columns, constraints and indexes, each by itself or several in a list. `partition_by`: a column of
-    instants, by whose month rows are kept apart."""
+    instants, by whose month rows are kept apart; `fillfactor`: how many hundredths of a page new rows fill."""
     flat = [item for part in parts for item in ([part] if isinstance(part, SchemaItem) else part)]
-    return Table(name, metadata, *flat, postgresql_partition_by=f"RANGE ({partition_by})" if partition_by else None)
+    return Table(
+        name,
+        metadata,
+        *flat,
+        postgresql_partition_by=f"RANGE ({partition_by})" if partition_by else None,
+        postgresql_with={"fillfactor": fillfactor} if fillfactor else {},
+    )
 
 
 def _columns(

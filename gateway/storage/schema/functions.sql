@@ -175,8 +175,9 @@ begin
       month := (date_trunc('month', now() at time zone 'UTC') + make_interval(months => i))::date;
       name := parent || to_char(month, '_YYYY_MM');
       if to_regclass(name) is null then
-        execute format('create table %I partition of %I for values from (%L) to (%L)', name, parent,
-          month::text || ' 00:00:00+00', (month + interval '1 month')::date::text || ' 00:00:00+00');
+        execute format('create table %I partition of %I for values from (%L) to (%L) %s', name, parent,
+          month::text || ' 00:00:00+00', (month + interval '1 month')::date::text || ' 00:00:00+00',
+          case parent when 'payments' then 'with (fillfactor = 50)' when 'callbacks' then 'with (fillfactor = 60)' end);
         return next name;
       end if;
     end loop;

@@ -23,6 +23,7 @@ from gateway.storage.schema.columns import (
 
 # An index that holds every payment is written at each of its steps; one of paid payments at their last two.
 _PAID: Final = "status in ('confirmed','settled','held','surplus','mismatched','refund_due','refunded')"
+_COUNTED: Final = "case when status in ('settled','held') then true end"
 
 payments = table(
     "payments",
@@ -71,9 +72,9 @@ payments = table(
     index("payments_of_address", "address", "placed_at desc", where="address is not null"),
     index("payments_of_operator", "provider_reference", where="provider_reference is not null"),
     index("payments_provisional", "reference", where="provisional"),
-    index("payments_counted_once", "vote_id", "placed_at", where="status in ('settled','held')", unique=True),
+    # Of a vote one payment is counted at most; how many are not does not matter.
+    index("payments_of_vote", "vote_id", "placed_at", f"({_COUNTED})", unique=True),
     index("payments_open_once", "vote_id", "placed_at", where="status in ('created','sent','pending')", unique=True),
-    index("payments_of_vote", "vote_id"),
     index("payments_to_collect", "next_check_at", where="status = 'created'"),
     index(
         "payments_to_verify",
@@ -87,7 +88,6 @@ payments = table(
         where="hinted_at is not null and status in ('sent','pending','expired','failed')",
     ),
     index("payments_to_settle", "contest_id", "confirmed_at", where="status = 'confirmed'"),
-    index("payments_prompting", "payer_index", "provider", where="status in ('sent','pending')"),
     index(
         "payments_not_counted",
         "contest_id",

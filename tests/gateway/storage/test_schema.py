@@ -27,7 +27,7 @@ _CATALOGUE: Final = {
         where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')""",
     "relations": """
         select c.relname, c.relkind::text, pg_get_userbyid(c.relowner), c.relacl::text, pg_get_partkeydef(c.oid),
-          pg_get_expr(c.relpartbound, c.oid), c.relrowsecurity, c.relforcerowsecurity
+          pg_get_expr(c.relpartbound, c.oid), c.relrowsecurity, c.relforcerowsecurity, c.reloptions::text
         from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'S')""",
     "constraints": """
         select conrelid::regclass::text, conname, pg_get_constraintdef(oid)

@@ -77,7 +77,7 @@ async def test_finds_the_planted_fault(settled: Rig, database: Any, invariant: s
     connection = await asyncpg.connect(database.superuser_url)
     try:
         await connection.execute("set session_replication_role = replica")
-        await connection.execute("drop index if exists payments_counted_once, payments_open_once cascade")
+        await connection.execute("drop index if exists payments_of_vote, payments_open_once cascade")
         await connection.execute(PLANTED[invariant])
     finally:
         await connection.close()
