@@ -56,6 +56,7 @@ from unnest(cast(:contests as uuid[]), cast(:days as timestamptz[]), cast(:month
   left join {_ROWS} on r.contest_id = c.id
 group by 1
 """)
+# What was held waited for a person and not for the wallet.
 _WAITS: Final = text(f"""
 select p.method, cast(percentile_cont(0.5) within group (order by extract(epoch from p.settled_at - p.sent_at))
     as double precision) as seconds
@@ -63,7 +64,7 @@ from unnest(cast(:contests as uuid[])) as c(id) cross join lateral (
     select t.payment_reference from tally_entries t where t.contest_id = c.id and t.kind = 'vote'
     order by t.seq desc limit {_LAST_VOTES}) l
   join payments p on p.reference = l.payment_reference
-where p.settled_at >= :since and p.sent_at is not null
+where p.settled_at >= :since and p.sent_at is not null and p.decide_by is null
 group by 1
 """)
 _TO_REVIEW: Final = text("""

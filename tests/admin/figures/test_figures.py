@@ -1,6 +1,7 @@
 """The first page and the summary, over real payments."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -154,6 +155,17 @@ async def test_why_orders_were_not_paid_by_a_moment_of_the_past(office: Office) 
         assert [one for one in sentences if one not in shown] == []
         assert "solde insuffisant" not in shown
         assert "not enough money" not in shown
+
+
+async def test_what_was_held_is_no_wait_at_the_wallet(office: Office) -> None:
+    rig = office.rig
+    quick, held = await rig.counted(), await rig.counted(number="+2250501020305")
+    waited = "update payments set sent_at = settled_at - cast(:waited as interval)"
+    await rig.change(f"{waited} where reference = :r", r=quick.payment_reference, waited=timedelta(seconds=12))
+    held_until = f"{waited}, decide_by = now() where reference = :r"
+    await rig.change(held_until, r=held.payment_reference, waited=timedelta(hours=1))
+    since = await rig.now() - timedelta(hours=1)
+    assert await Figures(rig.engine).waits(None, [rig.contest.id], since) == {"MTN_MOBILE_MONEY": 12.0}
 
 
 def test_each_reason_has_words_for_staff() -> None:
