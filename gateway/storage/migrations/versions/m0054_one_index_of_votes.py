@@ -4,8 +4,8 @@ written several times has room on its page."""
 
 from alembic import op
 
-revision = "m0053"
-down_revision = "m0052"
+revision = "m0054"
+down_revision = "m0053"
 
 _MAKE_PARTITIONS = """
 create or replace function make_partitions(months integer) returns setof text language plpgsql
