@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import statistics
 import sys
 import textwrap
@@ -126,6 +127,8 @@ def main() -> int:
     parser.add_argument("--results", type=Path, help="a file for the results, as JSON")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of the callers")
     options = parser.parse_args()
+    # What was started is ended whoever ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # All share the machine, whatever core the caller keeps to.
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     with staged(options.workers, lean=options.lean) as stage:
