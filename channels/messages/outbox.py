@@ -26,6 +26,8 @@ from gateway.values.money import Money
 LEASE_SECONDS: Final = 60
 # For so long reports may prove what became of a text in status `unknown`; after that it stays so.
 UNKNOWN_SECONDS_MAX: Final = 24 * 3600
+# Between the beginnings of two batches of delivery reports. Carriers wait for their answer for seconds.
+REPORTS_APART_SECONDS: Final = 0.05
 
 _FINAL: Final = ", ".join(f"'{word}'" for word in sorted({DELIVERED, *UNDELIVERED}))
 
@@ -211,7 +213,9 @@ class Outbox:
         self._vault = vault
         self._public_url = public_url
         self._auto = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._reports: Coalescer[Mapping[str, Any], None] = Coalescer(self._store_reports, batch_max=200)
+        self._reports: Coalescer[Mapping[str, Any], None] = Coalescer(
+            self._store_reports, batch_max=200, apart=REPORTS_APART_SECONDS
+        )
 
     async def owe(
         self, connection: AsyncConnection, kind: str, number: str, language: str, facts: Mapping[str, str]
