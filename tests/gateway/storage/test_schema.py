@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import asyncpg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -17,6 +19,7 @@ from tests.engines import Database, Engines
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import paid
 
+MIGRATIONS: Final = Path(schema.__file__).parent.parent / "migrations"
 # All that a schema is, but for the order of columns, in which a migration may differ from the tables.
 _CATALOGUE: Final = {
     "columns": """
@@ -138,6 +141,15 @@ insert into differences (provider, kind, amount_minor, currency, detail, request
   ('mtn_momo', 'missing_here', 500, 'XOF', '', '00000000-0000-0000-0000-000000000007'),
   ('mtn_momo', 'missing_here', 500, 'XOF', '', '00000000-0000-0000-0000-000000000007')
 """
+
+
+def test_steps_of_the_schema_are_one_line_in_the_order_of_their_files() -> None:
+    # `migrate` takes the last file for the newest step, and does not ask Alembic.
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    steps = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
+    files = sorted((file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("m*.py")), reverse=True)
+    assert steps == files
 
 
 async def migrate_owned(database: Database) -> None:
