@@ -43,6 +43,8 @@ where reference = any(cast(:references as uuid[]))
 _QUESTION_SECONDS: Final = 60
 
 # A handset shows one prompt at a time, so a number with an open prompt waits for its turn. No prompt is open for a day.
+# A number's orders are looked up by its index: as a join, without `offset 0`, all recent orders would be read, and by
+# an index of open ones, without `|| ''`, all of these.
 _DUE_TO_COLLECT: Final = f"""
   select p.reference, p.placed_at, p.vote_id, p.contest_id, p.payer_index, p.provider, p.next_check_at, p.send_tries,
     p.orderer
@@ -51,8 +53,8 @@ _DUE_TO_COLLECT: Final = f"""
     and not (p.provider = any(cast(:prompting as text[])) and exists (
       select 1 from payments o where o.payer_index = p.payer_index
         and split_part(o.provider, '@', 1) = split_part(p.provider, '@', 1)
-        and o.status in ('sent', 'pending') and o.expires_at > now()
-        and {placed_within("interval '2 days'")}))
+        and o.status || '' in ('sent', 'pending') and o.expires_at > now()
+        and {placed_within("interval '2 days'")} offset 0))
 """
 
 # Prompts of a typed number are counted where orders are written, by each gateway as far as it sees
