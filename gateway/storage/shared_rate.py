@@ -37,6 +37,9 @@ CATCH_UP: Final = 0.8
 FASTEST_SECONDS: Final = 30.0
 # Turns are reserved for so long ahead; what a process does not use of them is lost.
 AHEAD_SECONDS: Final = 0.1
+# So many turns that are due are given before those who got them run: one for each round of a busy event loop would be
+# fewer than the rate.
+GIVEN_AT_ONCE: Final = 16
 # A turn that is later than this is dropped: other processes could not learn in time when it was taken.
 LATE_SECONDS: Final = 0.5
 _MICRO: Final = 1_000_000
@@ -254,6 +257,7 @@ class _Line:
 
     async def _grant(self) -> None:
         turns: deque[tuple[float, int | None, float]] = deque()
+        given = 0
         while self._has_waiters() or self._came:
             if not self._has_waiters():
                 # Other processes go by what came of our turns.
@@ -264,11 +268,20 @@ class _Line:
             at, moment, clock = turns.popleft()
             if at < time.monotonic() - LATE_SECONDS:
                 continue
-            await _sleep_until(self._not_too_many(at))
+            begins = self._not_too_many(at, given)
+            if given >= min(GIVEN_AT_ONCE, self._per_second) or begins > time.monotonic():
+                # Callers that got turns run first.
+                await asyncio.sleep(0)
+                given = 0
+                begins = self._not_too_many(at, given)
+            await _sleep_until(begins)
             if self._has_waiters():
                 self._waiting.popleft().set_result((moment, clock))
-                # The caller that got the turn runs first.
+                given += 1
+            if not self._has_waiters():
+                # What the last ones say of their turns is handed on.
                 await asyncio.sleep(0)
+                given = 0
 
     def _has_waiters(self) -> bool:
         """Whether a caller waits; those that gave up are dropped."""
@@ -295,10 +308,11 @@ class _Line:
         came, self._came = self._came, {}
         return await self._shared.reserve(self._account, self._per_second, self._apart, many, came)
 
-    def _not_too_many(self, at: float) -> float:
-        """Turns that were taken late push the next ones back, so that no second has too many."""
-        full = len(self._taken) == self._taken.maxlen
-        return max(at, self._taken[0].counts_at + self._shared.window) if full else at
+    def _not_too_many(self, at: float, given: int) -> float:
+        """Turns that were taken late push the next ones back, so that no second has too many. `given`: turns whose
+        callers did not run yet."""
+        before = len(self._taken) + given - self._per_second
+        return max(at, self._taken[before].counts_at + self._shared.window) if before >= 0 else at
 
 
 async def _sleep_until(moment: float) -> None:
