@@ -199,7 +199,7 @@ class HttpCaller:
         else:
             outcome = _outcome(response, answer, bytes_max)
             support_id = response.headers.get("x-request-id") or response.headers.get("request-id")
-        # What went well is told by PostgreSQL: a vote costs no line.
+        # PostgreSQL has what went well: a vote costs no line.
         note = _log.debug if isinstance(outcome, Answer) and outcome.status < _REFUSALS else _log.info
         note(
             "operator_called",

@@ -44,14 +44,13 @@ class FraudLimits:
 
     `web_votes`: of one address, or device behind a shared one, in a minute. `gap_seconds`: at least between two votes
     of a wallet or device. `candidates`: so many of one address or device on the web in a minute are too many.
-    `wallet_orders`: of one number in an hour; by hand nobody makes so many. `block_payers`: so many payers out of a
-    hundred consecutive numbers for
-    one candidate in ten minutes are too many. `payer_others`, `payer_others_hold`: people for whom one number, card or
-    name pays in an hour, until it is shown and until it is held. `burst_orders`: of a candidate in two minutes, by so
-    many `burst_deviations` above its share of the hour before, are a burst; in one, `burst_each` orders within a minute
-    of one device or of a hundred consecutive numbers are too many. `large_votes`: from then on an order of a number
-    that was never seen is shown. `decide_hours`: how long a person has to decide about a vote that is held. `version`:
-    of the contest's own limits; 0: it has those of every contest.
+    `wallet_orders`: of one number in an hour, more than a person makes by hand. `block_payers`: so many payers out of a
+    hundred consecutive numbers for one candidate in ten minutes are too many. `payer_others`, `payer_others_hold`:
+    people for whom one number, card or name pays in an hour, until it is shown and until it is held. `burst_orders`: of
+    a candidate in two minutes, by so many `burst_deviations` above its share of the hour before, are a burst; in one,
+    `burst_each` orders within a minute of one device or of a hundred consecutive numbers are too many. `large_votes`:
+    from then on an order of a number that was never seen is shown. `decide_hours`: how long a person has to decide
+    about a vote that is held. `version`: of the contest's own limits; 0: it has those of every contest.
     """
 
     web_votes: int = 10

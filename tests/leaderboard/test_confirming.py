@@ -56,7 +56,7 @@ class CalledBack(Rig):
             "status": "SUCCESSFUL",
         }
         content = orjson.dumps(body | changed)
-        await self.callback(order if named else None, content, None if named else "of nobody")
+        await self.callback(order if named else None, content, None if named else "of no payment")
         await self.judge()
 
 

@@ -101,10 +101,10 @@ async def test_viewers_are_shown_how_many_votes_are_being_confirmed_until_none_i
         response = await here.watch()
         assert "confirming" not in (await next_event(response)).lines[-1]
         here.boards.confirm({"star": 1240, "mboa": 7})
-        said = await next_event(response)
-        assert (said.name, said.data) == ("leaderboard:confirming", {"confirming": 1240})
+        sent = await next_event(response)
+        assert (sent.name, sent.data) == ("leaderboard:confirming", {"confirming": 1240})
         # Who has this version of the board does not have the figure.
-        back = await next_event(await here.watch(said.id))
+        back = await next_event(await here.watch(sent.id))
         assert isinstance(back.data, dict)
         assert back.data["confirming"] == 1240
         path = "/api/contests/star/leaderboard"

@@ -46,7 +46,7 @@ messages_out = table(
     index("messages_out_carrier_id", "carrier", "carrier_message_id", where="carrier_message_id is not null"),
     index("messages_out_of_payment", "payment_reference", where="payment_reference is not null"),
     index("messages_out_created", "created_at", where="purged_at is null"),
-    # Two delivery reports for each text change no index, if its page has room for them.
+    # Two delivery reports for each text change no index, if its page has space for them.
     fillfactor=65,
 )
 

@@ -35,7 +35,7 @@ async def _run(stage: Stage, options: argparse.Namespace) -> None:
     await _until_beating(stage, options.workers)
     caller = Caller(options.seed)
     await rush(stage, caller, rate=_WARM_RATE, seconds=_WARM_SECONDS, viewers=1)
-    print("nobody votes, % of a core: " + _listed(await idle(stage)))
+    print("without votes, % of a core: " + _listed(await idle(stage)))
     results: list[Result] = []
     async with Floor(stage) as floor:
         for rate in options.rates:
@@ -85,7 +85,7 @@ def _print(done: Rush, statements: int) -> None:
     )
     print(
         f"  hop {_waits(done.hops, 1000)} ms; PIN to counted {_waits(done.to_counted)} s, to page "
-        f"{_waits(done.to_page)} s; all counted and told {done.after:.1f} s after the last dial"
+        f"{_waits(done.to_page)} s; all counted, with receipts, {done.after:.1f} s after the last dial"
     )
     way = ", ".join(f"{name} {statistics.median(waits):.2f}" for name, waits in done.way.items())
     print(f"  from step to step, median s: {way}")
@@ -127,7 +127,7 @@ def main() -> int:
     parser.add_argument("--results", type=Path, help="a file for the results, as JSON")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of the callers")
     options = parser.parse_args()
-    # What was started is ended whoever ends us.
+    # What was started is also ended when a signal ends this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # All share the machine, whatever core the caller keeps to.
     os.sched_setaffinity(0, range(os.cpu_count() or 1))

@@ -119,6 +119,7 @@ class Meters:
 
 
 def _lines(logs: Iterable[Path]) -> dict[str, int]:
-    """Lines of the product's logs, by what they tell."""
-    told = Counter(word for path in logs if path.exists() for word in _EVENT.findall(path.read_bytes()))
-    return {"log lines": told.total(), **{f"  log lines, {word.decode()[:30]}": told[word] for word in sorted(told)}}
+    """Lines of the product's logs, by their event."""
+    events = Counter(event for path in logs if path.exists() for event in _EVENT.findall(path.read_bytes()))
+    by_event = {f"  log lines, {event.decode()[:30]}": events[event] for event in sorted(events)}
+    return {"log lines": events.total(), **by_event}

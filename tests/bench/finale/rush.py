@@ -106,14 +106,14 @@ class Caller:
 
 
 async def idle(stage: Stage) -> dict[str, float]:
-    """Share of a core that each process takes while nobody votes, in per cent."""
+    """Share of a core that each process takes while there are no votes, in per cent."""
     before = spent(stage.parts)
     await asyncio.sleep(_IDLE_SECONDS)
     return {name: 100 * seconds / _IDLE_SECONDS for name, seconds in since(before, stage.parts).items()}
 
 
 async def rush(stage: Stage, caller: Caller, *, rate: float, seconds: float, viewers: int) -> Rush:
-    """Let people dial so often for so long, and wait until all is counted and told. Raises Inexact."""
+    """Let people dial so often for so long, and wait until all is counted and has its receipt. Raises Inexact."""
     database = await asyncpg.connect(stage.database_url)
     screens = await gather(stage.country.port, _EVENTS_PATH, viewers)
     try:

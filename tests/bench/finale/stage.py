@@ -22,7 +22,7 @@ from tests.country import Country, until
 from tests.engines import temporary_home
 from tests.free_port import free_port
 
-# As many questions as an account may be allowed at most; the simulated operator is told to refuse none.
+# As many questions as an account may be allowed at most; the simulated operator is set to refuse none.
 _ALLOWED: Final = "1000"
 _COUNTING: Final = {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track_planning": "on"}
 _STOP_SECONDS: Final = 40.0

@@ -1,6 +1,6 @@
 """An index of payments is written at each step of a payment: by which a vote's payments are found, and that one of them
 is counted at most, is one index in place of two; open prompts of a number are found among its last orders. And what is
-written several times has room on its page."""
+written several times has space on its page."""
 
 from alembic import op
 
@@ -40,7 +40,7 @@ end $$
 
 
 def upgrade() -> None:
-    """Rows stay as they are: only new ones leave room."""
+    """Rows stay as they are: only new ones leave space."""
     for statement in (
         "drop index payments_of_vote",
         """
