@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from admin.access.rules import ASKING, Member, may_decide, rights_of
 from admin.access.store import MEMBER_COLUMNS, read_member
 from gateway.storage.engine import narrow
+from gateway.values.numbers import whole_number
 from gateway.values.organiser import Deed, allows
 from gateway.values.scope import sees
 from payments.requests import Act, ActRefused, Right, Scope, Why, named
@@ -45,10 +46,6 @@ def _uuid(subject: str) -> UUID | None:
         return UUID(subject)
     except ValueError:
         return None
-
-
-def _number(subject: str) -> int | None:
-    return int(subject) if subject.isascii() and subject.isdigit() and len(subject) <= 18 else None
 
 
 # Acts about the money of all organisers have no entry: members of one organiser may not do them.
@@ -151,7 +148,7 @@ def _let_change(member: Member) -> None:
 
 
 async def _in_scope(connection: AsyncConnection, member: Member, act: Act, subject: str) -> Whose:
-    named_by = {"name": subject, "uuid": _uuid(subject), "number": _number(subject)}
+    named_by = {"name": subject, "uuid": _uuid(subject), "number": whole_number(subject, 18)}
     row = (await connection.execute(_OF[act], named_by)).one_or_none() if act in _OF else None
     whose = Whose() if row is None else Whose(row.organiser_id, row.contest_id)
     if not sees(member.scope, organiser=whose.organiser_id, contest=whose.contest_id):

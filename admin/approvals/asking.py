@@ -13,6 +13,7 @@ from admin.approvals.rules import SINGLE_PERSON, refusal_to_decide
 from admin.approvals.staff_acts import Outcome, StaffActs
 from gateway.orders.fraud import LIMITS
 from gateway.values.money import parse_amount
+from gateway.values.numbers import whole_number
 from payments.requests import Act, ActRefused, StaffRequest, Why
 
 NO_RIGHT: Final = "no_right"
@@ -57,9 +58,9 @@ def read_params(act: Act, given: Mapping[str, Any]) -> dict[str, Any]:
         typed = str(given.get(name) if given.get(name) is not None else "").strip()
         if not typed:
             continue
-        if not (typed.isascii() and typed.isdigit() and len(typed) <= 15):
+        if (number := whole_number(typed, 15)) is None:
             raise ActRefused(Why.IMPOSSIBLE, f"{name} must be a whole number")
-        params[name] = int(typed)
+        params[name] = number
     return params
 
 

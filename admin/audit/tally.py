@@ -13,6 +13,7 @@ from admin.contests.api import ContestPath
 from admin.contests.pages import PAGE as CONTESTS_PAGE
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import Reply
+from gateway.values.numbers import whole_number
 from payments.requests import Right
 
 PAGE: Final = f"{CONTESTS_PAGE}/{{slug}}/tally"
@@ -28,8 +29,7 @@ class Before(AsOf):
 
 def read_before(request: web.Request) -> int | None:
     """The number in a page's address behind which its list goes on; None for anything else."""
-    typed = request.query.get("before", "")
-    return int(typed) if typed.isdecimal() and typed.isascii() and 0 < len(typed) < 19 else None
+    return whole_number(request.query.get("before", ""), 18)
 
 
 @staff_endpoint(Right.READ_ORDERS, path=ContestPath, query=Before, returns={200: Tally}, problems=(404,))

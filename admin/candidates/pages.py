@@ -35,6 +35,7 @@ from gateway.contests.pictures.photos import shown
 from gateway.http.callers import PUBLIC_URL
 from gateway.http.pages import PAGES
 from gateway.values.csv_text import csv_line
+from gateway.values.numbers import whole_number
 from gateway.values.tables import WINDOWS
 from gateway.values.time_zones import local
 from payments.requests import Right
@@ -86,8 +87,7 @@ async def _list(
     )
     found = chosen(standing, listing)
     pages = max(1, -(-len(found) // PAGE_LINES))
-    number = query.get("page", "")
-    current = min(pages, max(1, int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1))
+    current = min(pages, max(1, whole_number(query.get("page", "")) or 1))
     closing = standing.contest.nominations_close_at
     asked = {name: value for name, value in query.items() if name in ("status", "category", "q") and value}
     return show(

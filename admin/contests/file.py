@@ -17,6 +17,7 @@ from admin.contests.store import STAFF_CONTESTS, ChangedMeanwhile, Held
 from channels.voting_service import VOTING_SERVICE
 from gateway.contests.changes import Plan
 from gateway.contests.document import Document
+from gateway.values.numbers import whole_number
 from payments.requests import ActRefused, Right, Why
 
 FILE: Final = f"{PAGE}/{{slug}}/file"
@@ -121,13 +122,13 @@ async def upload(request: web.Request, me: Me, _: Form, __: str, data: bytes) ->
 async def save(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Show what the document would change, or save it when that was asked for."""
     held = await _held(request, me)
-    text, version = fields.get("document", ""), fields.get("version", "")
+    text = fields.get("document", "")
     if fields.get("act") != "save":
         return await _checked(request, me, held, text)
     document = read_document(text)
     if not isinstance(document, Document):
         return _show(request, me, held, text, faults=document, status=422)
-    read = int(version) if version.isascii() and version.isdigit() else -1
+    read = whole_number(fields.get("version", "")) or -1
     try:
         await request.app[STAFF_CONTESTS].save(held.contest.slug, document, me.scope, me.email, read)
     except ChangedMeanwhile:

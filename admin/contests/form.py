@@ -16,6 +16,7 @@ from gateway.contests.document import RESERVED_SLUGS, ContestPart, rounds_of
 from gateway.contests.rounds import order_faults
 from gateway.values.money import CURRENCY_OF, Money, parse_amount
 from gateway.values.names import is_readable
+from gateway.values.numbers import whole_number
 from gateway.values.time_zones import known_zone, local
 
 NAME_MAX: Final = 80
@@ -91,11 +92,11 @@ class _Reading:
 
     def number(self, name: str, least: int, most: int) -> int:
         """A whole number between two."""
-        text = self.text(name).replace(" ", "")
-        if not (text.isascii() and text.isdigit()) or len(text) > 9 or not least <= int(text) <= most:
+        number = whole_number(self.text(name).replace(" ", ""))
+        if number is None or not least <= number <= most:
             self.fault(name, "number", least=least, most=most)
             return least
-        return int(text)
+        return number
 
     def instant(self, name: str, zone: str) -> datetime:
         """An instant as the clocks of a zone show it; what is there, to its second, while nothing else was typed."""

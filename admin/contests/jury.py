@@ -21,6 +21,7 @@ from gateway.contests.rules import POINTS_MAX
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.http.pages import PAGES
 from gateway.http.problems import Problem
+from gateway.values.numbers import whole_number
 from leaderboard.final import FinalRanking
 from leaderboard.jury import shown_share
 from leaderboard.view_model import percent
@@ -245,7 +246,7 @@ async def jury_page(request: web.Request, me: Me) -> web.StreamResponse:
 async def act(request: web.Request, me: Me, fields: Form) -> web.StreamResponse:
     """Add, rename or remove a juror, or enter a sheet; where that cannot be, say why. 404 for an unknown juror."""
     juries, slug = request.app[JURIES], request.match_info["slug"]
-    step, name, number = fields.get("step"), fields.get("name", ""), _whole(fields.get("juror", "")) or 0
+    step, name, number = fields.get("step"), fields.get("name", ""), whole_number(fields.get("juror", "")) or 0
     try:
         if step == "juror":
             await juries.add_juror(slug, name, me.scope, me.email)
@@ -282,8 +283,8 @@ async def decide(request: web.Request, me: Me, fields: Form) -> web.StreamRespon
 
 def _typed_sheet(contest: Contest, fields: Form) -> tuple[tuple[int, str, int], dict[str, int]]:
     """The sheet that was typed. Raises SheetRefused for points that are no whole number."""
-    part, juror = _part(fields), _whole(fields.get("juror", ""))
-    points = {one.code: _whole(fields.get(f"points_{one.code}", "")) for one in judged(contest, *part)}
+    part, juror = _part(fields), whole_number(fields.get("juror", ""))
+    points = {one.code: whole_number(fields.get(f"points_{one.code}", "")) for one in judged(contest, *part)}
     if any(given is None for given in points.values()):
         raise SheetRefused(SheetFault.POINTS)
     return (*part, juror or 0), {code: given for code, given in points.items() if given is not None}
@@ -292,12 +293,7 @@ def _typed_sheet(contest: Contest, fields: Form) -> tuple[tuple[int, str, int], 
 def _part(fields: Form) -> tuple[int, str]:
     """The round and category that were chosen: `1 Category`."""
     number, _, category = fields.get("part", "").partition(" ")
-    return _whole(number) or 0, category
-
-
-def _whole(typed: str) -> int | None:
-    text = typed.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return whole_number(number) or 0, category
 
 
 def _ranking(one: FinalRanking) -> RankingView:
@@ -327,7 +323,7 @@ def _show(
 ) -> web.Response:
     contest, parts, language = jury.contest, parts_of(jury.contest, jury.now), request.app[PAGES].language_of(request)
     chosen = _part(fields) if "part" in fields else parts[0] if parts else (0, "")
-    juror = next((one for one in jury.jurors if one.number == _whole(fields.get("juror", ""))), None)
+    juror = next((one for one in jury.jurors if one.number == whole_number(fields.get("juror", ""))), None)
     counting = in_force(jury.sheets)
     held = next((one for one in counting if juror and one.place == (*chosen, juror.number)), None)
     waiting = [one for one in jury.sheets if one.status is SheetStatus.WAITING]

@@ -30,6 +30,7 @@ from gateway.http.pages import PAGES
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import CURRENCY_OF
 from gateway.values.names import is_readable
+from gateway.values.numbers import whole_number
 from gateway.values.time_zones import zones
 from payments.requests import ActRefused, Right, Why
 
@@ -168,7 +169,6 @@ async def save(request: web.Request, me: Me, fields: Form) -> web.StreamResponse
     part, faults = read_fields(fields, held.document.contest, languages())
     if faults:
         return _form(request, me, held, fields, faults=faults, status=422)
-    version = fields.get("version", "")
     document = held.document.model_copy(update={"contest": part, "candidates": []})
     try:
         await request.app[STAFF_CONTESTS].save(
@@ -176,7 +176,7 @@ async def save(request: web.Request, me: Me, fields: Form) -> web.StreamResponse
             document,
             me.scope,
             me.email,
-            int(version) if version.isascii() and version.isdigit() else -1,
+            whole_number(fields.get("version", "")) or -1,
         )
     except Taken as taken:
         free = _keyword(request, part.name, part.short_code, {part.keyword})

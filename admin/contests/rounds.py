@@ -16,6 +16,7 @@ from gateway.contests.contest import Contest
 from gateway.contests.document import RoundPart
 from gateway.contests.rounds import NAME_LENGTH_MAX, ROUNDS_MAX, Round, change_faults, order_faults
 from gateway.values.names import is_readable
+from gateway.values.numbers import whole_number
 from gateway.values.time_zones import local
 from payments.requests import Right
 
@@ -126,8 +127,7 @@ async def save(request: web.Request, me: Me, fields: Form) -> web.StreamResponse
     parts = [RoundPart.model_validate({name: getattr(one, name) for name in names}) for one in found]
     contest = held.document.contest.model_copy(update={"rounds": parts})
     document = held.document.model_copy(update={"contest": contest, "candidates": []})
-    version = fields.get("version", "")
-    known = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else -1
+    known = whole_number(fields.get("version", "")) or -1
     try:
         await request.app[STAFF_CONTESTS].save(held.contest.slug, document, me.scope, me.email, known)
     except ChangedMeanwhile:

@@ -20,6 +20,7 @@ from admin.contests.store import STAFF_CONTESTS
 from admin.fraud.store import ENTRY_DAYS_MAX, FRAUD, WINDOW, Entry, Limits, LimitsView, Replayed, Review
 from channels.voting_service import VOTING_SERVICE
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
+from gateway.values.numbers import whole_number
 from payments.disbursement.refunds.held import BLOCK_DAYS_MAX, REFUSE, RELEASE
 from payments.requests import Act, ActRefused, Right, Why, subject_id
 
@@ -253,9 +254,9 @@ def _number(fields: Form, name: str) -> int:
     typed = fields.get(name, "").strip()
     if not typed:
         return 0
-    if not (typed.isascii() and typed.isdigit() and len(typed) <= 5):
+    if (number := whole_number(typed, 5)) is None:
         raise ActRefused(Why.IMPOSSIBLE, f"{typed!r} is no number of days")
-    return int(typed)
+    return number
 
 
 async def _show(request: web.Request, me: Me, template: str, *, status: int = 200, **values: object) -> web.Response:

@@ -16,6 +16,7 @@ from gateway.contests.quotas import QUOTA_MAX, Quota
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.http.pages import PAGES
 from gateway.http.phrases import DEFAULT_LANGUAGE
+from gateway.values.numbers import whole_number
 from gateway.values.organiser import OrganiserState
 from payments.requests import Right
 
@@ -189,9 +190,9 @@ async def quotas_by_page(request: web.Request, me: Me, fields: Form) -> web.Stre
     slug, most = request.match_info["organiser"], {}
     for quota in Quota:
         if typed := fields.get(quota.value, "").strip():
-            if not (typed.isascii() and typed.isdigit() and len(typed) <= _DIGITS_MAX):
+            if (number := whole_number(typed, _DIGITS_MAX)) is None:
                 return await _one(request, me, Fault.NO_QUOTA)
-            most[quota] = int(typed)
+            most[quota] = number
     try:
         await request.app[ORGANISERS].set_quotas(me.email, slug, most)
     except PeopleRefused as error:

@@ -40,6 +40,7 @@ from gateway.http.pages import PAGES, Pages, render
 from gateway.http.problems import Problem
 from gateway.orders.routing import Rails
 from gateway.orders.rules import Refusal, check_window, least_votes
+from gateway.values.numbers import whole_number
 from leaderboard.routes import CONTEST_PARTS
 from payments.collection.order_views import OrderView
 
@@ -62,8 +63,8 @@ async def candidate_page(request: web.Request) -> web.Response:
         return no_candidate(request)
     waiting = own_orders.waiting(await own_orders.kept(request, contest))
     form, quantity = first_form(contest, fresh_nonce()), request.query.get("votes", "")
-    if quantity.isascii() and quantity.isdigit() and len(quantity) <= QUANTITY_DIGITS_MAX:
-        form = with_quantity(form, contest, str(int(quantity)))
+    if (number := whole_number(quantity, QUANTITY_DIGITS_MAX)) is not None:
+        form = with_quantity(form, contest, str(number))
     return _show_candidate(request, contest, candidate, replace(form, again=waiting is not None), waiting=waiting)
 
 

@@ -39,7 +39,7 @@ _LOOK_SECONDS: Final = 0.7
 
 
 class Outcome(StrEnum):
-    """How a try ended. `REFUSED`: by the gateway, which said why; `UNANSWERED`: no prompt came in time."""
+    """How a try ended. `REFUSED`: by the gateway, with a reason; `UNANSWERED`: no prompt came in time."""
 
     PAID = "paid"
     DECLINED = "declined"
@@ -52,7 +52,7 @@ class Outcome(StrEnum):
 
 
 class Refused(Exception):
-    """The gateway sold nothing; the text is what it said."""
+    """The gateway sold nothing; the text is its answer."""
 
 
 class Unanswered(Exception):
@@ -61,8 +61,8 @@ class Unanswered(Exception):
 
 @dataclass
 class Figures:
-    """What a crowd did so far. `refusals`: of which group, and what the gateway said; `votes_paid`: what was paid for;
-    `votes_before`, `votes_now`: on the public page."""
+    """What a crowd did so far. `refusals`: of which group, with the answer of the gateway; `votes_paid`: what was paid
+    for; `votes_before`, `votes_now`: on the public page."""
 
     planned: int = 0
     begun: int = 0

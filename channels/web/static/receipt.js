@@ -79,8 +79,8 @@ async function padOf(key, number) {
   return new Uint8Array(await crypto.subtle.deriveBits(how, held, 8 * BLOCK));
 }
 
-// What a leaf says; where it is sealed, what it hides.
-async function said({ log, leafKey }) {
+// The content of a leaf; of a sealed one, what is encrypted.
+async function contentOf({ log, leafKey }) {
   const leaf = JSON.parse(new TextDecoder().decode(bytes(log.leaf)));
   if (leaf.kind !== "sealed") return leaf;
   const cipher = bytes(leaf.cipher);
@@ -93,7 +93,7 @@ async function said({ log, leafKey }) {
 }
 
 async function lineIsThatOf({ facts, receipt, salt, ...given }) {
-  const leaf = await said(given);
+  const leaf = await contentOf(given);
   const hashed = salt && hex(await sha(fromHex(salt), utf8(receipt)));
   return Object.entries(facts).every(([name, fact]) => leaf[name] === fact) && (!salt || leaf.receipt === hashed);
 }

@@ -7,7 +7,7 @@ for (const act of ["input", "focusin"]) document.addEventListener(act, () => { t
 if (list) setTimeout(() => { if (!touched && !form?.dataset.busy && !document.querySelector("details[open]")) location.reload(); }, 4000);
 
 if (form) {
-  const said = form.dataset, input = form.querySelector("input"), button = form.querySelector("button");
+  const given = form.dataset, input = form.querySelector("input"), button = form.querySelector("button");
   const status = form.querySelector("[role=status]"), bar = form.querySelector("progress");
   const say = (text) => { status.textContent = text; };
   const json = { "Content-Type": "application/json" };
@@ -23,19 +23,19 @@ if (form) {
     probe.src = URL.createObjectURL(file);
   });
   const fault = async (file) => {
-    if (!/\.(mp4|mov)$/i.test(file.name) && !["video/mp4", "video/quicktime"].includes(file.type)) return said.kind;
-    if (file.size > +said.bytes) return said.large;
-    return (await seconds(file)) >= +said.seconds + 0.5 ? said.long : "";
+    if (!/\.(mp4|mov)$/i.test(file.name) && !["video/mp4", "video/quicktime"].includes(file.type)) return given.kind;
+    if (file.size > +given.bytes) return given.large;
+    return (await seconds(file)) >= +given.seconds + 0.5 ? given.long : "";
   };
   const signed = async () => {
-    const own = said.nomination;
-    const body = JSON.stringify(own ? { nomination: own } : { contest: said.contest, candidateCode: said.code });
+    const own = given.nomination;
+    const body = JSON.stringify(own ? { nomination: own } : { contest: given.contest, candidateCode: given.code });
     const ask = () => fetch("/api/upload/signature", { method: "POST", headers: json, body });
     let answer = await ask();
     if (answer.status === 401 && (await fetch("/api/auth/refresh", { method: "POST" })).ok) answer = await ask();
-    if (answer.status === 401) throw said.signedOut;
-    if (answer.status === 429) throw said.many;
-    if (!answer.ok) throw said.refused;
+    if (answer.status === 401) throw given.signedOut;
+    if (answer.status === 429) throw given.many;
+    if (!answer.ok) throw given.refused;
     return answer.json();
   };
   const send = ({ uploadUrl, fields }, file) => new Promise((done, fail) => {
@@ -43,8 +43,8 @@ if (form) {
     for (const [name, value] of Object.entries(fields)) data.append(name, value);
     data.append("file", file);
     call.upload.onprogress = ({ loaded, total }) => { bar.value = (100 * loaded) / total; };
-    call.onload = () => (call.status === 200 ? done() : fail(said.refused));
-    call.onerror = () => fail(said.lost);
+    call.onload = () => (call.status === 200 ? done() : fail(given.refused));
+    call.onerror = () => fail(given.lost);
     call.open("POST", uploadUrl);
     call.send(data);
   });
@@ -58,21 +58,21 @@ if (form) {
       const wrong = await fault(file);
       if (wrong) throw wrong;
       form.dataset.busy = "1";
-      say(said.sending);
+      say(given.sending);
       bar.value = 0;
       bar.parentElement.hidden = false;
       const upload = await signed();
       await send(upload, file);
-      say(said.sent);
-      await fetch(said.nomination ? `/nominations/${said.nomination}/video` : location.pathname, {
+      say(given.sent);
+      await fetch(given.nomination ? `/nominations/${given.nomination}/video` : location.pathname, {
         method: "POST",
         redirect: "manual",
-        body: new URLSearchParams({ form: said.token ?? "", act: "ask", public_id: upload.fields.public_id }),
+        body: new URLSearchParams({ form: given.token ?? "", act: "ask", public_id: upload.fields.public_id }),
       });
-      if (said.nomination) location.replace(`/nominations/${said.nomination}`);
+      if (given.nomination) location.replace(`/nominations/${given.nomination}`);
       else location.reload();
     } catch (reason) {
-      say(typeof reason === "string" ? reason : said.lost);
+      say(typeof reason === "string" ? reason : given.lost);
       bar.parentElement.hidden = true;
       button.disabled = false;
       delete form.dataset.busy;

@@ -126,9 +126,9 @@ def raised(tree: ast.Module) -> Iterator[str]:
     """The sentences with which this module refuses."""
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") in RAISED:
-            said = call.args[-1] if call.args else call
-            sentences = list(literals(said))
-            assert sentences or ast.unparse(said) in PASSED_ON, ast.unparse(call)
+            sentence = call.args[-1] if call.args else call
+            sentences = list(literals(sentence))
+            assert sentences or ast.unparse(sentence) in PASSED_ON, ast.unparse(call)
             yield from sentences
 
 
