@@ -128,7 +128,9 @@ left join lateral (
     where p.payer_block = f.payer_block and p.contest_id = :contest and p.placed_at <= f.placed_at
       and p.placed_at > f.placed_at - interval '{BLOCK_SECONDS} seconds' and p.status in {PAID}
     order by p.placed_at desc limit {_LOOKED_AT}) o
-    join votes v on v.id = o.vote_id and v.placed_at = o.placed_at and v.candidate_id = f.candidate_id) block
+    cross join lateral (
+      select candidate_id from votes where id = o.vote_id and placed_at = o.placed_at offset 0) v
+  where v.candidate_id = f.candidate_id) block
   on f.payer_block is not null
 left join lateral (
   select 'organiser' as owner from beneficiaries b join contests c on c.organiser_id = b.organiser_id
