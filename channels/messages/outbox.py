@@ -17,7 +17,7 @@ from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
 from gateway.storage.audit_log import note
 from gateway.storage.coalescer import Coalescer
-from gateway.storage.rows import document, recordset, rows_of
+from gateway.storage.rows import among, document, recordset, rows_of
 from gateway.storage.schema.conversations import params_place, recipient_place
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
@@ -92,10 +92,11 @@ order by m.created_at
 # Our own id stands in for the carrier's until that is known: carriers that let us name a text report by it.
 _TAKEN: Final = "id uuid, carrier text"
 _TAKE: Final = text(f"""
+with t as (select * from {recordset(_TAKEN)})
 update messages_out m set status = 'sending', attempts = attempts + 1, sent_at = now(), carrier = t.carrier,
   carrier_message_id = m.id::text, delivery_status = null, delivery_at = null,
   next_try_at = now() + make_interval(secs => :lease)
-from {recordset(_TAKEN, "t")} where m.id = t.id
+from t where {among("m.id", "t")} and m.id = t.id
 """)
 
 _OWE: Final = text("""
@@ -105,9 +106,10 @@ values (:id, :kind, :key, :recipient_index, :recipient_cipher, :language, '{}', 
 
 _HELD: Final = "id uuid, until timestamptz, error text"
 _HOLD: Final = text(f"""
+with h as (select * from {recordset(_HELD)})
 update messages_out m set status = case when h.until is null then 'refused' else 'due' end,
   next_try_at = h.until, last_error = h.error
-from {recordset(_HELD, "h")} where m.id = h.id
+from h where {among("m.id", "h")} and m.id = h.id
 """)
 
 _REFUSED_US: Final = "carrier.refused_us"
@@ -128,7 +130,8 @@ _SENT: Final = """
 # came before the answer a final one is shown.
 _RECORD_SENT: Final = text(f"""
 with s as materialized (
-  select a.* from {recordset(_SENT)} join messages_out o using (id) order by o.id for update of o)
+  select a.* from (select * from {recordset(_SENT)} order by id) a cross join lateral (
+    select from messages_out where id = a.id offset 0 for update) o)
 update messages_out m set
   status = case when s.status = 'unknown' and m.delivery_status is not null then 'sent' else s.status end,
   carrier = s.carrier, carrier_message_id = coalesce(s.carrier_message_id, m.carrier_message_id),
@@ -142,7 +145,8 @@ from s left join lateral (
   select d.status, d.received_at from delivery_reports d
   where d.carrier = s.carrier and d.carrier_message_id = s.carrier_message_id
   order by d.status = '{DELIVERED}' desc, d.status in ({_FINAL}) desc, d.id desc limit 1) r on true
-where m.id = s.id and m.attempts = s.attempts and m.status in ('sending', 'unknown')
+where {among("m.id", "s")} and m.id = s.id and m.attempts = s.attempts
+  and m.status in ('sending', 'unknown')
 """)
 
 # A final state stays, unless a report says that the text arrived after all. A report for a text in status `unknown`

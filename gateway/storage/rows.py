@@ -22,6 +22,12 @@ def recordset(columns: str, alias: str = "a") -> str:
     return f"json_to_recordset(cast(:rows as json)) as {alias}({columns})"
 
 
+def among(column: str, named: str) -> str:
+    """That a column is one of those of its name in the rows of a CTE. What is changed by such rows is found by its
+    index: joined to them alone, it would be read whole, by a plan that was made while the table had few rows."""
+    return f"{column} = any(array(select {column.rpartition('.')[2]} from {named}))"
+
+
 def names_of(columns: str) -> list[str]:
     """The names alone."""
     return [column.split()[0] for column in columns.split(",")]

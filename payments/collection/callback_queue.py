@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.storage.rows import document, read_as, recordset, rows_of
+from gateway.storage.rows import among, document, read_as, recordset, rows_of
 from gateway.storage.set_aside import set_callbacks_aside
 from gateway.storage.vault import Vault, each_opened
 from gateway.values.money import Money
@@ -26,31 +26,36 @@ from payments.requests import ActRefused, NewRequest, Why
 HINT_EVERY_SECONDS: Final = 10
 OUTGOING_SECONDS: Final = 1
 
+
+def _held(table: str, columns: str, statuses: str) -> str:
+    """Rows of a table that `named` has, locked in the order of their references."""
+    return f"""
+  select t.*, n.claimed from (select * from named order by reference) n cross join lateral (
+    select {columns} from {table} where reference = n.reference and status || '' in ({statuses})
+    offset 0 for update) t"""
+
+
 # CTEs behind one called `named` with the references, and whether a callback claims that it is paid. `:every`: seconds
 # between two questions about a payment, `:soon`: until one about money on its way out.
-_HINTED: Final = """
-held_refunds as (
-  select r.reference from refunds r join named n using (reference)
-  where r.status = 'sent' order by r.reference for update of r),
-held_payouts as (
-  select o.reference from payouts o join named n using (reference)
-  where o.status = 'sent' order by o.reference for update of o),
-held_payments as (
-  select p.reference, p.placed_at, n.claimed from payments p join named n using (reference)
-  where p.status in ('sent','pending','expired','failed') order by p.reference for update of p),
+_HINTED: Final = f"""
+held_refunds as ({_held("refunds", "reference", "'sent'")}),
+held_payouts as ({_held("payouts", "reference", "'sent'")}),
+held_payments as ({_held("payments", "reference, placed_at", "'sent','pending','expired','failed'")}),
 hinted_refunds as (
   update refunds r set next_try_at = least(r.next_try_at, now() + make_interval(secs => :soon))
-  from held_refunds h where r.reference = h.reference returning 1),
+  from held_refunds h where {among("r.reference", "held_refunds")} and r.reference = h.reference returning 1),
 hinted_payouts as (
   update payouts o set next_try_at = least(o.next_try_at, now() + make_interval(secs => :soon))
-  from held_payouts h where o.reference = h.reference returning 1),
+  from held_payouts h where {among("o.reference", "held_payouts")} and o.reference = h.reference returning 1),
 hinted_payments as (
   update payments p set hinted_at = now(),
     next_check_at = greatest(now(), coalesce(p.asked_at, '-infinity') + make_interval(secs => :every)),
     claimed_votes = case when h.claimed
       then (select v.quantity from votes v where v.id = p.vote_id and v.placed_at = p.placed_at)
       else p.claimed_votes end
-  from held_payments h where p.reference = h.reference and p.placed_at = h.placed_at returning 1)"""
+  from held_payments h
+  where {among("p.reference", "held_payments")} and p.reference = h.reference and p.placed_at = h.placed_at
+  returning 1)"""
 # They are read, and so run, in this order.
 _HINTS: Final = (
     "(select count(*) from hinted_refunds) + (select count(*) from hinted_payouts)"
@@ -95,7 +100,7 @@ _JUDGE: Final = text(f"""
 with judged as (select * from {recordset(_JUDGED)}),
 marked as (
   update callbacks b set handled_at = now(), outcome = j.outcome, duplicate_of = j.duplicate_of
-  from judged j where b.id = j.id and b.handled_at is null
+  from judged j where {among("b.id", "judged")} and b.id = j.id and b.handled_at is null
   returning b.provider, case when j.duplicate_of is null then j.outcome else 'copy' end as outcome),
 counted as (
   insert into callback_counts (provider, outcome, many)

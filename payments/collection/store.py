@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.orders.prompting import NO_LIMITS, PromptLimits
 from gateway.orders.rules import PAYMENT_URL, UNSENT_LIFE
 from gateway.storage.coalescer import Coalescer
-from gateway.storage.rows import document, names_of, recordset
+from gateway.storage.rows import among, document, names_of, recordset
 from gateway.storage.vault import SealBroken, Vault
 from gateway.values.money import Money
 from payments.collection.claims import (
@@ -55,8 +55,9 @@ _OBSERVED: Final = [name for name in names_of(_FACTS) if name not in _DERIVED]
 _RECORD: Final = text(f"""
 with asked as (select * from {recordset(_FACTS)}),
 locked as (
-  select a.*, p.placed_at, p.status as from_status from payments p join asked a using (reference)
-  where p.status = any(cast(:locked as text[])) order by p.reference for update of p),
+  select a.*, p.placed_at, p.status as from_status from (select * from asked order by reference) a cross join lateral (
+    select placed_at, status from payments where reference = a.reference and status = any(cast(:locked as text[]))
+    offset 0 for update) p),
 moved as (
   update payments p set status = coalesce(cast(:to_status as text), p.status),
     next_check_at = case when p.hinted_at is not null and a.next_check_at is not null
@@ -74,7 +75,8 @@ moved as (
       else coalesce(a.expires_at, p.expires_at) end,
     confirmed_at = case when cast(:to_status as text) in ('confirmed', 'mismatched') then now() else p.confirmed_at end
   from locked a
-  where p.reference = a.reference and p.placed_at = a.placed_at and a.from_status = any(cast(:froms as text[]))
+  where {among("p.reference", "locked")} and p.reference = a.reference and p.placed_at = a.placed_at
+    and a.from_status = any(cast(:froms as text[]))
   returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.method,
     a.from_status, a.detail, a.message, a.reason, a.received_minor, a.received_currency),
 logged as (
@@ -127,7 +129,7 @@ filled as (
     expires_at = case
       when p.status = 'pending' and (a.linked or p.expires_at = p.sent_at + make_interval(secs => :unsent))
       then coalesce(a.expires_at, p.expires_at) else p.expires_at end
-  from asked a where p.reference = a.reference
+  from asked a where {among("p.reference", "asked")} and p.reference = a.reference
   returning p.reference, p.placed_at, p.vote_id, p.status, a.message)
 insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
 select gen_random_uuid(), f.message, f.reference::text, f.reference, v.voter_index, v.language, '{{}}', v.chat_id

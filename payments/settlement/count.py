@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.storage.rows import document, recordset
+from gateway.storage.rows import among, document, recordset
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
 from payments.ledger.book import LedgerEntry, post
@@ -44,7 +44,8 @@ head as (
 flipped as (
   update payments p set status = 'settled', settled_at = now(), next_check_at = null, fee_minor = c.fee_minor
   from counted c
-  where p.reference = c.reference and p.placed_at = c.placed_at and p.status = cast(:before as text)
+  where {among("p.reference", "counted")} and p.reference = c.reference and p.placed_at = c.placed_at
+    and p.status = cast(:before as text)
   returning p.reference, p.placed_at, p.vote_id, p.payer_index),
 logged as (
   insert into payment_events (reference, from_status, to_status, seen, actor, detail)
@@ -78,7 +79,8 @@ flipped as (
   update payments p set status = r.to_status, reason = r.reason, next_check_at = null,
     decide_by = case when r.to_status = 'held' then now() + make_interval(hours => r.decide_hours) end
   from refused r
-  where p.reference = r.reference and p.placed_at = r.placed_at and p.status = any(cast(:froms as text[]))
+  where {among("p.reference", "refused")} and p.reference = r.reference and p.placed_at = r.placed_at
+    and p.status = any(cast(:froms as text[]))
   returning p.reference, p.placed_at, p.vote_id, p.contest_id, p.provider, p.payer_index,
     r.to_status, r.seen, r.reason, r.refund, r.decide_hours,
     coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency),
