@@ -100,11 +100,11 @@ def share(part: int, whole: int) -> int | None:
 
 
 def nice_top(values: Iterable[int]) -> int:
-    """A round number that no value is above, for the top of a scale: 1, 2 or 5 and noughts."""
+    """A round number that no value is above, for the top of a scale: one digit and noughts."""
     highest = max((0, *values))
     unit = 1
     while True:
-        for digit in (1, 2, 5):
+        for digit in (1, 2, 3, 4, 5, 6, 8):
             if digit * unit >= highest:
                 return digit * unit
         unit *= 10

@@ -104,7 +104,8 @@ def test_a_share(part: int, whole: int, percent: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "top"), [([], 1), ([0], 1), ([-3], 1), ([3], 5), ([7, 10], 10), ([101], 200), ([4321], 5000)]
+    ("values", "top"),
+    [([], 1), ([0], 1), ([-3], 1), ([3], 3), ([7, 10], 10), ([7], 8), ([101], 200), ([2094], 3000), ([801], 1000)],
 )
 def test_the_top_of_a_scale_is_round(values: list[int], top: int) -> None:
     assert nice_top(values) == top
