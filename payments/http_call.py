@@ -1,8 +1,8 @@
 """One way to call an operator: bounded, without redirects, and with a closed set of outcomes.
 
 What matters about a failed call is whether anything may have arrived at the operator, so that is
-what an outcome states. httpx keeps the interface; the connections are aiohttp's, whose pool carries many
-calls at once (httpx's own collapses, encode/httpx #3215).
+what an outcome states. The connections are aiohttp's, whose pool carries many calls at once (httpx's own collapses,
+encode/httpx #3215); a vote has three calls, and objects of httpx around each took as long as what they held.
 """
 
 import asyncio
@@ -60,12 +60,6 @@ class Timeouts:
     read: float
     total: float
 
-    @property
-    def of_httpx(self) -> dict[str, float]:
-        """As httpx hands them to a transport."""
-        return {"connect": self.connect, "read": self.read, "pool": self.pool}
-
-
 SUBMIT: Final = Timeouts(pool=6, connect=3, read=15, total=15)
 STATUS: Final = Timeouts(pool=5, connect=3, read=8, total=8)
 TOKEN: Final = Timeouts(pool=6, connect=3, read=30, total=30)
@@ -77,35 +71,45 @@ def _trust() -> SSLContext:
     return httpx.create_ssl_context()
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """httpx requests over one aiohttp session, opened by the first of them."""
+class Unreached(Exception):
+    """Nothing arrived at the operator. Its text is what happened."""
+
+
+class AnswerLost(Exception):
+    """Something may have arrived at the operator, but no whole answer came. Its text is what happened."""
+
+
+class Connections:
+    """Connections of one aiohttp session, kept between calls, opened by the first of them."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send once. Raises httpx.ConnectError when nothing arrived, other httpx.TransportErrors
-        when something may have."""
-        wait: Mapping[str, float] = request.extensions.get("timeout", {})
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeouts: Timeouts, bytes_max: int
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send once: status, headers and body of the answer, one byte more than `bytes_max` of a longer one. `url`: as
+        it goes over the wire. Raises Unreached, AnswerLost."""
+        try:
+            address = URL(url, encoded=True)
+        except ValueError as error:
+            raise Unreached("InvalidURL") from error
         try:
             async with self._open().request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=[(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw],
-                data=await _whole(request) or None,
-                timeout=_timeout(wait.get("pool"), wait.get("connect"), wait.get("read")),
+                method,
+                address,
+                headers=headers,
+                data=body or None,
+                timeout=_timeout(timeouts),
                 allow_redirects=False,
             ) as response:
-                body = await _read_bounded(response, request.extensions.get("bytes_max", ANSWER_BYTES_MAX))
+                return response.status, response.headers, await _read_bounded(response, bytes_max)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            raise httpx.ConnectError(type(error).__name__, request=request) from error
+            raise Unreached(type(error).__name__) from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise httpx.ConnectError(type(error).__name__, request=request) from error
-        except TimeoutError as error:
-            raise httpx.ReadTimeout(type(error).__name__, request=request) from error
+            raise Unreached(type(error).__name__) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise httpx.ReadError(type(error).__name__, request=request) from error
-        return httpx.Response(response.status, headers=list(response.raw_headers), stream=httpx.ByteStream(body))
+            raise AnswerLost(type(error).__name__) from error
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -125,16 +129,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 @lru_cache(maxsize=16)
-def _timeout(pool: float | None, connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(connect=pool, sock_connect=connect, sock_read=read)
-
-
-async def _whole(message: httpx.Request | httpx.Response) -> bytes:
-    """The body as it goes over the wire, of any size; compressed ones stay so, and are unreadable."""
-    stream = message.stream
-    if not isinstance(stream, httpx.AsyncByteStream):
-        raise TypeError("a body that is read without waiting")
-    return b"".join([part async for part in stream])
+def _timeout(wait: Timeouts) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=wait.total, connect=wait.pool, sock_connect=wait.connect, sock_read=wait.read)
 
 
 async def _read_bounded(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
@@ -148,12 +144,11 @@ async def _read_bounded(response: aiohttp.ClientResponse, bytes_max: int) -> byt
 
 
 class HttpCaller:
-    """Calls one operator. `transport` takes the place of real connections."""
+    """Calls one operator. `connections`: what takes the place of real ones."""
 
-    def __init__(self, provider: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, provider: str, connections: Connections | None = None) -> None:
         self._provider = provider
-        # Without a client around it: no cookies, no redirects, no proxies, and less time for each call.
-        self._transport = transport or AiohttpTransport()
+        self._connections = connections or Connections()
 
     async def call(
         self,
@@ -176,29 +171,18 @@ class HttpCaller:
         started = time.monotonic()
         support_id = None
         outcome: Outcome
+        kind, body = _body(json, data, content)
         try:
-            kind, body = _body(json, data, content)
-            length = {"Content-Length": str(len(body))} if body or method != "GET" else {}
-            request = httpx.Request(
-                method,
-                _address(url),
-                headers={**_COMMON, **kind, **length, **(headers or {})},
-                # As a stream: what httpx does by itself with a body and its headers takes longer than all else here.
-                stream=httpx.ByteStream(body),
-                extensions={"timeout": timeouts.of_httpx, "bytes_max": bytes_max},
+            status, received, answer = await self._connections.send(
+                method, url, {**_COMMON, **kind, **(headers or {})}, body, timeouts, bytes_max
             )
-            async with asyncio.timeout(timeouts.total):
-                response = await self._transport.handle_async_request(request)
-                answer = await _whole(response)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            outcome = NotSent(type(error).__name__)
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            outcome = NotSent(type(error).__name__)
-        except (httpx.HTTPError, TimeoutError) as error:
-            outcome = Unknown(type(error).__name__)
+        except Unreached as error:
+            outcome = NotSent(str(error))
+        except AnswerLost as error:
+            outcome = Unknown(str(error))
         else:
-            outcome = _outcome(response, answer, bytes_max)
-            support_id = response.headers.get("x-request-id") or response.headers.get("request-id")
+            outcome = _outcome(status, received, answer, bytes_max)
+            support_id = received.get("X-Request-Id") or received.get("Request-Id")
         # PostgreSQL has what went well: a vote costs no line.
         note = _log.debug if isinstance(outcome, Answer) and outcome.status < _REFUSALS else _log.info
         note(
@@ -216,7 +200,7 @@ class HttpCaller:
 
     async def aclose(self) -> None:
         """Close connections."""
-        await self._transport.aclose()
+        await self._connections.aclose()
 
 
 def _body(json: object, form: Mapping[str, object] | None, content: str | None) -> tuple[dict[str, str], bytes]:
@@ -228,12 +212,8 @@ def _body(json: object, form: Mapping[str, object] | None, content: str | None) 
     return {}, (content or "").encode()
 
 
-# Most calls of an account go to the same few addresses.
-_address = lru_cache(maxsize=256)(httpx.URL)
-
-
-def _outcome(response: httpx.Response, body: bytes, bytes_max: int) -> Outcome:
+def _outcome(status: int, headers: Mapping[str, str], body: bytes, bytes_max: int) -> Outcome:
     if len(body) > bytes_max:
         return Unknown("TooLong")
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return Answer(response.status_code, body, kind)
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return Answer(status, body, kind)

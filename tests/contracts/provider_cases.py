@@ -19,6 +19,7 @@ import respx
 import payments.providers
 from gateway.runtime.discovery import discover
 from gateway.values.money import Money, parse_amount
+from payments.http_call import AnswerLost, Connections, Timeouts, Unreached
 from payments.provider import Collection, Disbursement, PaymentProvider, Purpose, Redirect, Reversed
 
 REFERENCE = UUID("5d0c1b7e-6a0f-4c0e-9a55-0f3c1a2b7d10")
@@ -127,9 +128,28 @@ def operator(
         by_kind.setdefault(key(request), []).append(answer)
     for (method, path), effects in by_kind.items():
         router.route(method=method, path=path).mock(side_effect=_in_turn(effects))
-    transport = httpx.MockTransport(router.async_handler)
-    with mock.patch("payments.http_call.AiohttpTransport", return_value=transport):
+    with mock.patch("payments.http_call.Connections", return_value=_Routed(router)):
         yield router
+
+
+class _Routed(Connections):
+    """Connections to a router."""
+
+    def __init__(self, router: respx.MockRouter) -> None:
+        super().__init__()
+        self._router = router
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeouts: Timeouts, bytes_max: int
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        request = httpx.Request(method, url, headers=headers, content=body)
+        try:
+            answer = await self._router.async_handler(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise Unreached(type(error).__name__) from error
+        except httpx.TransportError as error:
+            raise AnswerLost(type(error).__name__) from error
+        return answer.status_code, answer.headers, answer.content
 
 
 def _in_turn(effects: list[httpx.Response | type[Exception]]) -> Any:
