@@ -38,6 +38,7 @@ NO_PAYER: Final = Rejected("NO_PAYER", PayerReason.UNKNOWN_NUMBER)
 WRONG_CURRENCY: Final = Rejected("CURRENCY", PayerReason.SERVICE_DOWN, alarm=True)
 # Letters that do not decompose into one of ASCII and a mark.
 _LIGATURES: Final = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss", "ø": "o", "Ø": "O"})
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal)
 R = TypeVar("R")
 _log = structlog.get_logger(__name__)
 
@@ -114,7 +115,7 @@ def reason_of(reasons: Mapping[str, R], code: str, otherwise: R, provider: str) 
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object in a body; empty for anything else. Fractions are read as Decimal."""
     try:
-        read = json.loads(body, parse_float=Decimal)
+        read = _read_json(body)
     except (ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
@@ -123,10 +124,15 @@ def read_object(body: bytes) -> dict[str, Any]:
 def read_list(body: bytes) -> list[Any]:
     """The JSON list in a body; empty for anything else."""
     try:
-        read = json.loads(body, parse_float=Decimal)
+        read = _read_json(body)
     except (ValueError, RecursionError):
         return []
     return read if isinstance(read, list) else []
+
+
+def _read_json(body: bytes) -> object:
+    """As `json.loads` reads it, whose decoder would be made anew for each answer."""
+    return _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
 
 
 def inner(found: Mapping[str, Any], *names: str) -> dict[str, Any]:

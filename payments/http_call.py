@@ -5,7 +5,6 @@ what an outcome states. The connections are aiohttp's, whose pool carries many c
 encode/httpx #3215); a vote has three calls, and objects of httpx around each took as long as what they held.
 """
 
-import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -59,6 +58,7 @@ class Timeouts:
     connect: float
     read: float
     total: float
+
 
 SUBMIT: Final = Timeouts(pool=6, connect=3, read=15, total=15)
 STATUS: Final = Timeouts(pool=5, connect=3, read=8, total=8)

@@ -16,6 +16,7 @@ from gateway.http.raw_exchange import RawRequest
 from gateway.orders.routing import Kind as Kind
 from gateway.orders.wallet import PaymentMethod
 from gateway.values.money import Money
+from gateway.values.record import record
 
 
 class PayerReason(StrEnum):
@@ -41,7 +42,7 @@ class Recovery(StrEnum):
     ABANDON = "abandon"  # it cannot be paid without the lost answer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Capabilities:
     """What a provider can do in a country.
 
@@ -71,7 +72,7 @@ class Capabilities:
     kinds_of: Mapping[PaymentMethod, frozenset[Kind]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Collection:
     """One attempt to collect, as stored: all that a provider may need to create it or ask about it.
 

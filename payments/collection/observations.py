@@ -1,7 +1,7 @@
 """What an operator's answer means for a payment: pure functions from answer to observation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -50,7 +50,7 @@ _PARKED: Final = timedelta(hours=1)
 _OPEN: Final = frozenset({State.SENT, State.PENDING})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OpenPayment:
     """A payment that a process works on, under a lease."""
 
