@@ -175,20 +175,24 @@ select count(*) from withheld
 # Questions are few: what a hint says is decided goes first, then first questions, then what is still open; what was
 # given up here comes last. Within a class the longest due first. A voter who asks does not queue here, see
 # `claim_named`. Hinted ones have an index, and while they are as many as may be asked the others are not looked at: in
-# a rush tens of thousands are due, which would be sorted for every few questions.
+# a rush tens of thousands are due, which would be sorted for every few questions. All accounts are looked at together:
+# most have nothing due, and each would have its own transaction several times a second.
 _URGENCY: Final = "case when p.status not in ('sent','pending') then 3 when p.checks = 0 then 1 else 2 end"
 _DUE_TO_VERIFY: Final = """
-  select p.reference, p.placed_at from payments p
-  where p.provider = :provider and p.status in ('sent','pending','expired','failed') and p.next_check_at <= now()
+    select p.reference, p.placed_at, p.provider from payments p
+    where p.provider = r.account and p.status in ('sent','pending','expired','failed') and p.next_check_at <= now()
 """
 CLAIM_TO_VERIFY: Final = text(f"""
-with hinted as (
-  {_DUE_TO_VERIFY} and p.hinted_at is not null
-  order by p.next_check_at limit :limit for update skip locked),
+with places as (select * from json_to_recordset(cast(:places as json)) as r(account text, free bigint)),
+hinted as (
+  select d.* from places r cross join lateral ({_DUE_TO_VERIFY} and p.hinted_at is not null
+    order by p.next_check_at limit r.free for update of p skip locked) d),
+left_over as (
+  select account, free - (select count(*) from hinted h where h.provider = account) as free from places),
 others as (
-  {_DUE_TO_VERIFY} and p.hinted_at is null
-  order by {_URGENCY}, p.next_check_at limit cast(:limit as bigint) - (select count(*) from hinted)
-  for update skip locked),
+  select d.* from left_over r cross join lateral ({_DUE_TO_VERIFY} and p.hinted_at is null
+    order by {_URGENCY}, p.next_check_at limit r.free for update of p skip locked) d
+  where r.free > 0),
 due as (select * from hinted union all select * from others),
 taken as (
   update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,

@@ -173,7 +173,7 @@ class Payments:
                 {
                     "limit": limit,
                     "accounts": list(places),
-                    "places": orjson.dumps([{"account": a, "free": free} for a, free in places.items()]).decode(),
+                    "places": _places(places),
                     **self._prompting,
                     "lease": LEASE_SECONDS,
                     "unsent": UNSENT_LIFE.total_seconds(),
@@ -193,13 +193,12 @@ class Payments:
         async with self._engine.begin() as connection:
             return int((await connection.execute(CLOSE_UNSENT, {"limit": limit})).scalar_one())
 
-    async def claim_to_verify(self, provider: str, limit: int) -> list[OpenPayment]:
-        """Take payments that are due for a status question, under a lease: hinted ones first, then those never asked
-        about, then those still open, then the rest; of each the longest due."""
+    async def claim_to_verify(self, places: Mapping[str, int]) -> list[OpenPayment]:
+        """Take payments that are due for a status question, under a lease, of each account in `places` at most so many:
+        hinted ones first, then those never asked about, then those still open, then the rest; of each the longest
+        due."""
         async with self._engine.begin() as connection:
-            rows = await connection.execute(
-                CLAIM_TO_VERIFY, {"provider": provider, "limit": limit, "lease": LEASE_SECONDS}
-            )
+            rows = await connection.execute(CLAIM_TO_VERIFY, {"places": _places(places), "lease": LEASE_SECONDS})
             return await self._reader.claimed(connection, rows)
 
     async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:
@@ -300,6 +299,10 @@ class Payments:
         facts["card_index"] = card_index(self._vault, observation.card)
         facts["holder_index"] = holder_index(self._vault, observation.holder)
         return facts
+
+
+def _places(places: Mapping[str, int]) -> str:
+    return orjson.dumps([{"account": account, "free": free} for account, free in places.items()]).decode()
 
 
 async def _fill(connection: AsyncConnection, vault: Vault, accepted: Sequence[Observation]) -> None:

@@ -20,9 +20,8 @@ from payments.provider import Failed, PaymentProvider, Readier, StatusReport, St
 # Questions are claimed for so long ahead, and again when half of them were asked: those that wait for a turn keep
 # the account busy while others are claimed.
 AHEAD_SECONDS: Final = 1.0
-# While answers are awaited, more is looked for so often, and at accounts that had none so often.
-LOOK_SECONDS: Final = 0.1
-IDLE_SECONDS: Final = 0.25
+# While answers are awaited, more is looked for so often.
+LOOK_SECONDS: Final = 0.2
 _log = structlog.get_logger(__name__)
 
 
@@ -45,14 +44,11 @@ class Verifier:
         self._budget = _InLine(budget)
         self._accounts = accounts
         self._later = later
-        self._look_again: dict[str, float] = {}
         self._calls = CallsInProgress()
 
     async def step(self) -> int:
         """Ask about what is due; how many questions ended since the last step, 0 when nothing is due anywhere and
         none is in progress. Raises what kept an answer from being recorded."""
-        if not self._calls:
-            self._look_again.clear()
         while not (done := self._calls.count_ended()):
             await self._claim()
             if self._calls.idle:
@@ -65,24 +61,23 @@ class Verifier:
         await self._calls.aclose()
 
     async def _claim(self) -> None:
-        now = asyncio.get_running_loop().time()
-        due = [account for account in self._providers if now >= self._look_again.get(account, now)]
-        await asyncio.gather(*(self._claim_at(account, now) for account in due))
-
-    async def _claim_at(self, account: str, now: float) -> None:
-        provider = self._providers[account]
-        ahead = math.ceil(rate_of(account, provider, self._accounts) * AHEAD_SECONDS)
-        waiting = self._budget.waiting[account]
-        if waiting > ahead // 2:
+        ahead = {
+            account: math.ceil(rate_of(account, provider, self._accounts) * AHEAD_SECONDS)
+            for account, provider in self._providers.items()
+        }
+        waiting = self._budget.waiting
+        places = {account: most - waiting[account] for account, most in ahead.items() if waiting[account] <= most // 2}
+        if not places:
             return
-        claimed = await self._payments.claim_to_verify(account, ahead - waiting)
-        for payment in claimed:
-            self._start(account, self._ask(payment, provider))
-        counted = await self._later.claim(account, ahead, waiting + len(claimed)) if self._later else []
-        for payment in counted:
-            self._start(account, self._ask_later(payment, provider))
-        if not claimed and not counted:
-            self._look_again[account] = now + IDLE_SECONDS
+        for payment in await self._payments.claim_to_verify(places):
+            account = payment.provider
+            self._start(account, self._ask(payment, self._providers[account]))
+        if self._later is not None:
+            await asyncio.gather(*(self._claim_later(self._later, account, ahead[account]) for account in places))
+
+    async def _claim_later(self, later: AskedLater, account: str, ahead: int) -> None:
+        for payment in await later.claim(account, ahead, self._budget.waiting[account]):
+            self._start(account, self._ask_later(payment, self._providers[account]))
 
     def _start(self, account: str, question: Coroutine[None, None, None]) -> None:
         self._budget.waiting[account] += 1

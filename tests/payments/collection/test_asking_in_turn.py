@@ -119,7 +119,7 @@ async def test_hinted_ones_are_asked_about_first_and_others_with_what_is_left(ri
         await rig.callback(order, b'{"status": "SUCCESSFUL"}')
         await rig.judge()
     await rig.make_due()
-    claims = [{one.vote_id for one in await rig.payments.claim_to_verify(MTN, limit)} for limit in (2, 2, 9)]
+    claims = [{one.vote_id for one in await rig.payments.claim_to_verify({MTN: limit})} for limit in (2, 2, 9)]
     hinted = {one.vote_id for one in placed[3:]}
     assert [len(claim) for claim in claims] == [2, 2, 2]
     assert [len(claim & hinted) for claim in claims] == [2, 1, 0]

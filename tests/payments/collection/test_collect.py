@@ -355,7 +355,7 @@ async def test_the_most_urgent_questions_first(rig: Rig) -> None:
             await connection.execute(text(f"update payments set {change} where reference = :r"), {"r": reference})
     claimed = []
     for _ in range(5):
-        (one,) = await rig.payments.claim_to_verify(MTN, 1)
+        (one,) = await rig.payments.claim_to_verify({MTN: 1})
         claimed.append(one.collection.reference)
     assert claimed == [hinted, first, older, waiting, given_up]
     async with rig.engine.begin() as connection:
