@@ -36,19 +36,22 @@ class LeanOperator:
         self._open: dict[str, dict[str, Any]] = {}
         self.paid: dict[str, dict[str, Any]] = {}
         self._moments: dict[str, str] = {}
-        self._lines: Iterator[Line] = iter(())
+        self._lines: dict[str, Iterator[Line]] = {}
         self._numbers = count(1_400_000_000)
         self.totals: Counter[tuple[str, str]] = Counter()
 
     async def connect(self, _: web.Application) -> None:
-        """Connections to the gateway, which stay."""
+        """Connections to the gateway, which stay, of each company its own: an answer holds up those behind it."""
         loop, load = asyncio.get_running_loop(), OpenLoad()
-        made = [await loop.create_connection(lambda: Line(load), "127.0.0.1", self._port) for _number in range(_LINES)]
-        self._lines = cycle(line for _, line in made)
+        for company in ("mtn_momo", "africastalking"):
+            made = [
+                await loop.create_connection(lambda: Line(load), "127.0.0.1", self._port) for _number in range(_LINES)
+            ]
+            self._lines[company] = cycle([line for _, line in made])
 
     def _post(self, company: str, path: str, body: bytes, content_type: str) -> None:
         self.totals[company, "out"] += 1
-        next(self._lines).send(time.perf_counter(), request("POST", path, body, Content_Type=content_type))
+        next(self._lines[company]).send(time.perf_counter(), request("POST", path, body, Content_Type=content_type))
 
     async def token(self, _: web.Request) -> web.Response:
         self.totals["mtn_momo", "in"] += 1
