@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -22,12 +21,13 @@ from gateway.storage.schema.conversations import params_place, recipient_place
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
+from gateway.values.record import record
 
 LEASE_SECONDS: Final = 60
 # For so long reports may prove what became of a text in status `unknown`; after that it stays so.
 UNKNOWN_SECONDS_MAX: Final = 24 * 3600
 # Between the beginnings of two batches of delivery reports. Carriers wait for their answer for seconds.
-REPORTS_APART_SECONDS: Final = 0.05
+REPORTS_APART_SECONDS: Final = 0.1
 
 _FINAL: Final = ", ".join(f"'{word}'" for word in sorted({DELIVERED, *UNDELIVERED}))
 
@@ -174,7 +174,7 @@ where m.id = any(array(select id from locked)) and m.id = f.id and m.status in (
 """)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DueMessage:
     """A text to send. `to` is E.164; empty when only a chat is known. `vote_id`: the vote it is about,
     if it is about one. `attempts`: this one included. `carrier`: which one sends it now; `ways`: all that may,
@@ -192,7 +192,7 @@ class DueMessage:
     chat_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SentMessage:
     """What became of a text at its `attempts`-th try. `carrier`: the one that has it; of one that is due again,
     the next one. `retry_seconds` None: not looked at again; `refused_us`: the carrier that refused our account."""

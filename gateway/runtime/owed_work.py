@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -22,9 +23,6 @@ from gateway.values.organiser import Deed, states_without
 from payments.settlement.settle import OLDEST_BY_CONTEST
 
 DRAIN_SECONDS_MAX: Final = 20.0
-# Steps that find little begin so far apart: what becomes due meanwhile costs no transactions of its own.
-APART_SECONDS: Final = 0.1
-LITTLE: Final = 32
 EVERY_SECONDS: Final = 1.0
 # Until then a worker may be about to do it.
 NEGLECTED_SECONDS: Final = 10.0
@@ -81,13 +79,37 @@ _WORKERS: Final = text("""
 select count(*) from worker_beats where seen_at > now() - make_interval(secs => :silence)
 """).bindparams(silence=SILENCE_SECONDS)
 
-# Work that may be due once a batch of another kind is done.
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How soon a step follows one that found something: `apart` seconds after that began, so that what becomes due
+    meanwhile has no transactions of its own; at once when it did `full` or more, for then more may be waiting."""
+
+    apart: float = 0.1
+    full: int = 32
+
+
+# A step waits for no window when there is nothing before it, so a lone vote waits for none. In a rush a payer waits for
+# the first of these before the prompt, 0.1 s in the mean. From the PIN to the page there are four: a callback is
+# judged, the question asked, its answer recorded (`payments.collection.store`), the vote counted, 0.8 s at most and
+# half of it in the mean, of the two seconds that a voter may wait. A receipt may wait a second.
+PACES: Final[Mapping[Work, Pace]] = {
+    Work.COLLECT: Pace(0.2, 128),
+    Work.CALLBACKS: Pace(0.2, 500),
+    Work.VERIFY: Pace(0.2, 200),
+    Work.SETTLE: Pace(0.2, 500),
+    Work.TEXTS_OUT: Pace(0.5, 64),
+}
+USUAL: Final = Pace()
+
+# Work that may be due once a batch of another kind is done, and that somebody waits for; what else follows is found by
+# the sweeper within a second.
 FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.COLLECT: (Work.TEXTS_OUT,),
-    Work.CALLBACKS: (Work.VERIFY, Work.SETTLE, Work.REFUND, Work.REVERSALS),
+    Work.CALLBACKS: (Work.VERIFY, Work.SETTLE),
     Work.REVERSALS: (Work.VERIFY, Work.TEXTS_OUT),
     Work.VERIFY: (Work.SETTLE, Work.TEXTS_OUT),
-    Work.SETTLE: (Work.TEXTS_OUT, Work.REFUND),
+    Work.SETTLE: (Work.TEXTS_OUT,),
     Work.TEXTS_IN: (Work.COLLECT, Work.TEXTS_OUT),
     Work.TEXTS_OUT: (),
     Work.REMINDERS: (Work.TEXTS_OUT,),
@@ -134,7 +156,7 @@ class OwedWork:
 
 
 class Drains:
-    """Drains each kind of work by its step.
+    """Drains each kind of work by its step. `paces`: of kinds whose pace is not the usual one.
 
     `temporary`: errors of servers that come back by themselves, logged in one line.
     """
@@ -145,8 +167,10 @@ class Drains:
         doorbell: Doorbell,
         *,
         temporary: tuple[type[Exception], ...] = (),
+        paces: Mapping[Work, Pace] = PACES,
     ) -> None:
         self._steps = steps
+        self._paces = paces
         self._temporary = temporary
         self._doorbell = doorbell
         self._running: dict[Work, asyncio.Event] = {}
@@ -182,7 +206,7 @@ class Drains:
         return frozenset(work for work, began in self._step_began.items() if now - began > seconds)
 
     async def _drain(self, work: Work) -> int:
-        started, done = time.monotonic(), 0
+        started, done, pace = time.monotonic(), 0, self._paces.get(work, USUAL)
         while True:
             self._again.discard(work)
             began = self._step_began[work] = time.monotonic()
@@ -196,7 +220,7 @@ class Drains:
             if time.monotonic() - started > DRAIN_SECONDS_MAX:
                 self._doorbell.ring(work)
                 break
-            await asyncio.sleep(max(0.0, began + APART_SECONDS - time.monotonic()) if did < LITTLE else 0)
+            await asyncio.sleep(max(0.0, began + pace.apart - time.monotonic()) if did < pace.full else 0)
         if done:
             _log.debug("drained", work=work, done=done, seconds=round(time.monotonic() - started, 3))
         return done

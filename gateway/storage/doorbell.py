@@ -50,7 +50,7 @@ class RqDoorbell:
     logged: the sweeper finds the work without it.
     """
 
-    def __init__(self, url: str, queue: str, *, window_seconds: float = 0.05) -> None:
+    def __init__(self, url: str, queue: str, *, window_seconds: float = 0.2) -> None:
         connection = Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
         self._queue = Queue(queue, connection=connection, serializer=JSONSerializer)
         self._window = window_seconds

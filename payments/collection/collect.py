@@ -48,8 +48,8 @@ AHEAD: Final = 64
 # Of the places, those that one account leaves to each of the others.
 LEFT_TO_OTHERS: Final = 16
 # New orders are claimed when so many calls have ended, or after this time.
-ENDED_MIN: Final = 32
-LOOK_SECONDS: Final = 0.1
+ENDED_MIN: Final = 64
+LOOK_SECONDS: Final = 0.2
 TIDY_SECONDS: Final = 1.0
 # Until what may not be tried again yet has its next turn.
 AGAIN_SECONDS: Final = 5.0

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.runtime import owed_work
-from gateway.runtime.owed_work import LITTLE, Drains, OwedWork, keep_beating, keep_sweeping, to_do
+from gateway.runtime.owed_work import PACES, USUAL, Drains, OwedWork, Pace, keep_beating, keep_sweeping, to_do
 from gateway.storage.doorbell import Work
+from payments.collection.store import APART_SECONDS
 from tests.rigs.rig import SilentDoorbell
 
 
@@ -46,8 +46,8 @@ async def test_a_batch_of_any_kind_is_followed_by_the_next(work: Work) -> None:
     assert calls[work] == 3
 
 
-@pytest.mark.parametrize(("did", "pauses"), [(LITTLE - 1, 1), (LITTLE, 0)])
-async def test_the_step_after_one_that_found_little_begins_later(
+@pytest.mark.parametrize(("did", "pauses"), [(63, 1), (64, 0)])
+async def test_the_step_after_one_that_was_not_full_begins_later(
     did: int, pauses: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, _ = steps(texts_out=[did])
@@ -58,9 +58,16 @@ async def test_the_step_after_one_that_found_little_begins_later(
         await usual(0)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    monkeypatch.setattr(owed_work, "APART_SECONDS", 600.0)
-    assert await Drains(made, SilentDoorbell()).drain(Work.TEXTS_OUT) == did
+    drains = Drains(made, SilentDoorbell(), paces={Work.TEXTS_OUT: Pace(600.0, 64)})
+    assert await drains.drain(Work.TEXTS_OUT) == did
     assert len([seconds for seconds in waits if 0 < seconds <= 600]) == pauses
+
+
+def test_what_a_voter_waits_for_in_a_rush() -> None:
+    wait = {work: PACES.get(work, USUAL).apart for work in Work}
+    assert wait[Work.COLLECT] <= 0.25
+    assert APART_SECONDS + wait[Work.CALLBACKS] + wait[Work.VERIFY] + wait[Work.SETTLE] <= 1.0
+    assert wait[Work.TEXTS_OUT] <= 1.0
 
 
 async def test_who_rests_goes_on_when_nothing_of_these_kinds_is_drained_or_its_time_is_over() -> None:
