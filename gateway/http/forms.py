@@ -14,9 +14,11 @@ from gateway.http.problems import Problem
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 # What the library raises for a wrong boundary, and for the head of a part that is none.
 _UNREADABLE: Final = (ValueError, HttpProcessingError)
-_FIELDS_MAX: Final = 40
+# A page lists at most 200 votes with two fields each, or the points of 1,000 candidates.
+_FIELDS_MAX: Final = 1_200
 _FIELD_LENGTH_MAX: Final = 2_000
-_FIELDS_OF_LINES_MAX: Final = 600
+# Of a form with files.
+_PARTS_MAX: Final = 40
 _LINES_LENGTH_MAX: Final = 10_000
 _FILE_NAME_MAX: Final = 120
 _UPLOAD_SECONDS: Final = 60.0
@@ -28,9 +30,8 @@ async def read_form(request: web.Request, *, lines: bool = False, document: int 
     several times has them all, one a line; `document`: the field of this name is kept whole in a form of at most so
     many bytes. Problem 400, 413, 415."""
     body = await read_body(request, FORM_TYPE, document or BODY_BYTES_MAX)
-    most = _FIELDS_OF_LINES_MAX if lines else _FIELDS_MAX
     try:
-        sent = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=most)
+        sent = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS_MAX)
     except ValueError:
         raise Problem(400, "Unreadable form") from None
     if not lines:
@@ -59,7 +60,7 @@ async def read_upload(request: web.Request) -> tuple[dict[str, str], str, bytes]
     try:
         async with asyncio.timeout(_UPLOAD_SECONDS):
             async for part in parts_of(request):
-                if len(fields) >= _FIELDS_MAX:
+                if len(fields) >= _PARTS_MAX:
                     raise Problem(400, "Unreadable form")
                 if part.filename is None:
                     fields[part.name or ""] = plain(
@@ -82,7 +83,7 @@ async def read_files(request: web.Request, bytes_max: int) -> tuple[dict[str, st
         if part.filename is not None:
             first = part
             break
-        if len(fields) >= _FIELDS_MAX:
+        if len(fields) >= _PARTS_MAX:
             raise Problem(400, "Unreadable form")
         fields[part.name or ""] = plain((await _read_part(part, _FIELD_LENGTH_MAX)).decode("utf-8", "replace"))
 

@@ -1,5 +1,6 @@
 """Suspicious votes reviewed: decided about together, limits tried and set, numbers and addresses listed."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -75,6 +76,19 @@ async def test_held_votes_are_released_and_refunded_together_by_two(office: Offi
     ):
         async with awa.post("/api/admin/requests", json={**gone, "params": params}) as answer:
             assert answer.status == 409, params
+
+
+async def test_many_held_votes_are_decided_together(office: Office) -> None:
+    await burst(office, 45)
+    awa = await office.signed_in(AWA)
+    async with awa.get(PAGE) as answer:
+        names = re.findall(r'name="((?:listed|held)_[^"]+)"', await answer.text())
+    assert len(names) == 90
+    chosen = dict.fromkeys(names, "1")
+    status, shown = await office.form(awa, PAGE, **chosen, step="refuse", reason=REASON)
+    assert status == 200, shown
+    params = await office.rig.one("select params from staff_requests")
+    assert len(params["payments"].split()) == 45
 
 
 async def test_limits_are_tried_on_a_past_hour_and_set_as_a_version(

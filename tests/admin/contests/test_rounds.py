@@ -71,6 +71,24 @@ async def test_rounds_are_added_moved_and_removed(office: Office) -> None:
     assert await kept(office) == [(1, "Finale", False)]
 
 
+async def test_many_rounds_are_saved(office: Office) -> None:
+    awa, now = await office.signed_in(AWA), await office.rig.now()
+    for n in range(1, 11):
+        begins = now + timedelta(hours=n)
+        added = {
+            f"name_{n}": f"Tour {n}",
+            f"opens_{n}": typed(begins),
+            f"closes_{n}": typed(begins + timedelta(minutes=30)),
+        }
+        assert (await sent(office, awa, **added, **{f"fresh_{n}": "1"}))[0] == 200
+    async with awa.get(PAGE) as answer:
+        fields = re.findall(r'name="((?:name|opens|closes)_\d+)" [^>]*value="([^"]*)"', await answer.text())
+    assert len(fields) == 33, "and those of one more"
+    fresh = {f"fresh_{n}": "1" for n in range(1, 11)}
+    assert (await sent(office, awa, **{**dict(fields), **fresh, "name_1": "Ouverture"}))[0] == 200
+    assert [name for _, name, _ in await kept(office)][:2] == ["Ouverture", "Tour 2"]
+
+
 async def test_two_who_save_the_same_rounds_do_not_overwrite_each_other(office: Office) -> None:
     awa, now = await office.signed_in(AWA), await office.rig.now()
     fields = {"name_1": "A", "opens_1": typed(now + timedelta(hours=1)), "closes_1": typed(now + timedelta(hours=2))}
