@@ -13,6 +13,7 @@ from gateway.orders.routing import provider_of
 from gateway.orders.rules import UNSENT_LIFE
 from gateway.orders.store import PAID, payer_place, placed_within, secrets_place
 from gateway.orders.wallet import PaymentMethod
+from gateway.storage.rows import among
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
@@ -197,7 +198,8 @@ due as (select * from hinted union all select * from others),
 taken as (
   update payments p set next_check_at = now() + make_interval(secs => :lease), checks = checks + 1,
     hinted_at = null, asked_at = now()
-  from due d where p.reference = d.reference and p.placed_at = d.placed_at returning p.*)
+  from due d where {among("p.reference", "due")} and p.reference = d.reference and p.placed_at = d.placed_at
+  returning p.*)
 select {WHOLE} from taken p {AROUND}
 """)
 
