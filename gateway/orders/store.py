@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -95,6 +95,13 @@ or case when a.address is null then false
         and {placed_within("cast(:remembered as interval)")} and o.status in {PAID}) end
 """
 
+_TOO_MANY_IF_TYPED: Final = f"""
+case when a.payer_index is null or not a.typed or not cast(:limited as boolean) then false else {_TOO_MANY} end
+"""
+_NTH: Final = """
+, row_number() over (partition by address) as nth_there, row_number() over (partition by orderer) as nth_of_orderer
+"""
+
 # What fraud rules refuse before the payer is asked: who is listed; a device or an address from which many votes
 # came within a minute, but for addresses that are shared or allowed; a number that ordered many within an hour.
 _SUBJECTS: Final = "array[a.payer_index, a.voter_index, a.orderer, a.address]"
@@ -108,15 +115,17 @@ def _in_a_minute(column: str) -> str:
       and {placed_within("interval '1 minute'")} and o.contest_id = a.contest_id limit {_WEB_VOTES}) n)"""
 
 
-_FRAUD: Final = f"""
-case when exists (select from fraud_entries e
+_DENIED: Final = f"""
+  when exists (select from fraud_entries e
     where e.list = 'deny' and e.subject = any({_SUBJECTS}) and {_ON}) then '{Refusal.NOT_ACCEPTED}'
+"""
+_CROWDED: Final = f"""
   when a.orderer is null or a.channel not in ('{Channel.WEB}','{Channel.API}') or {_WEB_VOTES} = 0 then null
   when a.orderer is distinct from a.address and {_in_a_minute("orderer")} + a.nth_of_orderer > {_WEB_VOTES}
     then '{Refusal.TOO_MANY_HERE}'
   when a.address is not null and not a.address_shared and {_in_a_minute("address")} + a.nth_there > {_WEB_VOTES}
     and not exists (select from fraud_entries e where e.list = 'allow' and e.subject = a.address and {_ON})
-    then '{Refusal.TOO_MANY_HERE}' end
+    then '{Refusal.TOO_MANY_HERE}'
 """
 _MANY_ORDERS: Final = f"""
 case when a.payer_index is not null and {_WALLET_ORDERS} > 0 and (
@@ -125,14 +134,22 @@ case when a.payer_index is not null and {_WALLET_ORDERS} > 0 and (
     + a.nth > {_WALLET_ORDERS} then '{Refusal.TOO_MANY_ORDERS}' end
 """
 
+
 # The window and the candidate are checked by the clock of the inserting statement, and a vote goes by the rules that
 # this statement sees: it keeps their version, and until when it counts. A key that is
 # known, in the table or twice in this batch, inserts nothing. Only what was not placed comes back.
 # What was claimed is an array and not a join: without statistics a join of two lists is planned as
 # their product.
-_INSERT: Final = text(f"""
+def _insert(*, typed: bool) -> TextClause:
+    """`typed`: for orders of which some have a typed number. Others, most in a rush, have neither orderer nor address:
+    what is asked about these is left out, because it takes longer to prepare than all else to run."""
+
+    def if_typed(part: str, otherwise: str = "") -> str:
+        return part if typed else otherwise
+
+    return text(f"""
 with asked as (select * from {recordset(_COLUMNS)}),
-crowds as materialized ({_CROWDS}),
+{if_typed(f"crowds as materialized ({_CROWDS}),")}
 judged as materialized (
   select a.*,
     c.state = 'published' and c.opens_at <= now() and now() < c.closes_at
@@ -142,7 +159,7 @@ judged as materialized (
     coalesce(s.number, 0) as round,
     (select k.status = 'approved' from candidates k
       where k.id = a.candidate_id and k.contest_id = a.contest_id) as eligible,
-    coalesce({_FRAUD}, {_MANY_ORDERS}) as fraud,
+    coalesce(case {_DENIED} {if_typed(_CROWDED)} end, {_MANY_ORDERS}) as fraud,
     case when a.payer_index is null or not cast(:limited as boolean) then false else (
       select count(*) filter (where o.placed_at > now() - cast(:lately as interval)) + a.nth
           > case when a.typed then cast(:typed_lately as bigint) else cast(:own_lately as bigint) end
@@ -150,12 +167,9 @@ judged as materialized (
         or (a.typed and coalesce(max(o.placed_at) > now() - cast(:typed_apart as interval), false))
       from payments o where o.payer_index = a.payer_index and {placed_within("interval '1 day'")}
         and o.status not in {PAID})
-      or (a.typed and ({_UNWANTED})) end as too_often,
-    case when a.payer_index is null or not a.typed or not cast(:limited as boolean) then false
-      else {_TOO_MANY} end as too_many
-  from (select *, row_number() over (partition by payer_index) as nth,
-      row_number() over (partition by address) as nth_there,
-      row_number() over (partition by orderer) as nth_of_orderer from asked) a
+      {if_typed(f"or (a.typed and ({_UNWANTED}))")} end as too_often,
+    {if_typed(_TOO_MANY_IF_TYPED, "false")} as too_many
+  from (select *, row_number() over (partition by payer_index) as nth {if_typed(_NTH)} from asked) a
     left join contests c on c.id = a.contest_id
     left join rounds s on s.contest_id = c.id and s.opens_at <= now() and now() < s.closes_at),
 claimed as (
@@ -188,6 +202,10 @@ logged as (
 select vote_id, in_window, eligible, fraud, too_often, too_many from judged
 where not vote_id = any(cast((select ids from placed) as uuid[]))
 """)
+
+
+_INSERT: Final = _insert(typed=True)
+_INSERT_OWN: Final = _insert(typed=False)
 
 _FIND: Final = text("""
 select k.channel, k.key, k.request_hash, k.vote_id, k.payment_reference, v.amount_minor, v.currency
@@ -233,8 +251,9 @@ class Orders:
     async def _insert(self, orders: list[NewOrder]) -> list[PlacedOrder | Refusal]:
         rows = document(map(self._row, orders))
         asked = {**rows, **self._limits, "unsent_seconds": UNSENT_LIFE.total_seconds()}
+        insert = _INSERT if any(order.priced_order.vote_request.typed for order in orders) else _INSERT_OWN
         async with self._engine.connect() as connection:
-            judged = {row.vote_id: row for row in (await connection.execute(_INSERT, asked)).all()}
+            judged = {row.vote_id: row for row in (await connection.execute(insert, asked)).all()}
             left = [order for order in orders if order.vote_id in judged] if judged else []
             known: dict[tuple[str, str], Row[Any]] = {}
             if left:
