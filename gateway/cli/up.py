@@ -23,6 +23,7 @@ from gateway.runtime.embedded.engine import Engine, EngineError, file_system_err
 from gateway.runtime.embedded.postgres import OWNER_ROLE, Postgres, prepare_database
 from gateway.runtime.embedded.valkey import Valkey
 from gateway.runtime.settings import SettingsError, environment, load_settings
+from gateway.storage.migrations import revisions
 from leaderboard.witness.folder import Folder
 
 _READY_SECONDS: Final = 180.0
@@ -231,7 +232,6 @@ class Installation:
         os._exit(130)
 
     async def _live(self) -> None:
-        ran_before = self.postgres is not None and self.postgres.made
         say("starting the simulated country")
         for child in (self.sandbox, *self._witnesses):  # they need no engine
             self._watch(child.keep(), child.name)
@@ -239,27 +239,22 @@ class Installation:
             say(f"starting {keeper.name}")
             await keeper.start()
             self._watch(keeper.keep(), keeper.name)
-        if self.postgres:
-            await prepare_database(self.postgres)
+        as_it_was = self.postgres is not None and await _found_complete(self.postgres)
         with file_system_errors(self.place.data_dir):
             running.announce(self.place.data_dir, self.environment)
-        say("bringing the database up to date")
-        await self._once("migrate")
-        loading: list[asyncio.Task[None]] = []
-        if self.environment["SPOTLIGHT_ENV"] == "demo":
-            say("loading the demo contest")
-            loading.append(self._watch(self._load_demo(), "demo"))
-            if not ran_before:
-                # Else its contests are there already.
-                await loading[0]
+        if not as_it_was:
+            say("bringing the database up to date")
+            await self._once("migrate")
+            await self._load_demo()
         say("starting the gateway and a worker")
         for child in (self.gateway, self.worker):
             self._watch(child.keep(), child.name)
         await self._until_ready()
-        for task in loading:
-            await task
-            self._tasks.remove(task)
         self._show_addresses()
+        if as_it_was:
+            # Its contests are there; what a new version of it has more can wait.
+            await self._load_demo()
+            self._show_password()
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             await task
@@ -270,6 +265,9 @@ class Installation:
         return task
 
     async def _load_demo(self) -> None:
+        if self.environment["SPOTLIGHT_ENV"] != "demo":
+            return
+        say("loading the demo contest")
         drawn = drawn_password()
         output = await self._once("demo", **{DRAWN: drawn})
         if any(line.startswith(MADE) for line in output):
@@ -320,12 +318,15 @@ class Installation:
         say(f"  handset       {self.place.sandbox_url}/")
         say(f"  mailbox       {self.place.sandbox_url}/mailbox")
         say(f"  back office   {self.place.gateway_url}/admin")
-        if self._drawn:
-            say(f"                {ADMIN_EMAIL}, password {self._drawn} (shown only now; or set {PASSWORD})")
+        self._show_password()
         if self.witness:
             say(f"  witness       {self.place.witness_url}/")
         say(f"  data          {self.place.data_dir}")
         say(f"ready {self.place.gateway_url}")
+
+    def _show_password(self) -> None:
+        if self._drawn:
+            say(f"                {ADMIN_EMAIL}, password {self._drawn} (shown only now; or set {PASSWORD})")
 
     async def _end(self) -> None:
         """Programs first, the simulated country after those who call it, engines last."""
@@ -339,6 +340,22 @@ class Installation:
         running.withdraw(self.place.data_dir)
         if self._interrupts:
             say("stopped")
+
+
+async def _found_complete(postgres: Postgres) -> bool:
+    """Prepare the database; whether its schema is the newest and its contests are there. Each start asks, and the
+    commands that see to both take seconds."""
+    import asyncpg
+
+    await prepare_database(postgres)
+    connection = await asyncpg.connect(postgres.dsn(user=OWNER_ROLE))
+    try:
+        if not await connection.fetchval("select to_regclass('public.alembic_version') is not null"):
+            return False
+        found = await connection.fetchval("select array_agg(version_num) from public.alembic_version")
+        return found == [max(revisions())] and bool(await connection.fetchval("select exists (select from contests)"))
+    finally:
+        await connection.close()
 
 
 def answers(url: str) -> bool:

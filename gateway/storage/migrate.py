@@ -1,19 +1,18 @@
 """Bring a database to the newest schema, and refuse one whose schema is of no migration here."""
 
-from importlib import resources
 from typing import Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.storage.engine import make_engine
+from gateway.storage.migrations import FOLDER, revisions
 
 # Any number: all launchers must agree on it, so that only one migrates at a time.
 _MIGRATION_LOCK: Final = 0x5907_11_67
 # Revisions of before the first release, which one first migration replaced.
 _UNRELEASED: Final = frozenset(f"{number:04}" for number in range(1, 17))
 _NEWEST: Final = "head"
-_MIGRATIONS: Final = resources.files("gateway.storage") / "migrations"
 
 
 class UnknownSchema(Exception):
@@ -21,13 +20,12 @@ class UnknownSchema(Exception):
 
 
 def _refuse_unknown(connection: Connection) -> bool:
-    """By the names of the migrations: every process asks this as it starts, and Alembic takes long to import. Whether
-    the schema is the newest."""
+    """Every process asks this as it starts. Whether the schema is the newest."""
     if connection.execute(text("select to_regclass('public.alembic_version')")).scalar() is None:
         return False
-    known = {file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").iterdir()}
-    revisions = connection.execute(text("select version_num from public.alembic_version")).scalars().all()
-    for revision in revisions:
+    known = revisions()
+    found = connection.execute(text("select version_num from public.alembic_version")).scalars().all()
+    for revision in found:
         if revision in _UNRELEASED:
             raise UnknownSchema(
                 "this database was made by a version from before the first release: export its contests with that"
@@ -36,7 +34,7 @@ def _refuse_unknown(connection: Connection) -> bool:
             )
         if revision not in known:
             raise UnknownSchema(f"this database has the schema {revision} of a newer version: run that version")
-    return list(revisions) == [max(known)]
+    return list(found) == [max(known)]
 
 
 def _upgrade(connection: Connection, revision: str) -> None:
@@ -48,7 +46,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(FOLDER))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
