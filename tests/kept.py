@@ -114,8 +114,8 @@ class Kept:
                 if not connection.is_lost():
                     connection.is_idle = False
                     return connection
-        limits = {"statement_cache_size": _STATEMENTS, "max_cached_statement_lifetime": 0}
-        made = await self._connect(*words, **more, **limits, connection_class=_Connection)
+        limits = {**more, "statement_cache_size": _STATEMENTS, "max_cached_statement_lifetime": 0}
+        made = await self._connect(*words, **limits, connection_class=_Connection)
         made.codecs, made.is_idle = set(), False
         made.waiting = self._waiting.setdefault(made._params.database, {}).setdefault(key, [])
         return made

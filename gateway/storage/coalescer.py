@@ -25,9 +25,10 @@ class Coalescer(Generic[T, R]):
     `work` gets a list and returns one result for each item, in order; a result that is an
     exception is raised to its caller. When a batch raises an error that may be about one member, its members run
     one by one, so that a bad member fails alone. A server that does not answer fails all of them at once: one by one,
-    each would wait as long again. `lanes`: batches at once. `apart`: seconds between the beginnings of two batches that
-    are not full, for work that may wait a moment; the first one after a pause begins at once. `timeout`: seconds after
-    which a caller gets TimeoutError, by one timer for all callers; an item that is in no batch by then is dropped.
+    each would wait as long again. `lanes`: batches at once. `apart`: seconds between the beginnings of two batches, for
+    work that may wait a moment; one of `enough` members begins at once, and so does the first one after a pause.
+    `timeout`: seconds after which a caller gets TimeoutError, by one timer for all callers; an item that is in no batch
+    by then is dropped.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Coalescer(Generic[T, R]):
         batch_max: int = 256,
         lanes: int = 1,
         apart: float = 0.0,
+        enough: int | None = None,
         waiting_max: int = 20_000,
         timeout: float | None = None,
     ) -> None:
@@ -44,7 +46,10 @@ class Coalescer(Generic[T, R]):
         self._batch_max = batch_max
         self._lanes = lanes
         self._apart = apart
+        self._enough = batch_max if enough is None else enough
         self._next_at = 0.0
+        self._gathering: asyncio.Future[None] | None = None
+        self._late: asyncio.TimerHandle | None = None
         self._waiting_max = waiting_max
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._running = 0
@@ -58,8 +63,9 @@ class Coalescer(Generic[T, R]):
         """The result for this item. Raises Overloaded, or whatever its batch raised for it."""
         return await self.start(item)
 
-    def start(self, item: T) -> "asyncio.Future[R]":
-        """`do` without waiting: several items of one caller join the same batch. Raises Overloaded."""
+    def start(self, item: T, *, within: float = 0.0) -> "asyncio.Future[R]":
+        """`do` without waiting: several items of one caller join the same batch. `within`: so many seconds it may wait
+        for a batch that others begin. Raises Overloaded."""
         if len(self._waiting) >= self._waiting_max:
             raise Overloaded
         # Kept: finding the loop costs a system call.
@@ -70,16 +76,31 @@ class Coalescer(Generic[T, R]):
             self._expiring.append((loop.time() + self._timeout, future))
             if self._timer is None:
                 self._timer = loop.call_later(self._timeout, self._expire_waiters, loop)
+        if self._gathering is not None:
+            if len(self._waiting) >= self._enough:
+                _settle(self._gathering, None)
+        elif not within:
+            self._begin(loop)
+        elif self._late is None:
+            self._late = loop.call_later(within, self._begin_late, loop)
+        return future
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._running < self._lanes:
             self._running += 1
             task = loop.create_task(self._run_batches())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return future
+
+    def _begin_late(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._late = None
+        if self._waiting and self._gathering is None:
+            self._begin(loop)
 
     async def _run_batches(self) -> None:
         try:
-            while self._waiting:
+            # Who gathers takes all of them.
+            while self._waiting and self._gathering is None:
                 await self._gather()
                 size = min(self._batch_max, len(self._waiting))
                 batch = [self._waiting.popleft() for _ in range(size)]
@@ -92,14 +113,19 @@ class Coalescer(Generic[T, R]):
             self._running -= 1
 
     async def _gather(self) -> None:
-        """Wait until the next batch may begin, or is full."""
-        if not self._apart or len(self._waiting) >= self._batch_max:
+        """Wait until the next batch may begin, or has enough members."""
+        if not self._apart:
             return
-        now = asyncio.get_running_loop().time()
-        begins = max(now, self._next_at)
-        self._next_at = begins + self._apart
-        if begins > now:
-            await asyncio.sleep(begins - now)
+        loop = asyncio.get_running_loop()
+        if self._next_at > loop.time() and len(self._waiting) < self._enough:
+            gathering = self._gathering = loop.create_future()
+            timer = loop.call_at(self._next_at, _settle, gathering, None)
+            try:
+                await gathering
+            finally:
+                timer.cancel()
+                self._gathering = None
+        self._next_at = loop.time() + self._apart
 
     def _forget_answered(self) -> None:
         while self._expiring and self._expiring[0][1].done():

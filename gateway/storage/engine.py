@@ -83,6 +83,10 @@ def make_engine(
         "timeout": 5,
         "command_timeout": statement_timeout_ms / 1_000 + SILENCE_SECONDS,
         "prepared_statement_cache_size": STATEMENTS_KEPT,
+        # The driver's own, of what it runs without SQLAlchemy: it would forget a plan after five minutes, and keep none
+        # of a long statement.
+        "max_cached_statement_lifetime": 0,
+        "max_cacheable_statement_size": 0,
     }
     engine = create_async_engine(
         _dialect_url(url),

@@ -59,9 +59,10 @@ class RedisPipeline:
         """Run one command. Raises RedisError, OSError or Overloaded."""
         return await self._batches.do(words)
 
-    def start(self, *words: Any) -> "asyncio.Future[Any]":  # noqa: ANN401 - see `command`
-        """The same without waiting. Raises Overloaded."""
-        return self._batches.start(words)
+    def start(self, *words: Any, within: float = 0.0) -> "asyncio.Future[Any]":  # noqa: ANN401 - see `command`
+        """The same without waiting. `within`: so many seconds it may wait for a round trip of other commands. Raises
+        Overloaded."""
+        return self._batches.start(words, within=within)
 
     async def _run(self, commands: list[_Command]) -> list[Any]:
         # All reads are one command and all writes another: a command costs more here than its work costs in Redis.

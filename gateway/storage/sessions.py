@@ -24,6 +24,8 @@ _log = structlog.get_logger(__name__)
 PREFIX: Final = "session:"
 _NONCE_LENGTH: Final = 12
 _DIGEST_LENGTH: Final = 16
+# How long a write that is not awaited may wait for a reading to go with: a person takes longer to answer a screen.
+_WRITTEN_WITHIN_SECONDS: Final = 0.02
 
 
 class SessionSeal:
@@ -92,9 +94,12 @@ class RedisSessions:
         return True
 
     def put_soon(self, *entries: tuple[str, bytes, int]) -> None:
-        """`put_all` without waiting; a failure is logged."""
+        """`put_all` without waiting, in a round trip of others where there is one soon; a failure is logged."""
         try:
-            self._pipeline.start(WRITE, *(self._entry(*entry) for entry in entries)).add_done_callback(_log_if_lost)
+            written = self._pipeline.start(
+                WRITE, *(self._entry(*entry) for entry in entries), within=_WRITTEN_WITHIN_SECONDS
+            )
+            written.add_done_callback(_log_if_lost)
         except Overloaded as error:
             _log.warning("session_not_stored", error=type(error).__name__)
 

@@ -58,7 +58,7 @@ group by kind order by kind
 
 
 # Classes of SQLSTATE that are about a row: its data, its constraints, what a function of ours raised.
-_OF_A_ROW: Final = ("22", "23", "P0")
+OF_A_ROW: Final = ("22", "23", "P0")
 
 
 def passes(error: Exception) -> bool:
@@ -67,7 +67,7 @@ def passes(error: Exception) -> bool:
     if not isinstance(error, SQLAlchemyError):
         return isinstance(error, OSError | RedisError)
     state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
-    return not isinstance(error, DataError | IntegrityError) and not state.startswith(_OF_A_ROW)
+    return not isinstance(error, DataError | IntegrityError) and not state.startswith(OF_A_ROW)
 
 
 @dataclass

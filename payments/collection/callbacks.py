@@ -22,6 +22,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.storage.coalescer import Coalescer, Overloaded
+from gateway.storage.direct import Direct
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.rows import document, line, recordset
 from gateway.storage.spool import Segment, Spool, SpoolFull, Waiting
@@ -50,6 +51,9 @@ class Taken(StrEnum):
 
 # How long PostgreSQL may take before a callback goes to the spool. Operators wait a second or two.
 INSERT_SECONDS: Final = 0.3
+# One commit for those of a rush that come so close together.
+APART_SECONDS: Final = 0.05
+ENOUGH: Final = 16
 # How long a callback that proves nothing waits for whether it names something open.
 OPEN_SECONDS: Final = 1.0
 DRAIN_EVERY_SECONDS: Final = 1.0
@@ -60,7 +64,8 @@ _COLUMNS: Final = """
   record_id uuid, received_at timestamptz, provider text, payment_reference uuid, method text, headers text,
   body bytea, body_cipher bytea, body_hash bytea, remote text
 """
-_STORE: Final = text(f"""
+_STORE: Final = Direct(
+    text(f"""
 insert into callbacks (record_id, received_at, provider, payment_reference, method, headers, body, body_cipher,
   body_hash, remote)
 select record_id, received_at, provider, payment_reference, method, cast(headers as jsonb), body,
@@ -68,6 +73,7 @@ select record_id, received_at, provider, payment_reference, method, cast(headers
 from {recordset(_COLUMNS)}
 on conflict (received_at, record_id) do nothing
 """)
+)
 # The states in which a callback makes us ask.
 _OPEN: Final = text("""
 select p.reference::text from payments p
@@ -110,7 +116,9 @@ class Callbacks:
         self._away = False
         self.waiting = Waiting(0, 0.0, 0)
         """What was in the spool a second ago at most."""
-        self._inserts: Coalescer[Row, None] = Coalescer(self._insert_each, batch_max=_BATCH, lanes=2)
+        self._inserts: Coalescer[Row, None] = Coalescer(
+            self._insert_each, batch_max=_BATCH, lanes=2, apart=APART_SECONDS, enough=ENOUGH
+        )
         self._questions: Coalescer[tuple[UUID | None, str | None], bool] = Coalescer(
             self._which_are_open, batch_max=_BATCH, waiting_max=_BATCH, timeout=OPEN_SECONDS
         )
@@ -168,8 +176,8 @@ class Callbacks:
         return [None] * len(rows)
 
     async def _insert(self, rows: Sequence[Row]) -> None:
-        async with asyncio.timeout(_GIVEN_UP_SECONDS), self._engine.connect() as connection:
-            await connection.execute(_STORE, document(rows))
+        async with asyncio.timeout(_GIVEN_UP_SECONDS):
+            await _STORE.rows(self._engine, document(rows))
 
     def _row(self, callback: IncomingCallback) -> Row:
         record_id = uuid4()

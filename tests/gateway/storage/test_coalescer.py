@@ -32,28 +32,41 @@ async def test_an_idle_coalescer_adds_nothing() -> None:
     assert trips.batches == [[4]]
 
 
-async def test_batches_apart_gather_who_comes_meanwhile_unless_they_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    trips, waits, usual = Trips(), list[float](), asyncio.sleep
-    over = asyncio.Event()
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        await over.wait()
-
-    coalescer: Coalescer[int, int] = Coalescer(trips, batch_max=3, lanes=2, apart=60.0)
+async def test_batches_apart_gather_who_comes_meanwhile_until_they_are_enough() -> None:
+    trips = Trips()
+    coalescer: Coalescer[int, int] = Coalescer(trips, batch_max=10, lanes=2, apart=60.0, enough=3)
     assert await coalescer.do(1) == 2
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    callers = [coalescer.start(2)]
-    await usual(0)
-    callers.append(coalescer.start(3))
-    await usual(0)
+    callers = [coalescer.start(2), coalescer.start(3)]
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert trips.batches == [[1]]
-    callers += [coalescer.start(n) for n in (4, 5)]
-    over.set()
+    callers += [coalescer.start(4), coalescer.start(5)]
     assert await asyncio.gather(*callers) == [4, 6, 8, 10]
-    assert trips.batches[0] == [1]
-    assert max(map(len, trips.batches)) == 3
-    assert 50 < waits[0] <= 60
+    assert trips.batches == [[1], [2, 3, 4, 5]]
+
+
+async def test_batches_apart_wait_no_longer_than_that() -> None:
+    trips = Trips()
+    coalescer: Coalescer[int, int] = Coalescer(trips, lanes=2, apart=0.01)
+    assert [await coalescer.do(n) for n in (1, 2)] == [2, 4]
+    assert await asyncio.gather(*map(coalescer.do, (3, 4))) == [6, 8]
+    assert [item for batch in trips.batches for item in batch] == [1, 2, 3, 4]
+
+
+async def test_an_item_that_may_wait_goes_with_the_next_one() -> None:
+    trips = Trips()
+    coalescer: Coalescer[int, int] = Coalescer(trips)
+    late = coalescer.start(1, within=60.0)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert trips.batches == []
+    assert await coalescer.do(2) == 4
+    assert await late == 2
+    assert trips.batches == [[1, 2]]
+
+
+async def test_an_item_that_may_wait_goes_alone_when_no_other_comes() -> None:
+    assert await Coalescer(Trips()).start(4, within=0.01) == 8
 
 
 async def test_who_arrives_meanwhile_leaves_together() -> None:

@@ -38,6 +38,7 @@ from gateway.orders.store import Orders
 from gateway.orders.wallet import PaymentMethod
 from gateway.runtime.figures import FigureStore
 from gateway.runtime.owed_work import OwedWork
+from gateway.storage.direct import Direct
 from gateway.storage.engine import APP_ROLE, TENANT_ROLE
 from gateway.storage.purging import Kept, purge
 from gateway.storage.redis_link import connect
@@ -118,10 +119,10 @@ def statements(engine: AsyncEngine) -> dict[str, str]:
         if not found.ispkg and found.name not in WHOLE_BOOK and ".migrations" not in found.name
     ]
     named = {
-        f"{module.__name__}.{name}": statement
+        f"{module.__name__}.{name}": statement.statement if isinstance(statement, Direct) else statement
         for module in modules
         for name, statement in vars(module).items()
-        if isinstance(statement, TextClause)
+        if isinstance(statement, TextClause | Direct)
     }
     assert len(named) >= STATEMENTS_MIN
     assert named.keys() >= REPORTS

@@ -1,0 +1,93 @@
+"""Statements by the driver: connections, errors and listeners are the engine's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.storage.direct import Direct
+from gateway.storage.engine import make_engine
+from gateway.storage.set_aside import passes
+from tests.engines import Database
+
+PLACES = 3
+PID = Direct(
+    text("select pg_backend_pid() as pid, cast(:a as integer) + cast(:b as integer) + cast(:a as integer) as n")
+)
+BEAT = Direct(text("insert into worker_beats (worker, seen_at) values (:worker, now())"))
+QUOTIENT = Direct(text("select 1 / cast(:by as integer)"))
+
+
+@pytest.fixture
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    made = make_engine(database.app_url, pool_size=PLACES)
+    yield made.execution_options(isolation_level="AUTOCOMMIT")
+    await made.dispose()
+
+
+async def pid(engine: AsyncEngine) -> int:
+    found = await PID.rows(engine, {"a": 1, "b": 2})
+    assert [row["n"] for row in found] == [4]
+    return int(found[0]["pid"])
+
+
+async def test_it_commits_by_itself_on_a_connection_of_the_engine(engine: AsyncEngine) -> None:
+    await BEAT.rows(engine, {"worker": "one"})
+    async with engine.connect() as connection:
+        mine = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+        other = await pid(engine)
+        assert (await connection.execute(text("select worker from worker_beats"))).scalars().all() == ["one"]
+    assert mine != other
+    assert await pid(engine) in (mine, other)
+
+
+async def test_an_error_of_a_row_is_the_engines_and_leaves_the_connection(engine: AsyncEngine) -> None:
+    before = await pid(engine)
+    await BEAT.rows(engine, {"worker": "one"})
+    with pytest.raises(IntegrityError) as doubled:
+        await BEAT.rows(engine, {"worker": "one"})
+    with pytest.raises(DBAPIError) as divided:
+        await QUOTIENT.rows(engine, {"by": 0})
+    assert not passes(doubled.value)
+    assert not passes(divided.value)
+    assert await pid(engine) == before
+
+
+async def test_a_server_that_went_away_costs_one_error(engine: AsyncEngine, database: Database) -> None:
+    async def hold() -> int:
+        async with engine.connect() as connection:
+            await asyncio.sleep(0)
+            return int((await connection.execute(text("select pg_backend_pid()"))).scalar_one())
+
+    old = set(await asyncio.gather(*(hold() for _ in range(PLACES))))
+    assert len(old) == PLACES
+    other = await asyncpg.connect(database.superuser_url)
+    for one in old:
+        await other.execute("select pg_terminate_backend($1, 5000)", one)
+    await other.close()
+    with pytest.raises((SQLAlchemyError, OSError)) as lost:
+        await pid(engine)
+    assert isinstance(lost.value, Exception)
+    assert passes(lost.value)
+    assert {await pid(engine) for _ in range(PLACES)}.isdisjoint(old)
+    assert set(await asyncio.gather(*(hold() for _ in range(PLACES)))).isdisjoint(old)
+
+
+async def test_one_that_is_given_up_is_ended(engine: AsyncEngine) -> None:
+    slow = Direct(text("select pg_sleep(:seconds)"))
+    before = await pid(engine)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await slow.rows(engine, {"seconds": 60.0})
+    assert await pid(engine) != before
+
+
+async def test_listeners_of_the_engine_are_called(engine: AsyncEngine) -> None:
+    heard: list[object] = []
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: heard.append(given[3]))
+    await pid(engine)
+    assert heard == [(1, 2)]
