@@ -29,8 +29,9 @@ from gateway.runtime.settings import Settings, SettingsError, load_settings
 from gateway.storage.doorbell import Work
 
 # For so long a job waits for its drain, which goes on without it: jobs of other kinds wait behind it. Without a pause
-# each ring of a rush would be a job, 4 ms of the processor, that finds its kind in progress.
-JOB_SECONDS_MAX: Final = 1.0
+# each ring of a rush would be a job, 4 ms of the processor or more, that finds its kind in progress; the sweeper finds
+# other kinds within a second.
+JOB_SECONDS_MAX: Final = 2.0
 STOP_SECONDS_MAX: Final = 25
 _log = structlog.get_logger(__name__)
 
@@ -49,9 +50,10 @@ class WorkThread:
         self._open.result()
 
     def drain(self, work: Work) -> int:
-        """Drain one kind, called in RQ's thread; how much was done by now."""
+        """Drain one kind, called in RQ's thread; how much was done by now. A drain that was in progress is waited for
+        as one that begins."""
         loop, drains, _ = self._open.result()
-        draining = asyncio.run_coroutine_threadsafe(drains.drain_logged(work), loop)
+        draining = asyncio.run_coroutine_threadsafe(_drain(drains, work), loop)
         done, _ = wait([draining], JOB_SECONDS_MAX)
         return draining.result() if done else 0
 
@@ -86,6 +88,12 @@ class WorkThread:
                 await stopping.wait()
                 for task in (fresh, watching, sweeping, beating):
                     task.cancel()
+
+
+async def _drain(drains: Drains, work: Work) -> int:
+    done = await drains.drain_logged(work)
+    await drains.rest(work, seconds=JOB_SECONDS_MAX)
+    return done
 
 
 _thread: WorkThread | None = None

@@ -46,6 +46,32 @@ def test_a_job_waits_for_a_drain_that_ends_soon(
     assert opened(loop, drains).drain(Work.REMINDERS) == 3
 
 
+def test_a_job_waits_for_a_drain_that_is_in_progress(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "JOB_SECONDS_MAX", 30)
+    called, answered, again = threading.Event(), asyncio.Event(), threading.Event()
+    ends: list[bool] = []
+
+    async def collect() -> int:
+        again.set() if called.is_set() else called.set()
+        await answered.wait()
+        return 0
+
+    thread = opened(loop, Drains({Work.COLLECT: collect}, SilentDoorbell()))
+    jobs = [threading.Thread(target=lambda: ends.append(thread.drain(Work.COLLECT) == 0)) for _ in range(2)]
+    jobs[0].start()
+    assert called.wait(10)
+    jobs[1].start()
+    jobs[1].join(0.05)
+    assert jobs[1].is_alive()
+    loop.call_soon_threadsafe(answered.set)
+    for job in jobs:
+        job.join(10)
+    assert ends == [True, True]
+    assert again.is_set()
+
+
 def test_a_job_that_waited_long_enough_leaves_its_drain_in_progress(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
