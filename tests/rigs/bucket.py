@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import httpx
-from moto.server import ThreadedMotoServer
 
 
 @contextmanager
 def s3_server() -> Iterator[str]:
-    """Its address."""
+    """Its address. Imported here: a process that collects tests would take half a second for it."""
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
