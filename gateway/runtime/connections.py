@@ -35,6 +35,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def committing_each(engine: AsyncEngine) -> AsyncEngine:
+    """The same pool, where each statement commits by itself."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 class Connections:
     """Each is made when it is first used, connects with its first call, and is closed in the reverse order.
 
@@ -75,9 +80,17 @@ class Connections:
     @cached_property
     def engine(self) -> AsyncEngine:
         """The pool of connections to PostgreSQL."""
+        return self._pool_of(self._pool_size)
+
+    def apart(self) -> AsyncEngine:
+        """Two connections for one part alone, mostly one is open: what is long to plan is planned there, and not on
+        each connection of the process."""
+        return self._pool_of(2)
+
+    def _pool_of(self, size: int) -> AsyncEngine:
         engine = make_engine(
             self.settings.database_url,
-            pool_size=self._pool_size,
+            pool_size=size,
             statement_timeout_ms=self._statement_timeout_ms,
             name=self._name,
             pre_ping=self.pre_ping,
@@ -89,7 +102,7 @@ class Connections:
     @cached_property
     def auto(self) -> AsyncEngine:
         """The same pool, where each statement commits by itself."""
-        return self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        return committing_each(self.engine)
 
     @cached_property
     def vault(self) -> Vault:

@@ -31,7 +31,7 @@ from gateway.http.webhooks import WebhookSender
 from gateway.orders.routing import Kind
 from gateway.orders.store import Orders
 from gateway.runtime.accounts import build_carriers, counted_on, rails_of, read_given, text_routes
-from gateway.runtime.connections import TEMPORARY, utc_now
+from gateway.runtime.connections import TEMPORARY, committing_each, utc_now
 from gateway.runtime.container import REPORT_TIMEOUT_MS, Container, made, open_command
 from gateway.runtime.owed_work import Chore, Drains, OwedWork, Step, keep_beating, keep_sweeping
 from gateway.runtime.settings import Settings, SettingsError, adapter_settings
@@ -90,7 +90,7 @@ class ProcessContainer(Container):
 
     role = ""
     does_work = False
-    pool_size = 8
+    pool_size = 6
     pre_ping = False
     # Half of PostgreSQL's time for a vote was planning: payments have many indexes and partitions.
     keep_plans = True
@@ -99,7 +99,7 @@ class ProcessContainer(Container):
         super().__init__(settings, name=process_name(self.role), pool_size=self.pool_size)
         self._call_operators()
         self._talk_with_voters()
-        self.owed: Final = OwedWork(self.auto)
+        self.owed: Final = OwedWork(committing_each(self.apart()))
         self._purge: Final = self._closed_later(DailyPurge(settings.database_url, self.auto, settings.kept))
         self.drains: Final = Drains(self._steps(), self.doorbell, temporary=TEMPORARY)
 
@@ -155,7 +155,7 @@ class ProcessContainer(Container):
         self.voting_service = LiveVotingService(
             rankings=self.rankings,
             accounts=self.watch,
-            orders=Orders(self.auto, self.vault, self.settings.prompt_limits, self.settings.fraud),
+            orders=Orders(committing_each(self.apart()), self.vault, self.settings.prompt_limits, self.settings.fraud),
             views=OrderViews(self.engine, self.vault),
             inclusions=Inclusions(self.engine, self.vault),
             rescuer=self.rescuer,
@@ -195,7 +195,7 @@ class ProcessContainer(Container):
             Work.REFUND: partial(send_and_ask, Refunds(*where), **asking),
             Work.PAYOUTS: partial(send_and_ask, Payouts(*where), **asking),
             Work.SETTLE: partial(
-                settle_payments, settlement=Settlement(self.engine, self.settings.fraud), show=self.show
+                settle_payments, settlement=Settlement(self.apart(), self.settings.fraud), show=self.show
             ),
             Work.TEXTS_IN: partial(answer_texts, self.inbox, self.voting_service, rankings),
             Work.TEXTS_OUT: Sending(self.outbox, senders, routes, render, write_in_chat).send_due,
@@ -258,7 +258,7 @@ class GatewayContainer(ProcessContainer):
     """The gateway: rings for owed work, and does it only while no worker works."""
 
     role = "gateway"
-    pool_size = 12
+    pool_size = 10
 
     # Votes whose operator calls them paid and has not been asked yet.
     confirming = made(lambda own: Confirming(own.engine, own.redis, own.status_rates))
