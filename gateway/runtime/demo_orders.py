@@ -298,7 +298,9 @@ from made m join candidates k on k.id = m.candidate_id join contests c on c.id =
 """,
     """
 insert into fraud_findings (reference, rule, contest_id, verdict, weight, limits_version, seen, found_at)
-select reference, 'web_votes', contest_id, 'hold', 100, 0, '{"seen": 14, "limit": 10}', confirmed_at
+select reference, case when channel = 'web' then 'web_votes' else 'too_fast' end, contest_id, 'hold', 100, 0,
+  case when channel = 'web' then jsonb '{"seen": 14, "limit": 10}' else jsonb '{"seen": 2, "limit": 5}' end,
+  confirmed_at
 from made where status = 'held'
 """,
 )
