@@ -1,15 +1,17 @@
 """What every test would do again at great cost is done once a process, or with less work.
 
-Templates are compiled, phrases read, schemas of models made and pictures resized once, connections to a database are
+Templates are compiled, phrases read, static files packed, addresses described, schemas of models made and pictures
+resized once, connections to a database are
 kept, and passwords are hashed with weak parameters; tests of hashing and resizing themselves ask for `real_passwords`
 and `real_resizing`.
 """
 
+import gzip
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from types import CodeType
+from types import CodeType, SimpleNamespace
 from typing import Final
 
 import asyncpg
@@ -23,11 +25,13 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from admin.access import passwords
 from gateway.contests.pictures import resize_apart
 from gateway.contests.pictures.resizing import PhotoFault, PhotoRefused, Resized, Shape
-from gateway.http import openapi, pages, phrases
+from gateway.http import openapi, pages, phrases, static_files
+from gateway.http.endpoint import Spec
 from tests.kept import KEPT
 
 _STRONG: Final = passwords._HASHER
 _RESIZE: Final = resize_apart._resize
+_OPERATION: Final = openapi._operation
 _WEAK: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
@@ -73,6 +77,19 @@ class ResizedPictures:
         return found
 
 
+class Described:
+    """What the OpenAPI document has of an address. With each its parts, so that nothing else gets their identity."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str, int, int], tuple[Spec, openapi.References, openapi.Json]] = {}
+
+    def operation(self, address: str, method: str, spec: Spec, references: openapi.References) -> openapi.Json:
+        name = address, method, id(spec), id(references)
+        if name not in self._kept:
+            self._kept[name] = spec, references, _OPERATION(address, method, spec, references)
+        return self._kept[name][2]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cheaper(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
     """For all tests of this process."""
@@ -83,7 +100,12 @@ def cheaper(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterato
         patch.setattr(pages.Pages, "bytecode_cache", CompiledTemplates(shared / "templates"))
         patch.setattr(openapi, "models_json_schema", lambda models, ref_template: made(tuple(models), ref_template))
         patch.setattr(openapi, "_fields", cache(openapi._fields))
+        patch.setattr(openapi, "_operation", Described().operation)
         patch.setattr(pages, "load", cache(phrases.load))
+        patch.setattr(pages, "kept_together", cache(pages.kept_together))
+        patch.setattr(static_files, "squeeze", cache(static_files.squeeze))
+        patch.setattr(static_files, "strip", cache(static_files.strip))
+        patch.setattr(static_files, "gzip", SimpleNamespace(compress=cache(gzip.compress)))
         patch.setattr(passwords, "_HASHER", _WEAK)
         patch.setattr(resize_apart, "_resize", ResizedPictures().resize)
         patch.setattr(asyncpg, "connect", KEPT.connect)
