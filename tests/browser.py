@@ -76,6 +76,7 @@ async def start(path: str, held: AsyncExitStack) -> Browser:
 
 # The contrast of an element follows from these, of it and of all around it. What shows no text is not measured.
 # Of a kind that is not known three elements are measured: the others on the page differ from them in nothing.
+# Answers the kinds, and whether anything scrolls within the page.
 _COLOURS: Final = """known => {
     const kinds = new Map([[null, 7]]), seen = new Set(known), times = new Map();
     const styles = ["color", "background-color", "background-image", "opacity", "font-size", "font-weight",
@@ -91,7 +92,10 @@ _COLOURS: Final = """known => {
         if (written && one.checkVisibility({visibilityProperty: true})) times.set(kind, before + 1);
     }
     axe.configure({rules: [{id: "color-contrast", selector: ":not([data-measured])"}]});
-    return [...times.keys()];
+    const scrolls = [...document.querySelectorAll("*")].some(one =>
+        (one.scrollHeight > one.clientHeight || one.scrollWidth > one.clientWidth)
+        && /auto|scroll/.test(getComputedStyle(one).overflow));
+    return [[...times.keys()], scrolls];
 }"""
 
 
@@ -110,7 +114,10 @@ async def violations(
     if not await page.evaluate("() => 'axe' in window && (axe.reset(), true)"):
         await page.evaluate(AXE_SCRIPT)
     if known is not None:
-        known |= set(await page.evaluate(_COLOURS, [*known]))
+        kinds, scrolls = await page.evaluate(_COLOURS, [*known])
+        if rules == SEEN and not scrolls and known.issuperset(kinds):
+            return []
+        known.update(kinds)
     found = await page.evaluate(
         "options => axe.run(options).then(seen => seen.violations.map(one => [one.id, one.nodes[0].html]))", options
     )
