@@ -1,7 +1,7 @@
 """Payments on their way: claimed under leases, moved by conditional updates, every step kept."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -174,7 +174,7 @@ class Payments:
                 {
                     "limit": limit,
                     "accounts": list(places),
-                    "places": _places(places),
+                    "places": _places([*places.items(), (None, limit)]),
                     **self._prompting,
                     "lease": LEASE_SECONDS,
                     "unsent": UNSENT_LIFE.total_seconds(),
@@ -199,7 +199,8 @@ class Payments:
         hinted ones first, then those never asked about, then those still open, then the rest; of each the longest
         due."""
         async with self._engine.begin() as connection:
-            rows = await connection.execute(CLAIM_TO_VERIFY, {"places": _places(places), "lease": LEASE_SECONDS})
+            asked = {"places": _places(places.items()), "lease": LEASE_SECONDS}
+            rows = await connection.execute(CLAIM_TO_VERIFY, asked)
             return await self._reader.claimed(connection, rows)
 
     async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:
@@ -302,8 +303,8 @@ class Payments:
         return facts
 
 
-def _places(places: Mapping[str, int]) -> str:
-    return orjson.dumps([{"account": account, "free": free} for account, free in places.items()]).decode()
+def _places(places: Iterable[tuple[str | None, int]]) -> str:
+    return orjson.dumps([{"account": account, "free": free} for account, free in places]).decode()
 
 
 async def _fill(connection: AsyncConnection, vault: Vault, accepted: Sequence[Observation]) -> None:
