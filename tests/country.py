@@ -96,9 +96,9 @@ class Country:
         return held
 
     def environment(self) -> dict[str, str]:
-        """The environment that `up` gives its children."""
+        """The environment that `up` gives its children, with the settings that it was started with."""
         held: dict[str, str] = json.loads((self.home / "up.json").read_text())["environment"]
-        return held
+        return {**self._environment, **held}
 
     def login(self, email: str, password: str) -> None:
         """Sign a person in, for the commands that follow. Whoever was signed in before comes back to their session."""
