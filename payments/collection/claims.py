@@ -116,18 +116,17 @@ withheld_owed as (
   where v.voter_index is not null or v.chat_id is not null
   on conflict (kind, key) do nothing)"""
 
-# An account without free places, because its circuit is open or its rate is used up, holds up no other.
+# An account without free places, because its circuit is open or its rate is used up, holds up no other. The place
+# without an account is that of all others.
 CLAIM_TO_COLLECT: Final = text(f"""
 with places as (select * from json_to_recordset(cast(:places as json)) as r(account text, free integer)),
-elsewhere as (
-  {_DUE_TO_COLLECT} and not p.provider = any(cast(:accounts as text[]))
-  order by p.next_check_at limit :limit for update of p skip locked),
-within as (
+due as (
   select d.* from places r cross join lateral (
-    {_DUE_TO_COLLECT} and p.provider = r.account
+    {_DUE_TO_COLLECT}
+      and case when r.account is null then not p.provider = any(cast(:accounts as text[]))
+        else p.provider = r.account end
     order by p.next_check_at limit r.free for update of p skip locked) d
   where r.free > 0),
-due as (select * from elsewhere union all select * from within),
 judged as (
   select d.*, {_WHY} as why
   from due d join votes v on v.id = d.vote_id and v.placed_at = d.placed_at

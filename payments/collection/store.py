@@ -172,7 +172,6 @@ class Payments:
             rows = await connection.execute(
                 CLAIM_TO_COLLECT,
                 {
-                    "limit": limit,
                     "accounts": list(places),
                     "places": _places([*places.items(), (None, limit)]),
                     **self._prompting,
