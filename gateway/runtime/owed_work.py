@@ -102,7 +102,7 @@ PACES: Final[Mapping[Work, Pace]] = {
 }
 USUAL: Final = Pace()
 
-# Work that may be due once a batch of another kind is done, and that somebody waits for; what else follows is found by
+# Work that may be due once a batch of another kind is done, and that a person waits for; what else follows is found by
 # the sweeper within a second.
 FOLLOWS: Final[Mapping[Work, tuple[Work, ...]]] = {
     Work.COLLECT: (Work.TEXTS_OUT,),

@@ -409,9 +409,9 @@ async def test_every_role_at_every_address(
     # Another kind of name in an address wants one of `demo` in NAMES and in `world`.
     assert nobodys == set()
     pairs = [(member, route, may(member, route)) for member, route in product(members(), routes)]
-    # Only statements of an organiser's people have a second wall; it alone tells one contest's apart. At their own
+    # Only statements of an organiser's people have a second wall, the one that separates contests. At their own,
     # nothing but a wall could stop them.
-    pairs = told_apart(pairs) if both else [pair for pair in pairs if pair[0][2] == "other" and pair[2]]
+    pairs = that_differ(pairs) if both else [pair for pair in pairs if pair[0][2] == "other" and pair[2]]
     assert len(pairs) > (1000 if both else 300)
     before, wrong = await snapshot(world, database), []
     for (address, _, organiser), route, allowed in pairs:
@@ -424,7 +424,7 @@ async def test_every_role_at_every_address(
     assert await snapshot(world, database) == before
 
 
-def told_apart(pairs: Sequence[tuple[Member, Route, bool]]) -> list[tuple[Member, Route, bool]]:
+def that_differ(pairs: Sequence[tuple[Member, Route, bool]]) -> list[tuple[Member, Route, bool]]:
     """Without those that another pair stands for. A role without the right is refused at `demo`, where all that is
     named is there; one of the people of `other` asks at each address, as all of them do without the second wall."""
     kept, asked = [], set[tuple[str, str]]()
