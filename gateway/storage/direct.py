@@ -30,7 +30,11 @@ class Direct:
         given = tuple(values[name] for name in self._names)
         for listener in engine.sync_engine.dispatch.before_cursor_execute:
             listener(None, None, self._text, given, None, False)
-        connection = await engine.raw_connection()
+        try:
+            connection = await engine.raw_connection()
+        except (engine.dialect.loaded_dbapi.Error, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # A server that refuses new connections, while it starts for example.
+            raise DBAPIError(self._text, None, error, hide_parameters=True) from error
         driver: Any = connection.driver_connection
         try:
             found: list[asyncpg.Record] = await driver.fetch(self._text, *given)

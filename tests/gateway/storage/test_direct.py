@@ -77,6 +77,29 @@ async def test_a_server_that_went_away_costs_one_error(engine: AsyncEngine, data
     assert set(await asyncio.gather(*(hold() for _ in range(PLACES)))).isdisjoint(old)
 
 
+async def test_a_server_that_refuses_connections_is_an_error_of_the_engine(
+    engine: AsyncEngine, database: Database
+) -> None:
+    """As PostgreSQL does while it starts."""
+    before = await pid(engine)
+    owner = await asyncpg.connect(database.superuser_url, database="postgres")
+    await owner.execute(f"alter database {database.name} with allow_connections false")
+    try:
+        ours = "select pid from pg_stat_activity where datname = $1 and usename <> current_user"
+        for row in await owner.fetch(ours, database.name):
+            await owner.execute("select pg_terminate_backend($1, 5000)", row["pid"])
+        for _ in range(2):  # the connection that was lost, and a new one
+            with pytest.raises((SQLAlchemyError, OSError)) as refused:
+                await pid(engine)
+            assert isinstance(refused.value, Exception)
+            assert passes(refused.value)
+    finally:
+        await owner.execute(f"alter database {database.name} with allow_connections true")
+        await owner.close()
+    assert "not currently accepting connections" in str(refused.value)
+    assert await pid(engine) != before
+
+
 async def test_one_that_is_given_up_is_ended(engine: AsyncEngine) -> None:
     slow = Direct(text("select pg_sleep(:seconds)"))
     before = await pid(engine)
