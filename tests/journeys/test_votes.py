@@ -82,7 +82,10 @@ def a_witness_has_it(country: Country, receipt: str) -> None:
     origin = Note.read(line["checkpoint"]).text.partition("\n")[0]
 
     def cosigned() -> Note | None:
-        note = Note.read(httpx.get(f"{witness}/{origin}/checkpoint").raise_for_status().text)
+        answer = httpx.get(f"{witness}/{origin}/checkpoint")
+        if answer.status_code == 404:  # it has seen nothing of this log yet
+            return None
+        note = Note.read(answer.raise_for_status().text)
         return note if Checkpoint.read(note.text).size > line["index"] else None
 
     assert until(cosigned, "the witness's cosignature").verified([key])
