@@ -81,7 +81,7 @@ class DestinationRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one try. `answer`: a word of ours, or the answer of the other side; `gone`: nothing more arrives
+    """What became of one try. `answer`: a code of ours, or the answer of the other side; `gone`: nothing more arrives
     there, until a person mends it."""
 
     taken: bool

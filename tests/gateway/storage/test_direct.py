@@ -110,7 +110,7 @@ async def test_one_that_is_given_up_is_ended(engine: AsyncEngine) -> None:
 
 
 async def test_listeners_of_the_engine_are_called(engine: AsyncEngine) -> None:
-    heard: list[object] = []
-    event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: heard.append(given[3]))
+    given_values: list[object] = []
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: given_values.append(args[3]))
     await pid(engine)
-    assert heard == [(1, 2)]
+    assert given_values == [(1, 2)]
