@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from redis.exceptions import RedisError, ResponseError
 
-from gateway.storage.redis_link import READ, RedisPipeline, connect_for_pipeline
+from gateway.storage.redis_link import (
+    READ,
+    REQUEST_TIMEOUT_SECONDS,
+    RedisPipeline,
+    connect,
+    connect_for_pipeline,
+)
 from gateway.storage.sessions import RedisSessions, SessionSeal
 from gateway.storage.vault import Vault
 from tests.rigs.rig import SECRET_KEY
@@ -76,6 +82,30 @@ async def test_without_redis_a_session_is_forgotten() -> None:
     with pytest.raises((RedisError, OSError)):
         await pipeline.command("PING")
     await client.aclose()
+
+
+async def test_a_connection_that_redis_closed_is_opened_again(pipeline: RedisPipeline, redis_url: str) -> None:
+    sessions = RedisSessions(pipeline, SEAL)
+    await sessions.put("a", b"1", 60)
+    other = connect(redis_url)
+    for pause in (0.05, 0.0):
+        # Once it knows that its connection is closed, and once it does not.
+        await other.client_kill_filter(_type="normal", skipme=True)
+        await asyncio.sleep(pause)
+        assert await sessions.get("a") == b"1"
+    await other.aclose()
+
+
+async def test_a_trip_that_takes_too_long_leaves_no_answer_behind(pipeline: RedisPipeline, redis_url: str) -> None:
+    sessions = RedisSessions(pipeline, SEAL)
+    await sessions.put("a", b"1", 60)
+    other = connect(redis_url)
+    await other.client_pause(2 * int(1000 * REQUEST_TIMEOUT_SECONDS))
+    assert await sessions.get("a") is None
+    await other.client_unpause()
+    assert await pipeline.command("PING") == b"PONG"
+    assert await sessions.get("a") == b"1"
+    await other.aclose()
 
 
 async def test_redis_holds_no_number_in_clear(pipeline: RedisPipeline) -> None:
