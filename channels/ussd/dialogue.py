@@ -89,14 +89,12 @@ class Dialogue:
             caller, tail = self._call(turn.service_code, turn)
             if isinstance(caller, Shown):
                 return caller
+            # In one trip, also what an unknown dialogue alone needs: most are one request, with all that is bought.
+            keys = [key, self._language_key(caller)]
             if begins:
-                keys = (key, self._language_key(caller), mark_key(caller.dialler))
-                packed, chosen, mark = await self._sessions.get_all(*keys)
-                stored = Remembered.unpacked(packed)
-            else:
-                stored = Remembered.unpacked(await self._sessions.get(key))
-                if stored is None or not _belongs(stored, caller):
-                    stored, chosen = None, await self._sessions.get(self._language_key(caller))
+                keys.append(mark_key(caller.dialler))
+            packed, chosen, *marks = await self._sessions.get_all(*keys)
+            stored, mark = Remembered.unpacked(packed), marks[0] if marks else None
         else:
             stored = Remembered.unpacked(await self._sessions.get(key))
             caller, tail = self._call(_dialled(turn, stored), turn)
