@@ -5,11 +5,12 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from aiohttp_remotes import XForwardedFiltered
 
@@ -43,12 +44,13 @@ class ForwardedByProxies(XForwardedFiltered):
 
     def __init__(self, proxies: Sequence[Network]) -> None:
         super().__init__(proxies)
-        self._proxies = tuple(proxies)
+        # Few addresses call, each many times.
+        self._trusts = lru_cache(maxsize=1_024)(partial(comes_from, networks=tuple(proxies)))
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass the request on, with the address that called the proxy."""
-        if not comes_from(request.remote or "", self._proxies):
+        if hdrs.X_FORWARDED_FOR not in request.headers or not self._trusts(request.remote or ""):
             return await handler(request)
         return await super().middleware(request, handler)
 
