@@ -90,15 +90,15 @@ class Pace:
 
 
 # A step waits for no window when there is nothing before it, so a lone vote waits for none. In a rush a payer waits for
-# the first of these before the prompt, 0.1 s in the mean. From the PIN to the page there are four: a callback is
+# the first of these before the prompt, 0.13 s in the mean. From the PIN to the page there are four: a callback is
 # judged, the question asked, its answer recorded (`payments.collection.store`), the vote counted, 0.8 s at most and
 # half of it in the mean, of the two seconds that a voter may wait. A receipt may wait a second.
 PACES: Final[Mapping[Work, Pace]] = {
-    Work.COLLECT: Pace(0.2, 128),
+    Work.COLLECT: Pace(0.25, 128),
     Work.CALLBACKS: Pace(0.2, 500),
     Work.VERIFY: Pace(0.2, 200),
     Work.SETTLE: Pace(0.2, 500),
-    Work.TEXTS_OUT: Pace(0.5, 64),
+    Work.TEXTS_OUT: Pace(1.0, 64),
 }
 USUAL: Final = Pace()
 
