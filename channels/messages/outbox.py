@@ -16,6 +16,7 @@ from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
 from gateway.storage.audit_log import note
 from gateway.storage.coalescer import Coalescer
+from gateway.storage.direct import Direct
 from gateway.storage.rows import among, document, recordset, rows_of
 from gateway.storage.schema.conversations import params_place, recipient_place
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
@@ -31,6 +32,11 @@ REPORTS_APART_SECONDS: Final = 0.1
 
 _FINAL: Final = ", ".join(f"'{word}'" for word in sorted({DELIVERED, *UNDELIVERED}))
 
+# Whether any text may have been sent or not. In a rush none is, and the three statements for those are not run.
+_IN_DOUBT: Final = text("""
+select exists (select 1 from messages_out where status = 'sending' and next_try_at <= now())
+  or exists (select 1 from messages_out where status = 'unknown' and next_try_at is not null) as in_doubt
+""")
 # A process that was killed between sending and writing may have sent, unless a report came meanwhile: then it did.
 _LEASES_OUT: Final = text("""
 update messages_out set status = case when delivery_status is null then 'unknown' else 'sent' end,
@@ -74,6 +80,7 @@ where status = 'unknown' and next_try_at <= now() and (
 _DUE: Final = text(f"""
 with due as (
   select id from messages_out where status in ('due', 'unknown') and next_try_at <= now()
+    and (status = 'due' or cast(:in_doubt as boolean))
   order by next_try_at limit :limit for update skip locked)
 select m.id, m.kind, m.language, m.params, m.params_cipher, m.status, m.carrier, m.attempts, m.chat_id,
   m.recipient_cipher, m.payment_reference, v.id as vote_id, v.voter_cipher, v.quantity, v.receipt, v.amount_minor,
@@ -81,7 +88,7 @@ select m.id, m.kind, m.language, m.params, m.params_cipher, m.status, m.carrier,
   p.payer_cipher, p.secrets_cipher, p.method, p.received_minor, p.received_currency,
   v.voter_index <> p.payer_index as paid_elsewhere,
   k.code as candidate_code, k.name as candidate_name, c.name as contest_name, c.country, c.short_code,
-  {DIAL_CODE} as dial_code
+  {DIAL_CODE} as dial_code, now() as now
 from due join messages_out m using (id)
   left join payments p on p.reference = m.payment_reference
   left join votes v on v.id = p.vote_id and v.placed_at = p.placed_at
@@ -128,7 +135,8 @@ _SENT: Final = """
 """
 # Also for one whose lease ran out before the carrier answered: the answer to the same try settles it. Of reports that
 # came before the answer a final one is shown.
-_RECORD_SENT: Final = text(f"""
+_RECORD_SENT: Final = Direct(
+    text(f"""
 with s as materialized (
   select a.* from (select * from {recordset(_SENT)} order by id) a cross join lateral (
     select from messages_out where id = a.id offset 0 for update) o)
@@ -148,13 +156,15 @@ from s left join lateral (
 where {among("m.id", "s")} and m.id = s.id and m.attempts = s.attempts
   and m.status in ('sending', 'unknown')
 """)
+)
 
 # A final state stays, unless a report says that the text arrived after all. A report for a text in status `unknown`
 # proves that it was sent. Of one text there is one report at most. Rows are locked by their id, as `_RECORD_SENT` does.
 # What is looked up one by one, and what was locked as an array, are no joins: those would be planned to read all texts
 # while there are few.
 _REPORTED: Final = "carrier text, message_id text, status text, failure text, phone_index bytea"
-_REPORT: Final = text(f"""
+_REPORT: Final = Direct(
+    text(f"""
 with asked as (select * from {recordset(_REPORTED)}),
 kept as (
   insert into delivery_reports (carrier, carrier_message_id, status, failure, phone_index)
@@ -172,6 +182,7 @@ where m.id = any(array(select id from locked)) and m.id = f.id and m.status in (
   and (coalesce(m.delivery_status, '') not in ({_FINAL})
     or f.reported = '{DELIVERED}' and m.delivery_status <> '{DELIVERED}')
 """)
+)
 
 
 @record
@@ -216,7 +227,6 @@ class Outbox:
         self._engine = engine
         self._vault = vault
         self._public_url = public_url
-        self._auto = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reports: Coalescer[Mapping[str, Any], None] = Coalescer(
             self._store_reports, batch_max=200, apart=REPORTS_APART_SECONDS
         )
@@ -246,18 +256,21 @@ class Outbox:
         One whose lease ran out may have been sent: it becomes `unknown`, and is only taken again when reports
         prove that it was not."""
         async with self._engine.begin() as connection:
-            await connection.execute(_LEASES_OUT, {"unknown": UNKNOWN_SECONDS})
-            await connection.execute(_FOUND_SENT)
-            await connection.execute(_STILL_UNKNOWN, {"longest": UNKNOWN_SECONDS_MAX, "again": UNKNOWN_SECONDS})
-            rows = (await connection.execute(_DUE, {"limit": limit})).all()
+            in_doubt = bool((await connection.execute(_IN_DOUBT)).scalar_one())
+            if in_doubt:
+                await connection.execute(_LEASES_OUT, {"unknown": UNKNOWN_SECONDS})
+                await connection.execute(_FOUND_SENT)
+                await connection.execute(_STILL_UNKNOWN, {"longest": UNKNOWN_SECONDS_MAX, "again": UNKNOWN_SECONDS})
+            rows = (await connection.execute(_DUE, {"limit": limit, "in_doubt": in_doubt})).all()
             if not rows:
                 return []
             due, broken = each_read(rows, lambda row: self._due(row, routes))
-            now = (await connection.execute(text("select now()"))).scalar_one()
+            now = rows[0].now
             held = await self._held(connection, due, now)
             held |= await self._unreadable(connection, broken, now)
             taken = [message for message in due if message.id not in held]
-            await connection.execute(_HOLD, document(held.values()))
+            if held:
+                await connection.execute(_HOLD, document(held.values()))
             places = [{"id": message.id, "carrier": message.carrier} for message in taken]
             await connection.execute(_TAKE, {**document(places), "lease": LEASE_SECONDS})
         return taken
@@ -342,9 +355,7 @@ class Outbox:
         """Store what the carriers answered."""
         if not results:
             return
-        rows = rows_of(_SENT, results)
-        async with self._engine.begin() as connection:
-            await connection.execute(_RECORD_SENT, document(rows))
+        await _RECORD_SENT.rows(self._engine, document(rows_of(_SENT, results)))
 
     async def note_refused(self, carrier: str, answer: str) -> None:
         """Note that a carrier refuses our account, once an hour."""
@@ -371,7 +382,6 @@ class Outbox:
                 turns.append([])
             turns[seen[text_reported]].append(report)
             seen[text_reported] += 1
-        async with self._auto.connect() as connection:
-            for turn in turns:
-                await connection.execute(_REPORT, document(turn))
+        for turn in turns:
+            await _REPORT.rows(self._engine, document(turn))
         return [None] * len(reports)

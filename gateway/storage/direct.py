@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import PoolProxiedConnection, TextClause
+from sqlalchemy import PoolProxiedConnection, Row, TextClause
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +16,19 @@ from gateway.storage.set_aside import OF_A_ROW
 _DIALECT: Final = dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
 
 
+class Named(asyncpg.Record):
+    """A row whose columns are attributes too, as those of SQLAlchemy are."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the column holds
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+AnyRow = Row[Any] | Named
+
+
 class Direct:
     """A statement that commits by itself. `statement`: as it was written."""
 
@@ -24,7 +37,7 @@ class Direct:
         compiled = statement.compile(dialect=_DIALECT)
         self._text, self._names = compiled.string, tuple(compiled.positiontup or ())
 
-    async def rows(self, engine: AsyncEngine, values: Mapping[str, Any]) -> "list[asyncpg.Record]":
+    async def rows(self, engine: AsyncEngine, values: Mapping[str, Any]) -> list[Named]:
         """Run it on a connection of the engine; its rows. Who listens to the engine's statements is called for it
         too, without a connection. Raises SQLAlchemyError or OSError, as the engine does."""
         given = tuple(values[name] for name in self._names)
@@ -37,7 +50,7 @@ class Direct:
             raise DBAPIError(self._text, None, error, hide_parameters=True) from error
         driver: Any = connection.driver_connection
         try:
-            found: list[asyncpg.Record] = await driver.fetch(self._text, *given)
+            found: list[Named] = await driver.fetch(self._text, *given, record_class=Named)
         except BaseException as error:
             await self._leave(engine, connection, error)
             raise

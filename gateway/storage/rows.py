@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -44,7 +43,7 @@ def document(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {"rows": orjson.dumps(list(rows), default=_plain).decode()}
 
 
-def read_as(kind: type[T], row: Row[Any], **more: object) -> T:
+def read_as(kind: type[T], row: object, **more: object) -> T:
     """A dataclass of a row whose columns have the names of its fields. `more`: the fields that are no columns."""
     given = {field.name: getattr(row, field.name) for field in fields(kind) if field.name not in more}
     return kind(**given, **more)

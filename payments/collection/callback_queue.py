@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.storage.direct import AnyRow, Direct
 from gateway.storage.rows import among, document, read_as, recordset, rows_of
 from gateway.storage.set_aside import set_callbacks_aside
 from gateway.storage.vault import Vault, each_opened
@@ -72,7 +73,8 @@ SAME_HOURS: Final = 48
 # join would be made row by row where the planner expects few. A sum is no column: the planner would walk the
 # primary key, in the hope to meet the smallest id soon.
 _SAME: Final = "o.provider = k.provider and o.body_hash = k.body_hash and o.received_at >= k.since"
-_CLAIM: Final = text(f"""
+_CLAIM: Final = Direct(
+    text(f"""
 with due as (select * from callbacks where handled_at is null order by id limit :limit),
 kinds as (
   select *, row_number() over alike = 1 as leads, min(received_at) over alike - interval '{SAME_HOURS} hours' as since
@@ -92,11 +94,13 @@ select b.id, b.provider, p.provider as account, b.payment_reference as reference
 from firsts b left join payments p on p.reference = b.payment_reference
 order by b.id
 """)
+)
 
 _JUDGED: Final = """
   id bigint, outcome text, reference uuid, order_code text, hinted boolean, claimed boolean, duplicate_of bigint
 """
-_JUDGE: Final = text(f"""
+_JUDGE: Final = Direct(
+    text(f"""
 with judged as (select * from {recordset(_JUDGED)}),
 marked as (
   update callbacks b set handled_at = now(), outcome = j.outcome, duplicate_of = j.duplicate_of
@@ -114,6 +118,7 @@ named as (
   group by reference),{_HINTED}
 select {_HINTS}
 """)
+)
 
 
 @record
@@ -160,11 +165,9 @@ class CallbackQueue:
 
     async def claim(self, limit: int) -> list[DueCallback]:
         """The oldest that are due. Not leased: judging twice does no harm."""
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(_CLAIM, {"limit": limit})).all()
-        return [self._due(row) for row in rows]
+        return [self._due(row) for row in await _CLAIM.rows(self._engine, {"limit": limit})]
 
-    def _due(self, row: Row[Any]) -> DueCallback:
+    def _due(self, row: AnyRow) -> DueCallback:
         return read_as(
             DueCallback,
             row,
@@ -183,8 +186,8 @@ class CallbackQueue:
         if not judged:
             return 0
         waits = {"every": HINT_EVERY_SECONDS, "soon": OUTGOING_SECONDS}
-        async with self._engine.begin() as connection:
-            return int((await connection.execute(_JUDGE, {**document(rows_of(_JUDGED, judged)), **waits})).scalar_one())
+        [(due,)] = await _JUDGE.rows(self._engine, {**document(rows_of(_JUDGED, judged)), **waits})
+        return int(due)
 
     async def set_aside(self, broken: Sequence[tuple[int, Exception]]) -> None:
         """Take callbacks that cannot be judged out of the queue. Staff may replay them."""

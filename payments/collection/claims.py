@@ -1,18 +1,19 @@
 """Which payments are taken next, to collect and to ask about, and how their rows are read."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.receipt import order_code
 from gateway.orders.routing import provider_of
 from gateway.orders.rules import UNSENT_LIFE
 from gateway.orders.store import PAID, payer_place, placed_within, secrets_place
 from gateway.orders.wallet import PaymentMethod
+from gateway.storage.direct import AnyRow, Direct
 from gateway.storage.rows import among
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
@@ -164,13 +165,15 @@ logged as (
 select count(*) from moved
 """)
 
-CLOSE_UNSENT: Final = text(f"""
+CLOSE_UNSENT: Final = Direct(
+    text(f"""
 with judged as (
   select reference, placed_at,
     case when send_tries = 0 then '{Withheld.NEVER_SENT}' else '{Withheld.TOO_OLD}' end as why
   from payments where status = 'created' and expires_at <= now() limit :limit for update skip locked),{_WITHHOLD}
 select count(*) from withheld
 """)
+)
 
 # Questions are few: what a hint says is decided goes first, then first questions, then what is still open; what was
 # given up here comes last. Within a class the longest due first. A voter who asks does not queue here, see
@@ -182,7 +185,8 @@ _DUE_TO_VERIFY: Final = """
     select p.reference, p.placed_at, p.provider from payments p
     where p.provider = r.account and p.status in ('sent','pending','expired','failed') and p.next_check_at <= now()
 """
-CLAIM_TO_VERIFY: Final = text(f"""
+CLAIM_TO_VERIFY: Final = Direct(
+    text(f"""
 with places as (select * from json_to_recordset(cast(:places as json)) as r(account text, free bigint)),
 hinted as (
   select d.* from places r cross join lateral ({_DUE_TO_VERIFY} and p.hinted_at is not null
@@ -201,6 +205,7 @@ taken as (
   returning p.*)
 select {WHOLE} from taken p {AROUND}
 """)
+)
 
 CLAIM_NAMED: Final = text(f"""
 with taken as (
@@ -237,6 +242,12 @@ def read_payer(vault: Vault, reference: UUID, sealed: bytes | None) -> str | Non
     return None if sealed is None else vault.open(bytes(sealed), payer_place(reference))
 
 
+async def _put_off(connection: AsyncConnection, broken: Sequence[tuple[AnyRow, Exception]]) -> None:
+    await set_aside(connection, Kind.PAYMENT, [(str(row.reference), error) for row, error in broken])
+    named = {"references": [row.reference for row, _ in broken], "seconds": READ_AGAIN_SECONDS}
+    await connection.execute(_PUT_OFF, named)
+
+
 class OpenPaymentReader:
     """Reads payments from their rows: opens what is sealed, and makes the addresses that an operator is given."""
 
@@ -244,16 +255,23 @@ class OpenPaymentReader:
         self._vault = vault
         self._public_url = public_url
 
-    async def claimed(self, connection: AsyncConnection, rows: Iterable[Row[Any]]) -> list[OpenPayment]:
+    async def claimed(self, connection: AsyncConnection, rows: Iterable[AnyRow]) -> list[OpenPayment]:
         """The payments. One that does not open is set aside, in the transaction that claimed it."""
         found, broken = each_read(rows, self.read)
         if broken:
-            await set_aside(connection, Kind.PAYMENT, [(str(row.reference), error) for row, error in broken])
-            named = {"references": [row.reference for row, _ in broken], "seconds": READ_AGAIN_SECONDS}
-            await connection.execute(_PUT_OFF, named)
+            await _put_off(connection, broken)
         return found
 
-    def read(self, row: Row[Any]) -> OpenPayment:
+    async def leased(self, engine: AsyncEngine, rows: Iterable[AnyRow]) -> list[OpenPayment]:
+        """The payments of a claim that is committed. One that does not open is set aside, after its lease at the
+        latest."""
+        found, broken = each_read(rows, self.read)
+        if broken:
+            async with engine.begin() as connection:
+                await _put_off(connection, broken)
+        return found
+
+    def read(self, row: AnyRow) -> OpenPayment:
         """One payment. Raises SealBroken."""
         collection = Collection(
             reference=row.reference,

@@ -190,17 +190,15 @@ class Payments:
 
     async def close_unsent(self, limit: int) -> int:
         """Close orders that no operator took in time; how many. What was ever sent is asked about for a day."""
-        async with self._engine.begin() as connection:
-            return int((await connection.execute(CLOSE_UNSENT, {"limit": limit})).scalar_one())
+        [(closed,)] = await CLOSE_UNSENT.rows(self._engine, {"limit": limit})
+        return int(closed)
 
     async def claim_to_verify(self, places: Mapping[str, int]) -> list[OpenPayment]:
         """Take payments that are due for a status question, under a lease, of each account in `places` at most so many:
         hinted ones first, then those never asked about, then those still open, then the rest; of each the longest
         due."""
-        async with self._engine.begin() as connection:
-            asked = {"places": _places(places.items()), "lease": LEASE_SECONDS}
-            rows = await connection.execute(CLAIM_TO_VERIFY, asked)
-            return await self._reader.claimed(connection, rows)
+        asked = {"places": _places(places.items()), "lease": LEASE_SECONDS}
+        return await self._reader.leased(self._engine, await CLAIM_TO_VERIFY.rows(self._engine, asked))
 
     async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:
         """Take these payments for a status question now, under a lease, but for those that can no longer be asked

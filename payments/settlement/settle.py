@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import CandidateStatus
 from gateway.orders.fraud import Finding, FraudLimits, holds, read_limits
+from gateway.storage.direct import Direct
 from gateway.storage.set_aside import Kind, in_halves, passes, set_aside
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
@@ -53,11 +54,13 @@ recursive waiting(contest_id, confirmed_at) as (
     select contest_id, confirmed_at from payments where status = 'confirmed' and contest_id > w.contest_id
     order by contest_id, confirmed_at limit 1) n)
 """
-_CONTESTS: Final = text(f"""
+_CONTESTS: Final = Direct(
+    text(f"""
 with {OLDEST_BY_CONTEST}
 select contest_id from waiting w where not exists (
   select 1 from set_aside where kind = '{Kind.CONTEST}' and subject = w.contest_id::text and until > now())
 """)
+)
 _NOT_ASIDE: Final = f"""reference <> all (array(
   select subject::uuid from set_aside where kind = '{Kind.PAYMENT}' and until > now()))"""
 
@@ -89,13 +92,15 @@ with due as (
 {_LOOKED_UP}
 """)
 
-_TO_REFUND: Final = text(f"""
+_TO_REFUND: Final = Direct(
+    text(f"""
 (select reference from payments where status in ('surplus', 'mismatched') and {_NOT_ASIDE}
 order by reference limit :limit)
 union all
 (select reference from payments where status = 'held' and decide_by <= now() and {_NOT_ASIDE}
 order by decide_by limit :limit)
 """)
+)
 _REFUNDABLE: Final = text("""
 select p.reference, p.placed_at, p.contest_id, p.provider, p.status,
   coalesce(p.received_minor, p.amount_minor) as amount_minor, coalesce(p.received_currency, p.currency) as currency
@@ -138,8 +143,7 @@ class Settlement:
 
     async def settle_batch(self, limit: int) -> SettledBatch | None:
         """Settle up to `limit` confirmed payments of one contest; None when none is due."""
-        async with self._engine.connect() as connection:
-            waiting = list((await connection.execute(_CONTESTS)).scalars())
+        waiting = [row.contest_id for row in await _CONTESTS.rows(self._engine, {})]
         for contest in sorted(waiting, key=lambda contest: (contest <= self._last, contest)):
             self._last = contest
             try:
@@ -214,8 +218,7 @@ class Settlement:
     async def owe_refunds(self, limit: int) -> int:
         """Turn surplus and mismatched payments into refunds that are owed, and held ones whose time to decide is
         over."""
-        async with self._engine.connect() as connection:
-            due = list((await connection.execute(_TO_REFUND, {"limit": limit})).scalars())
+        due = [row.reference for row in await _TO_REFUND.rows(self._engine, {"limit": limit})]
         done = await in_halves(due, self._owe_refunds)
         await self._set_aside(Kind.PAYMENT, done.broken, PAYMENT_AGAIN_SECONDS)
         return sum(done.results)
