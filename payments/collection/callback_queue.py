@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.storage.direct import AnyRow, Direct
+from gateway.storage.direct import Direct, NamedRow
 from gateway.storage.rows import among, document, read_as, recordset, rows_of
 from gateway.storage.set_aside import set_callbacks_aside
 from gateway.storage.vault import Vault, each_opened
@@ -89,7 +89,7 @@ found as (
 firsts as (
   select *, max(oldest) over (partition by provider, body_hash, payment_reference) as first from found)
 select b.id, b.provider, p.provider as account, b.payment_reference as reference, b.method, b.headers, b.body,
-  b.body_cipher, b.record_id, p.secrets_cipher, p.amount_minor, p.currency, now(),
+  b.body_cipher, b.record_id, p.secrets_cipher, p.amount_minor, p.currency, now() as now,
   b.received_at, case when b.first < b.id then b.first end as duplicate_of
 from firsts b left join payments p on p.reference = b.payment_reference
 order by b.id
@@ -165,9 +165,9 @@ class CallbackQueue:
 
     async def claim(self, limit: int) -> list[DueCallback]:
         """The oldest that are due. Not leased: judging twice does no harm."""
-        return [self._due(row) for row in await _CLAIM.rows(self._engine, {"limit": limit})]
+        return [self._due(row) for row in await _CLAIM.named(self._engine, {"limit": limit})]
 
-    def _due(self, row: AnyRow) -> DueCallback:
+    def _due(self, row: NamedRow) -> DueCallback:
         return read_as(
             DueCallback,
             row,

@@ -13,7 +13,7 @@ from gateway.orders.routing import provider_of
 from gateway.orders.rules import UNSENT_LIFE
 from gateway.orders.store import PAID, payer_place, placed_within, secrets_place
 from gateway.orders.wallet import PaymentMethod
-from gateway.storage.direct import AnyRow, Direct
+from gateway.storage.direct import Direct, NamedRow
 from gateway.storage.rows import among
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
 from gateway.storage.vault import Vault
@@ -242,7 +242,7 @@ def read_payer(vault: Vault, reference: UUID, sealed: bytes | None) -> str | Non
     return None if sealed is None else vault.open(bytes(sealed), payer_place(reference))
 
 
-async def _put_off(connection: AsyncConnection, broken: Sequence[tuple[AnyRow, Exception]]) -> None:
+async def _put_off(connection: AsyncConnection, broken: Sequence[tuple[NamedRow, Exception]]) -> None:
     await set_aside(connection, Kind.PAYMENT, [(str(row.reference), error) for row, error in broken])
     named = {"references": [row.reference for row, _ in broken], "seconds": READ_AGAIN_SECONDS}
     await connection.execute(_PUT_OFF, named)
@@ -255,14 +255,14 @@ class OpenPaymentReader:
         self._vault = vault
         self._public_url = public_url
 
-    async def claimed(self, connection: AsyncConnection, rows: Iterable[AnyRow]) -> list[OpenPayment]:
+    async def claimed(self, connection: AsyncConnection, rows: Iterable[NamedRow]) -> list[OpenPayment]:
         """The payments. One that does not open is set aside, in the transaction that claimed it."""
         found, broken = each_read(rows, self.read)
         if broken:
             await _put_off(connection, broken)
         return found
 
-    async def leased(self, engine: AsyncEngine, rows: Iterable[AnyRow]) -> list[OpenPayment]:
+    async def leased(self, engine: AsyncEngine, rows: Iterable[NamedRow]) -> list[OpenPayment]:
         """The payments of a claim that is committed. One that does not open is set aside, after its lease at the
         latest."""
         found, broken = each_read(rows, self.read)
@@ -271,7 +271,7 @@ class OpenPaymentReader:
                 await _put_off(connection, broken)
         return found
 
-    def read(self, row: AnyRow) -> OpenPayment:
+    def read(self, row: NamedRow) -> OpenPayment:
         """One payment. Raises SealBroken."""
         collection = Collection(
             reference=row.reference,

@@ -198,7 +198,7 @@ class Payments:
         hinted ones first, then those never asked about, then those still open, then the rest; of each the longest
         due."""
         asked = {"places": _places(places.items()), "lease": LEASE_SECONDS}
-        return await self._reader.leased(self._engine, await CLAIM_TO_VERIFY.rows(self._engine, asked))
+        return await self._reader.leased(self._engine, await CLAIM_TO_VERIFY.named(self._engine, asked))
 
     async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:
         """Take these payments for a status question now, under a lease, but for those that can no longer be asked

@@ -143,7 +143,7 @@ class Settlement:
 
     async def settle_batch(self, limit: int) -> SettledBatch | None:
         """Settle up to `limit` confirmed payments of one contest; None when none is due."""
-        waiting = [row.contest_id for row in await _CONTESTS.rows(self._engine, {})]
+        waiting = [row["contest_id"] for row in await _CONTESTS.rows(self._engine, {})]
         for contest in sorted(waiting, key=lambda contest: (contest <= self._last, contest)):
             self._last = contest
             try:
@@ -218,7 +218,7 @@ class Settlement:
     async def owe_refunds(self, limit: int) -> int:
         """Turn surplus and mismatched payments into refunds that are owed, and held ones whose time to decide is
         over."""
-        due = [row.reference for row in await _TO_REFUND.rows(self._engine, {"limit": limit})]
+        due = [row["reference"] for row in await _TO_REFUND.rows(self._engine, {"limit": limit})]
         done = await in_halves(due, self._owe_refunds)
         await self._set_aside(Kind.PAYMENT, done.broken, PAYMENT_AGAIN_SECONDS)
         return sum(done.results)

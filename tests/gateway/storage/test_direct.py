@@ -19,6 +19,7 @@ PID = Direct(
     text("select pg_backend_pid() as pid, cast(:a as integer) + cast(:b as integer) + cast(:a as integer) as n")
 )
 BEAT = Direct(text("insert into worker_beats (worker, seen_at) values (:worker, now())"))
+NUMBERS = Direct(text("select n as number, n / 2 as half from generate_series(1, 9) n order by n limit :limit"))
 QUOTIENT = Direct(text("select 1 / cast(:by as integer)"))
 
 
@@ -43,6 +44,13 @@ async def test_it_commits_by_itself_on_a_connection_of_the_engine(engine: AsyncE
         assert (await connection.execute(text("select worker from worker_beats"))).scalars().all() == ["one"]
     assert mine != other
     assert await pid(engine) in (mine, other)
+
+
+async def test_columns_are_attributes(engine: AsyncEngine) -> None:
+    assert await NUMBERS.named(engine, {"limit": 0}) == []
+    assert [(row.number, row.half) for row in await NUMBERS.named(engine, {"limit": 2})] == [(1, 0), (2, 1)]
+    assert [row.half for row in await NUMBERS.named(engine, {"limit": 1})] == [0]
+    assert await NUMBERS.named(engine, {"limit": 0}) == []
 
 
 async def test_an_error_of_a_row_is_the_engines_and_leaves_the_connection(engine: AsyncEngine) -> None:
