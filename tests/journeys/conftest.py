@@ -17,8 +17,9 @@ all_tabs = pytest.fixture(scope="package", name="all_tabs")(tabs_of)
 _addresses = count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def country() -> Iterator[Country]:
+    """Runs until the last journey of this process: it works at intervals even while nothing is asked of it."""
     with temporary_home("spotlight-journeys-") as home:
         running = Country(
             home / "data",
