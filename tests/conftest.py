@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import anyio
 import pytest
+from _pytest.runner import runtestprotocol
 from hypothesis import settings as examples
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -122,6 +123,20 @@ def _place(path: Path) -> int:
     if path.name in _LONG:
         return 1 + _LONG.index(path.name)
     return 0 if "journeys" in path.parts else 1 + len(_LONG)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """The process that shares out tests hears of one that passes once, not four times, unless it measures what came
+    before and after."""
+    option = item.config.option
+    if not hasattr(item.config, "workerinput") or option.xmlpath or option.durations is not None:
+        return None
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
