@@ -27,10 +27,11 @@ _ID = b"id: "
 
 
 class Screen(asyncio.Protocol):
-    """One viewer. `begun`: done when it shows something; `seen`: when each version was there."""
+    """One viewer. `begun`: done when it shows something; `seen`: when each version was there, while it is timed."""
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._timed = True
         self.begun = asyncio.Event()
         self.seen: list[tuple[float, int]] = []
 
@@ -39,10 +40,14 @@ class Screen(asyncio.Protocol):
         self.transport.write(f"GET {self._path} HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
-        at = data.rfind(_ID)
+        at = data.rfind(_ID) if self._timed else -1
         if at >= 0:
             self.seen.append((time.perf_counter(), int(data[at + len(_ID) : data.index(b"\n", at)])))
             self.begun.set()
+
+    def rest(self) -> None:
+        """Read on without timing."""
+        self._timed = False
 
     def shows(self, version: int) -> bool:
         return self.seen[-1][1] >= version

@@ -17,7 +17,8 @@ import asyncpg
 import httpx
 
 from tests.bench.finale.counters import Counts
-from tests.bench.finale.processes import since, spent
+from tests.bench.finale.crowd import crowd
+from tests.bench.finale.processes import Part, since, spent
 from tests.bench.finale.stage import Stage
 from tests.bench.live import Screen, gather, waits_of
 from tests.bench.load import open_loop, request
@@ -114,44 +115,60 @@ async def idle(stage: Stage) -> dict[str, float]:
 
 async def rush(stage: Stage, caller: Caller, *, rate: float, seconds: float, viewers: int) -> Rush:
     """Let people dial so often for so long, and wait until all is counted and has its receipt. Raises Inexact."""
+    port, timed = stage.country.port, min(viewers, _TIMED)
     database = await asyncpg.connect(stage.database_url)
-    screens = await gather(stage.country.port, _EVENTS_PATH, viewers)
+    screens = await gather(port, _EVENTS_PATH, timed)
     try:
-        before = await _now(database)
-        counts, own, others = await stage.meters.read(), spent(stage.parts), spent(stage.others)
-        offset = time.time() - time.perf_counter()
-        load = await open_loop("127.0.0.1", stage.country.port, caller.dials(), rate=rate, seconds=seconds)
-        ended = time.monotonic()
-        after = await _until_told(database, before["ordered"] + load.sent, ended)
-        now = await _now(database)
-        own, others = since(own, stage.parts), since(others, stage.others)
-        delta = (await stage.meters.read()).since(counts)
-        paid = _moments_of_pin(stage)
-        rows = [{**row, "PIN": paid[row["reference"]]} for row in await database.fetch(_STEPS, before["counted"])]
-        votes = now["counted"] - before["counted"]
-        if not votes:
-            raise Inexact(f"{load.sent} dialled, answers {load.statuses}, none counted")
-        return Rush(
-            rate,
-            seconds,
-            load.sent,
-            load.statuses.get(200, 0),
-            now["ordered"] - before["ordered"],
-            votes,
-            now["receipts"] - before["receipts"],
-            load.waits,
-            {late: [row[late] - row[early] for row in rows] for early, late in pairwise(_WAY)},
-            [row["counted"] - row["PIN"] for row in rows],
-            _to_page(rows, screens, offset),
-            after,
-            {name: 1000 * value / votes for name, value in own.items()},
-            {name: 1000 * value / votes for name, value in others.items()},
-            delta,
-        )
+        async with crowd(port, _EVENTS_PATH, viewers - timed) as watching:
+            others = {**stage.others, "viewers": watching}
+            return await _measured(stage, caller, database, screens, others, rate=rate, seconds=seconds)
     finally:
         for screen in screens:
             screen.transport.close()
         await database.close()
+
+
+async def _measured(
+    stage: Stage,
+    caller: Caller,
+    database: "asyncpg.Connection[Any]",
+    screens: Sequence[Screen],
+    others: Mapping[str, Part],
+    *,
+    rate: float,
+    seconds: float,
+) -> Rush:
+    before = await _now(database)
+    counts, own, beside = await stage.meters.read(), spent(stage.parts), spent(others)
+    offset = time.time() - time.perf_counter()
+    load = await open_loop("127.0.0.1", stage.country.port, caller.dials(), rate=rate, seconds=seconds)
+    ended = time.monotonic()
+    after = await _until_told(database, before["ordered"] + load.sent, ended)
+    now = await _now(database)
+    own, beside = since(own, stage.parts), since(beside, others)
+    delta = (await stage.meters.read()).since(counts)
+    paid = _moments_of_pin(stage)
+    rows = [{**row, "PIN": paid[row["reference"]]} for row in await database.fetch(_STEPS, before["counted"])]
+    votes = now["counted"] - before["counted"]
+    if not votes:
+        raise Inexact(f"{load.sent} dialled, answers {load.statuses}, none counted")
+    return Rush(
+        rate,
+        seconds,
+        load.sent,
+        load.statuses.get(200, 0),
+        now["ordered"] - before["ordered"],
+        votes,
+        now["receipts"] - before["receipts"],
+        load.waits,
+        {late: [row[late] - row[early] for row in rows] for early, late in pairwise(_WAY)},
+        [row["counted"] - row["PIN"] for row in rows],
+        _to_page(rows, screens, offset),
+        after,
+        {name: 1000 * value / votes for name, value in own.items()},
+        {name: 1000 * value / votes for name, value in beside.items()},
+        delta,
+    )
 
 
 def goals(done: Rush, insert: float) -> list[Result]:
