@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.contests.contest import Contest
 from gateway.contests.directory import ContestDirectory
+from gateway.storage.direct import Direct
 from leaderboard.ranking import Ranking, is_hidden, public_ranking, ranking_of
 
 
@@ -49,7 +50,8 @@ RANKED_BESIDE: Final = 2_000
 POLL_SECONDS: Final = 2.0
 
 # One statement is one snapshot: totals and version belong together.
-_SCORES: Final = text("""
+_SCORES: Final = Direct(
+    text("""
 select c.id, c.slug, h.next_seq - 1 as version,
   coalesce(jsonb_object_agg(n.key, coalesce(t.votes, 0)) filter (where k.code is not null), '{}') as votes,
   coalesce(jsonb_object_agg(n.key, t.reached_seq) filter (where c.tie_break = 'earliest' and t.reached_seq > 0), '{}')
@@ -61,8 +63,9 @@ from contests c join contest_heads h on h.contest_id = c.id
 where cast(:ids as uuid[]) is null or c.id = any(cast(:ids as uuid[]))
 group by c.id, h.next_seq
 """)
+)
 
-_VERSIONS: Final = text("select contest_id, next_seq - 1 as version from contest_heads")
+_VERSIONS: Final = Direct(text("select contest_id, next_seq - 1 as version from contest_heads"))
 
 # Absolute totals heal themselves; an older snapshot that arrives late must not overwrite a newer. Lua hands over some
 # thousand values at once at most.
@@ -86,20 +89,17 @@ class Scores:
     """Totals in PostgreSQL: the truth."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        # Each of these is one statement, which needs no transaction.
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
 
     async def scores(self, contest_ids: Sequence[UUID] | None = None) -> list[ContestScores]:
         """Totals of these contests, or of all."""
-        async with self._engine.connect() as connection:
-            ids = list(contest_ids) if contest_ids is not None else None
-            rows = (await connection.execute(_SCORES, {"ids": ids})).all()
+        ids = list(contest_ids) if contest_ids is not None else None
+        rows = await _SCORES.named(self._engine, {"ids": ids})
         return [ContestScores(row.id, row.slug, row.version, row.votes, row.reached) for row in rows]
 
     async def versions(self) -> dict[UUID, int]:
         """The version of each contest."""
-        async with self._engine.connect() as connection:
-            return {row.contest_id: row.version for row in await connection.execute(_VERSIONS)}
+        return {row["contest_id"]: row["version"] for row in await _VERSIONS.rows(self._engine, {})}
 
 
 class Rankings:

@@ -20,6 +20,7 @@ from gateway.contests.contest import Candidate, CandidateStatus, Contest, Contes
 from gateway.contests.rounds import Round, next_round
 from gateway.contests.service_codes import menu_numbers
 from gateway.contests.videos import Video
+from gateway.storage.direct import Direct
 from gateway.storage.schema.contests import candidates, contests, organisers, rounds
 from gateway.values.money import Money
 from gateway.values.organiser import Deed, OrganiserState, allows
@@ -59,6 +60,7 @@ select concat_ws(' ', {
     )
 })
 """)
+_READ_MARK: Final = Direct(MARK)
 # What another one is after each change of a contest's candidates: how many rows there are, and the sum of the
 # transactions that wrote them. While it is the same, they are not read again.
 _MARKS: Final = text("""
@@ -90,7 +92,6 @@ class ContestDirectory:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._auto = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._mark = ""
         self._beside: _Beside = {}, {}
         self._marks: dict[UUID, tuple[int, int]] = {}
@@ -124,8 +125,7 @@ class ContestDirectory:
     async def refresh(self) -> None:
         """Read everything anew where anything changed, but candidates who are as they were."""
         # This runs each second, mostly for nothing: one statement without a transaction.
-        async with self._auto.connect() as connection:
-            mark: str = (await connection.execute(MARK)).scalar_one()
+        [(mark,)] = await _READ_MARK.rows(self._engine, {})
         if mark == self._mark:
             return
         async with self._engine.connect() as connection:
