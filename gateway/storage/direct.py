@@ -15,7 +15,9 @@ from sqlalchemy.util.concurrency import greenlet_spawn
 from gateway.storage.set_aside import OF_A_ROW
 
 _DIALECT: Final = dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
-
+# States of an error after which the server takes the next statement: of a row, and of one that met another transaction
+# (deadlock, lock that was not got) or took too long.
+_OF_A_STATEMENT: Final = (*OF_A_ROW, "40", "55", "57014")
 NamedRow = Any
 """A row with an attribute for each column."""
 
@@ -57,10 +59,10 @@ class Direct:
         return [self._row(*row) for row in found] if self._row else []
 
     async def _leave(self, engine: AsyncEngine, connection: PoolProxiedConnection, error: BaseException) -> None:
-        """After an error: one of a row leaves the connection as it was, and of a server that is gone all are dropped.
-        Raises the error of the driver as one of SQLAlchemy."""
-        of_a_row = str(getattr(error, "sqlstate", None) or "").startswith(OF_A_ROW)
-        if of_a_row:
+        """After an error: one of the statement leaves the connection as it was, of a server that is gone all are
+        dropped. Raises the error of the driver as one of SQLAlchemy."""
+        stays = str(getattr(error, "sqlstate", None) or "").startswith(_OF_A_STATEMENT)
+        if stays:
             await greenlet_spawn(connection.close)
         elif isinstance(error, Exception):
             # As the engine does: older connections are opened anew.
@@ -69,4 +71,4 @@ class Direct:
             connection.invalidate(error)
         if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
             kind = IntegrityError if isinstance(error, asyncpg.IntegrityConstraintViolationError) else DBAPIError
-            raise kind(self._text, None, error, hide_parameters=True, connection_invalidated=not of_a_row) from error
+            raise kind(self._text, None, error, hide_parameters=True, connection_invalidated=not stays) from error

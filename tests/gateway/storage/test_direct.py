@@ -65,6 +65,17 @@ async def test_an_error_of_a_row_is_the_engines_and_leaves_the_connection(engine
     assert await pid(engine) == before
 
 
+@pytest.mark.parametrize("state", ["40P01", "55P03", "57014"])
+async def test_a_statement_that_met_another_leaves_the_connection(engine: AsyncEngine, state: str) -> None:
+    before = await pid(engine)
+    refused = Direct(text(f"do $$ begin raise exception using errcode = '{state}'; end $$"))
+    with pytest.raises(DBAPIError) as met:
+        await refused.rows(engine, {})
+    assert passes(met.value)
+    assert not met.value.connection_invalidated
+    assert await pid(engine) == before
+
+
 async def test_a_server_that_went_away_costs_one_error(engine: AsyncEngine, database: Database) -> None:
     async def hold() -> int:
         async with engine.connect() as connection:
