@@ -51,6 +51,10 @@ union select p.vote_id from refunds r join payments p on p.reference = r.payment
 union select cast(:uuid as uuid) where cast(:uuid as uuid) is not null
 union select p.vote_id from support_tickets t join payments p on p.reference = t.payment_reference
   where t.id = cast(:ticket as bigint)
+union select o.vote_id from support_tickets t cross join lateral (
+    (select vote_id from payments where payer_index = t.phone_index order by placed_at desc limit :limit)
+    union (select id from votes where voter_index = t.phone_index order by placed_at desc limit :limit)) o
+  where t.id = cast(:ticket as bigint) and t.payment_reference is null
 """)
 # The latest orders for candidates, of each so many.
 _OF_CANDIDATES: Final = text("""
@@ -254,11 +258,16 @@ class StaffOrders:
         contests: Sequence[Contest] = (),
     ) -> list[FoundPayment]:
         """Payments by number, receipt, order code, ticket, our reference or the operator's, or by the name of a
-        candidate of these contests; the newest first."""
+        candidate of these contests; the newest first. A ticket about no payment finds the orders of its number."""
         typed = word.strip()
         if not typed:
             return []
-        values = {"code": read_receipt(typed) or typed.upper(), "uuid": _uuid(typed), "ticket": read_ticket(typed)}
+        values = {
+            "code": read_receipt(typed) or typed.upper(),
+            "uuid": _uuid(typed),
+            "ticket": read_ticket(typed),
+            "limit": _FOUND_MAX,
+        }
         read = (read_msisdn(typed, country) for country in countries)
         indexes = {self._vault.index(number.e164) for number in read if isinstance(number, Msisdn)}
         async with scoped(self._engine, scope) as connection:

@@ -321,11 +321,11 @@ async def other_organiser(rig: MoneyRig) -> None:
         )
 
 
-async def open_ticket(rig: MoneyRig, order: PlacedOrder) -> str:
-    """The voter reports a debit; the number of the ticket that the answer names."""
+async def open_ticket(rig: MoneyRig, order: PlacedOrder | None) -> str:
+    """The voter reports a debit, about this order's payment or about none; the number of the ticket."""
     voter = rig.vote_request().voter
     assert voter is not None
     claim, attempts = OfNumber(voter, (rig.contest.id,)), Attempts(rig.engine, rig.vault)
-    number = await attempts.open_ticket(claim, rig.contest.id, "fr", order.payment_reference)
+    number = await attempts.open_ticket(claim, rig.contest.id, "fr", order and order.payment_reference)
     assert number is not None
     return number

@@ -254,3 +254,12 @@ async def test_the_search_knows_tickets_and_names(office: Office) -> None:
     for word, many in ((ticket, 1), ("fatou", 1), ("coulibaly FATOU", 1), ("kone", 0), ("f", 0)):
         async with awa.post("/api/admin/search", json={"q": word}) as answer:
             assert len((await answer.json())["payments"]) == many, word
+
+
+async def test_a_ticket_about_no_payment_finds_the_orders_of_its_number(office: Office) -> None:
+    rig = office.rig
+    order = await rig.counted()
+    ticket = await open_ticket(rig, None)
+    awa = await office.signed_in(AWA)
+    async with awa.post("/api/admin/search", json={"q": ticket}) as answer:
+        assert [one["voteId"] for one in (await answer.json())["payments"]] == [str(order.vote_id)]
