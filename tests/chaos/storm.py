@@ -132,7 +132,8 @@ class Storm:
                 if answer.status_code < 500:
                     self.report.violations.append(f"a good order was answered {answer.status_code}: {answer.text}")
                     return False
-            except httpx.HTTPError:
+            # anyio's error for a connection that was closed while it was made.
+            except (httpx.HTTPError, AttributeError):
                 await asyncio.sleep(0.2)
             await asyncio.sleep(0.3)
         return False
