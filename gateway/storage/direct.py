@@ -18,6 +18,8 @@ _DIALECT: Final = dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves
 # States of an error after which the server takes the next statement: of a row, and of one that met another transaction
 # (deadlock, lock that was not got) or took too long.
 _OF_A_STATEMENT: Final = (*OF_A_ROW, "40", "55", "57014")
+# The last: what the driver raises when the server ended a connection of which it had not read all yet.
+_DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 NamedRow = Any
 """A row with an attribute for each column."""
 
@@ -39,7 +41,7 @@ class Direct:
             listener(None, None, self._text, given, None, False)
         try:
             connection = await engine.raw_connection()
-        except (engine.dialect.loaded_dbapi.Error, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (engine.dialect.loaded_dbapi.Error, *_DRIVER_ERRORS) as error:
             # A server that refuses new connections, while it starts for example.
             raise DBAPIError(self._text, None, error, hide_parameters=True) from error
         driver: Any = connection.driver_connection
@@ -69,6 +71,6 @@ class Direct:
             engine.sync_engine.pool._invalidate(connection, error)
         else:
             connection.invalidate(error)
-        if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+        if isinstance(error, _DRIVER_ERRORS):
             kind = IntegrityError if isinstance(error, asyncpg.IntegrityConstraintViolationError) else DBAPIError
             raise kind(self._text, None, error, hide_parameters=True, connection_invalidated=not stays) from error

@@ -119,6 +119,24 @@ async def test_a_server_that_refuses_connections_is_an_error_of_the_engine(
     assert await pid(engine) != before
 
 
+async def test_an_error_inside_the_driver_is_a_lost_connection(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the server ended the connection and the driver had not read all of that yet."""
+
+    async def broken(*_: object) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+
+    before = await pid(engine)
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "fetch", broken)
+        with pytest.raises(DBAPIError) as lost:
+            await pid(engine)
+    assert lost.value.connection_invalidated
+    assert passes(lost.value)
+    assert await pid(engine) != before
+
+
 async def test_one_that_is_given_up_is_ended(engine: AsyncEngine) -> None:
     slow = Direct(text("select pg_sleep(:seconds)"))
     before = await pid(engine)
