@@ -326,6 +326,6 @@ async def open_ticket(rig: MoneyRig, order: PlacedOrder | None) -> str:
     voter = rig.vote_request().voter
     assert voter is not None
     claim, attempts = OfNumber(voter, (rig.contest.id,)), Attempts(rig.engine, rig.vault)
-    number = await attempts.open_ticket(claim, rig.contest.id, "fr", order and order.payment_reference)
+    number = await attempts.open_ticket(claim, rig.contest.id, "fr", None if order is None else order.payment_reference)
     assert number is not None
     return number
