@@ -39,11 +39,12 @@ _CALLED_MAX: Final = 20
 _CALLED_LENGTH_MIN: Final = 2
 _IN_SCOPE: Final = "(cast(:scope as uuid) is null or c.organiser_id = cast(:scope as uuid))"
 # Of the orders of one number, so many of each kind are looked at.
-_OF_NUMBER: Final = text("""
-(select vote_id from payments where payer_index = any(:indexes) order by placed_at desc limit :limit)
-union (select id from votes where voter_index = any(:indexes) order by placed_at desc limit :limit)
-""")
-_OF_WORD: Final = text("""
+_ORDERS_OF: Final = """
+(select vote_id from payments where payer_index = {number} order by placed_at desc limit :limit)
+union (select id from votes where voter_index = {number} order by placed_at desc limit :limit)
+"""
+_OF_NUMBER: Final = text(_ORDERS_OF.format(number="any(:indexes)"))
+_OF_WORD: Final = text(f"""
 select vote_id from order_keys where receipt = :code or order_code = :code
 union select vote_id from payments where reference = cast(:uuid as uuid)
 union select p.vote_id from refunds r join payments p on p.reference = r.payment_reference
@@ -52,8 +53,7 @@ union select cast(:uuid as uuid) where cast(:uuid as uuid) is not null
 union select p.vote_id from support_tickets t join payments p on p.reference = t.payment_reference
   where t.id = cast(:ticket as bigint)
 union select o.vote_id from support_tickets t cross join lateral (
-    (select vote_id from payments where payer_index = t.phone_index order by placed_at desc limit :limit)
-    union (select id from votes where voter_index = t.phone_index order by placed_at desc limit :limit)) o
+  {_ORDERS_OF.format(number="t.phone_index")}) o
   where t.id = cast(:ticket as bigint) and t.payment_reference is null
 """)
 # The latest orders for candidates, of each so many.
