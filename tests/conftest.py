@@ -127,8 +127,8 @@ def _place(path: Path) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """The process that shares out tests hears of one that passes once, not four times, unless it measures what came
-    before and after."""
+    """A test that passes is reported once to the process that shares tests out, not four times, unless that measures
+    set-up and teardown too."""
     option = item.config.option
     if not hasattr(item.config, "workerinput") or option.xmlpath or option.durations is not None:
         return None

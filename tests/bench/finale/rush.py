@@ -143,7 +143,7 @@ async def _measured(
     offset = time.time() - time.perf_counter()
     load = await open_loop("127.0.0.1", stage.country.port, caller.dials(), rate=rate, seconds=seconds)
     ended = time.monotonic()
-    after = await _until_told(database, before["ordered"] + load.sent, ended)
+    after = await _until_receipts(database, before["ordered"] + load.sent, ended)
     now = await _now(database)
     own, beside = since(own, stage.parts), since(beside, others)
     delta = (await stage.meters.read()).since(counts)
@@ -198,7 +198,7 @@ async def _now(database: "asyncpg.Connection[Any]") -> dict[str, int]:
     return dict(await database.fetchrow(_NOW) or {})
 
 
-async def _until_told(database: "asyncpg.Connection[Any]", ordered: int, ended: float) -> float:
+async def _until_receipts(database: "asyncpg.Connection[Any]", ordered: int, ended: float) -> float:
     """Seconds from the last dial until everything is counted and its receipt sent."""
     while True:
         counted = await database.fetchval("select coalesce(sum(next_seq - 1), 0) from contest_heads")
