@@ -157,6 +157,19 @@ async def test_why_orders_were_not_paid_by_a_moment_of_the_past(office: Office) 
         assert "not enough money" not in shown
 
 
+async def test_fewer_held_orders_are_no_negative_number(office: Office) -> None:
+    """As in hours in which those of the hours before are decided."""
+    rig = office.rig
+    await rig.counted()
+    await rig.held(number="+2250501020306")
+    await Rollups(rig.engine).catch_up()
+    await rig.change("update rollup_minutes set held = -2 where held = 1")
+    client = await office.signed_in("koffi@demo.test")
+    async with client.get("/admin/contests/star/figures?lang=en") as answer:
+        page = await answer.text()
+    assert "–</b> of paid orders are held<br>More of them were decided than came.</li>" in page
+
+
 async def test_what_was_held_is_no_wait_at_the_wallet(office: Office) -> None:
     rig = office.rig
     quick, held = await rig.counted(), await rig.counted(number="+2250501020305")
