@@ -7,6 +7,7 @@ from uuid import UUID
 
 from payments.collection.claims import read_secrets
 from payments.collection.collect import Collector
+from payments.collection.verify import Verifier
 from payments.provider import Collection, CreateResult
 from tests.rigs.rig import Rig
 from tests.rigs.scripted_provider import ScriptedProvider
@@ -40,7 +41,7 @@ async def ordered(rig: Rig, many: int, start: int = 0) -> None:
         await rig.placed(number=f"+22505{number:08d}")
 
 
-async def drained(collector: Collector) -> int:
+async def drained(collector: Collector | Verifier) -> int:
     total = 0
     while done := await collector.step():
         total += done
