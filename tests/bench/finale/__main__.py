@@ -39,15 +39,15 @@ async def _run(stage: Stage, options: argparse.Namespace) -> None:
     results: list[Result] = []
     async with Floor(stage) as floor:
         for rate in options.rates:
-            inserts = [await floor.cost() for _ in range(_FLOORS)]
+            inserts, paced = [await floor.cost() for _ in range(_FLOORS)], [await floor.cost_at(rate)]
             done = await rush(stage, caller, rate=rate, seconds=options.seconds, viewers=options.viewers)
             _print(done, options.statements)
             await _check(stage)
+            paced += [await floor.cost_at(rate)]
             inserts += [await floor.cost() for _ in range(_FLOORS)]
-            insert, cost = statistics.median(inserts), sum(done.cost.values())
-            shown = ", ".join(f"{one:.2f}" for one in inserts)
-            print(f"  a raw insert over HTTP: {insert:.2f} ms ({shown}); a vote is {cost / insert:.1f} of them")
-            results += goals(done, insert)
+            _print_floor(done, inserts, "as fast as they go")
+            _print_floor(done, paced, f"{rate:g} a second")
+            results += goals(done, statistics.median(inserts), statistics.median(paced))
     for result in results:
         print(result.line())
     if options.results:
@@ -106,6 +106,12 @@ def _print(done: Rush, statements: int) -> None:
             f"              {one.milliseconds / votes:>6.3f} {one.planning / votes:>8.3f} {one.calls / votes:>7.3f} "
             f"{one.rows / votes:>6.2f} {one.wal / votes:>6.0f}  {shown}"
         )
+
+
+def _print_floor(done: Rush, inserts: Sequence[float], how: str) -> None:
+    insert, shown = statistics.median(inserts), ", ".join(f"{one:.2f}" for one in inserts)
+    votes = sum(done.cost.values()) / insert
+    print(f"  a raw insert over HTTP, {how}: {insert:.2f} ms ({shown}); a vote is {votes:.1f} of them")
 
 
 def _listed(figures: Mapping[str, float]) -> str:

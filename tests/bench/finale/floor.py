@@ -4,7 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ import orjson
 from gateway.runtime.embedded.postgres import SUPERUSER
 from tests.bench.finale.processes import Part, since, spent
 from tests.bench.finale.stage import Stage
-from tests.bench.load import closed_loop, request
+from tests.bench.load import closed_loop, open_loop, request
 from tests.bench.measure import Inexact
 from tests.bench.world import answers
 from tests.free_port import free_port
@@ -23,6 +23,8 @@ _DATABASE: Final = "floor"
 _TABLE: Final = "create table floor_orders (id uuid primary key, code text, quantity int, phone text)"
 _WARM_SECONDS: Final = 0.5
 _SECONDS: Final = 2.0
+# By the clock fewer come; processor time is counted in hundredths of a second.
+_SECONDS_AT_A_RATE: Final = 5.0
 _CONNECTIONS: Final = 64
 
 
@@ -52,17 +54,27 @@ class Floor:
 
     async def cost(self) -> float:
         """Processor milliseconds an insert, as fast as they go. Raises Inexact."""
-        parts = {"server": Part(self._process.pid), "PostgreSQL": self._stage.parts["PostgreSQL"]}
         await self._insert(_WARM_SECONDS)
-        before = spent(parts)
-        done = await self._insert(_SECONDS)
-        return 1000 * sum(since(before, parts).values()) / done
+        return await self._cost_of(self._insert(_SECONDS))
 
-    async def _insert(self, seconds: float) -> int:
-        load = await closed_loop("127.0.0.1", self._port, _orders(), seconds=seconds, connections=_CONNECTIONS)
-        if set(load.statuses) != {201}:
-            raise Inexact(f"answers of the floor {load.statuses}")
-        return load.answers
+    async def cost_at(self, rate: float) -> float:
+        """Processor milliseconds an insert, so many a second by the clock. Raises Inexact."""
+        return await self._cost_of(self._insert_at(rate, _SECONDS_AT_A_RATE))
+
+    async def _cost_of(self, inserting: Awaitable[Mapping[int, int]]) -> float:
+        parts = {"server": Part(self._process.pid), "PostgreSQL": self._stage.parts["PostgreSQL"]}
+        before = spent(parts)
+        statuses = await inserting
+        if set(statuses) != {201}:
+            raise Inexact(f"answers of the floor {dict(statuses)}")
+        return 1000 * sum(since(before, parts).values()) / statuses[201]
+
+    async def _insert(self, seconds: float) -> Mapping[int, int]:
+        host = "127.0.0.1"
+        return (await closed_loop(host, self._port, _orders(), seconds=seconds, connections=_CONNECTIONS)).statuses
+
+    async def _insert_at(self, rate: float, seconds: float) -> Mapping[int, int]:
+        return (await open_loop("127.0.0.1", self._port, _orders(), rate=rate, seconds=seconds)).statuses
 
 
 def _start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
