@@ -175,23 +175,18 @@ def goals(done: Rush, insert: float, paced: float) -> list[Result]:
     """The figures that have goals. Processor milliseconds of a raw insert: `insert` as fast as they go, where many
     share a commit; `paced` as often as votes came."""
     what = f"at {done.rate:g} a second"
+    parts = {name: round(value, 2) for name, value in done.cost.items()}
+
+    def in_inserts(unit: float, how: str) -> Result:
+        name, cost = f"a paid vote {what}, in raw inserts {how}", sum(done.cost.values())
+        return Result("P17", name, cost / unit, 10, 5, lower=True, detail={"insert_ms": round(unit, 3), **parts})
+
     return [
         Result("P16", f"finale {what}: hop, p99", 1000 * _p99(done.hops), 100, 50, lower=True, unit=" ms"),
         Result("P16", f"finale {what}: PIN to page, p99", _p99(done.to_page), 2, 0.8, lower=True, unit=" s"),
         Result("P16", f"finale {what}: backlog after", done.after, 10, 5, lower=True, unit=" s"),
-        Result(
-            "P17",
-            f"a paid vote {what}, in raw inserts over HTTP",
-            sum(done.cost.values()) / insert,
-            10,
-            5,
-            lower=True,
-            detail={
-                "insert_ms": round(insert, 3),
-                "insert_ms_at_that_rate": round(paced, 3),
-                **{name: round(value, 2) for name, value in done.cost.items()},
-            },
-        ),
+        in_inserts(paced, "at that rate"),
+        in_inserts(insert, "as fast as they go"),
     ]
 
 
