@@ -32,9 +32,12 @@ DECLARED: Final = "staff_right"
 
 class ApiModel(BaseModel):
     """Base of every model of the API: camelCase outside, snake_case inside. `model_validate` reads an object's
-    attributes, those of another name by `validation_alias`."""
+    attributes, those of another name by `validation_alias`. What a model checks with is built at its first use: there
+    are hundreds, and a start would build them all."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True, frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, from_attributes=True, frozen=True, defer_build=True
+    )
 
 
 class InputModel(ApiModel):

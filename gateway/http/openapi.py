@@ -1,5 +1,6 @@
 """The API's description, made of the same models that check it: `/openapi.json` and `/docs`."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -212,29 +213,40 @@ def _written_out(schema: object, models: Json) -> object:
 
 
 def setup(app: web.Application) -> None:
-    """Serve `/openapi.json` and `/docs`, each made once. The application needs mounted PAGES."""
-    made: dict[str, bytes] = {}
+    """Serve `/openapi.json` and `/docs`, each made when it is first asked for. The application needs mounted PAGES."""
+    made: Json = {}
     pages: dict[str, Composed] = {}
-    values: Json = {"docs": docs_page}
+    making = asyncio.Lock()
 
-    async def make(app: web.Application) -> None:
-        described = document(app)
-        made["json"] = orjson.dumps(described)
-        values.update(described, groups=docs_page.by_tag(described))
+    async def described() -> Json:
+        async with making:
+            if not made:
+                made.update(await _made_beside(app))
+        return made
 
     async def as_json(_: web.Request) -> web.Response:
         """The document."""
         headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
-        return web.Response(body=made["json"], headers=headers)
+        return web.Response(body=orjson.dumps(await described()), headers=headers)
 
     async def as_page(request: web.Request) -> web.Response:
         """The document for people."""
         kit = request.app[PAGES]
         language = kit.language_of(request)
         if language not in pages:
+            found = await described()
+            values = {**found, "docs": docs_page, "groups": docs_page.by_tag(found)}
             pages[language] = kit.compose("docs.html", language, values)
         return kit.answer(request, pages[language], cache="no-cache")
 
-    app.on_startup.append(make)
     app.router.add_get("/openapi.json", as_json)
     app.router.add_get("/docs", as_page)
+
+
+async def _made_beside(app: web.Application) -> Json:
+    """The document, made in a thread: it takes half a second, and voters do not wait for it."""
+    for model, _ in _models([spec for *_, spec, _ in _endpoints(app)]):
+        # What a model checks with is built here, one at a time: pydantic does not build the same one in two threads.
+        model.model_rebuild()
+        await asyncio.sleep(0)
+    return await asyncio.to_thread(document, app)
