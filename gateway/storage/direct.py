@@ -1,5 +1,5 @@
 """Statements that every vote runs, by the driver itself: they take a quarter of the processor time that SQLAlchemy
-takes around a statement. Connections and errors are those of the engine all the same."""
+takes around a statement. Connections, transactions and errors are those of the engine all the same."""
 
 from collections import namedtuple
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import asyncpg
 from sqlalchemy import PoolProxiedConnection, TextClause
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from gateway.storage.set_aside import OF_A_ROW
@@ -25,7 +25,7 @@ NamedRow = Any
 
 
 class Direct:
-    """A statement that commits by itself. `statement`: as it was written."""
+    """A statement that commits by itself, or belongs to a transaction of the engine. `statement`: as it was written."""
 
     def __init__(self, statement: TextClause) -> None:
         self.statement = statement
@@ -33,12 +33,44 @@ class Direct:
         self._text, self._names = compiled.string, tuple(compiled.positiontup or ())
         self._row: type[tuple[Any, ...]] | None = None
 
-    async def rows(self, engine: AsyncEngine, values: Mapping[str, Any]) -> "list[asyncpg.Record]":
-        """Run it on a connection of the engine; its rows. Who listens to the engine's statements is called for it
-        too, without a connection. Raises SQLAlchemyError or OSError, as the engine does."""
+    async def rows(self, where: AsyncEngine | AsyncConnection, values: Mapping[str, Any]) -> "list[asyncpg.Record]":
+        """Run it on a connection of an engine, where it commits by itself, or in the transaction of a connection; its
+        rows. Who listens to the engine's statements is called for it too, without a connection. Raises SQLAlchemyError
+        or OSError, as the engine does."""
         given = tuple(values[name] for name in self._names)
-        for listener in engine.sync_engine.dispatch.before_cursor_execute:
+        for listener in where.sync_engine.dispatch.before_cursor_execute:
             listener(None, None, self._text, given, None, False)
+        if isinstance(where, AsyncConnection):
+            return await self._within(where, given)
+        return await self._alone(where, given)
+
+    async def named(self, where: AsyncEngine | AsyncConnection, values: Mapping[str, Any]) -> list[NamedRow]:
+        """`rows` whose columns are attributes: these cost a ninth of those of SQLAlchemy's rows."""
+        found = await self.rows(where, values)
+        if found and self._row is None:
+            self._row = namedtuple("Row", found[0].keys())  # type: ignore[misc] # columns are those of the statement
+        return [self._row(*row) for row in found] if self._row else []
+
+    async def _within(self, connection: AsyncConnection, given: tuple[Any, ...]) -> "list[asyncpg.Record]":
+        """In a transaction, which the engine's own connection begins, commits and rolls back. An error is handled by
+        it as that of its own statements: it decides whether the connection is lost."""
+        own: Any = connection.sync_connection
+        adapted = own.connection.dbapi_connection
+        try:
+            try:
+                if adapted._transaction is None:
+                    await adapted._start_transaction()
+                found: list[asyncpg.Record] = await adapted.driver_connection.fetch(self._text, *given)
+            except Exception as error:
+                adapted._handle_exception(error)
+                raise
+        except BaseException as error:
+            of_the_server = isinstance(error, own.dialect.loaded_dbapi.Error)
+            own._handle_dbapi_exception(error, self._text if of_the_server else None, None, None, None)
+            raise
+        return found
+
+    async def _alone(self, engine: AsyncEngine, given: tuple[Any, ...]) -> "list[asyncpg.Record]":
         try:
             connection = await engine.raw_connection()
         except (engine.dialect.loaded_dbapi.Error, *_DRIVER_ERRORS) as error:
@@ -52,13 +84,6 @@ class Direct:
             raise
         await greenlet_spawn(connection.close)
         return found
-
-    async def named(self, engine: AsyncEngine, values: Mapping[str, Any]) -> list[NamedRow]:
-        """`rows` whose columns are attributes: these cost a ninth of those of SQLAlchemy's rows."""
-        found = await self.rows(engine, values)
-        if found and self._row is None:
-            self._row = namedtuple("Row", found[0].keys())  # type: ignore[misc] # columns are those of the statement
-        return [self._row(*row) for row in found] if self._row else []
 
     async def _leave(self, engine: AsyncEngine, connection: PoolProxiedConnection, error: BaseException) -> None:
         """After an error: one of the statement leaves the connection as it was, of a server that is gone all are

@@ -7,12 +7,13 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.prompting import NO_LIMITS, PromptLimits
 from gateway.orders.rules import PAYMENT_URL, UNSENT_LIFE
 from gateway.storage.coalescer import Coalescer
+from gateway.storage.direct import Direct, NamedRow
 from gateway.storage.rows import among, document, names_of, recordset
 from gateway.storage.vault import SealBroken, Vault
 from gateway.values.money import Money
@@ -53,7 +54,8 @@ _OBSERVED: Final = [name for name in names_of(_FACTS) if name not in _DERIVED]
 
 # What is put back keeps the deadline of its order. `to_status` null: only facts are remembered and no step is taken.
 # A hint that came while the operator was being asked keeps its place in the queue.
-_RECORD: Final = text(f"""
+_RECORD: Final = Direct(
+    text(f"""
 with asked as (select * from {recordset(_FACTS)}),
 locked as (
   select a.*, p.placed_at, p.status as from_status from (select * from asked order by reference) a cross join lateral (
@@ -95,18 +97,21 @@ owed as (
   on conflict (kind, key) do nothing)
 select reference, contest_id, provider, received_minor, received_currency from moved
 """)
+)
 
-_LOCK: Final = text(
-    "select 1 from payments where reference = any(cast(:references as uuid[])) order by reference for update"
+_LOCK: Final = Direct(
+    text("select 1 from payments where reference = any(cast(:references as uuid[])) order by reference for update")
 )
 
 _EVIDENCE: Final = """
   reference uuid, word text, source text, amount_minor bigint, currency text, provider_reference text, raw text
 """
-_KEEP_EVIDENCE: Final = text(f"""
+_KEEP_EVIDENCE: Final = Direct(
+    text(f"""
 insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)
 select * from {recordset(_EVIDENCE)}
 """)
+)
 
 _ALL_STATES: Final = [state.value for state in State]
 _SECRETS: Final = text(
@@ -229,7 +234,7 @@ class Payments:
         async with self._engine.begin() as connection:
             if len(groups) > 1:
                 # Group by group they would be locked in two orders.
-                await connection.execute(_LOCK, {"references": [observation.reference for observation in observations]})
+                await _LOCK.rows(connection, {"references": [observation.reference for observation in observations]})
             await keep_evidence(connection, [one for one in observations if one.evidence_word])
             steps = 0
             for (observed, actor, provisional), members in groups.items():
@@ -247,8 +252,8 @@ class Payments:
     ) -> int:
         step = guard(observed, actor, provisional=provisional)
         before = [state.value for state in step.before]
-        rows = await connection.execute(
-            _RECORD,
+        moved = await _RECORD.named(
+            connection,
             {
                 **document(map(self._facts, members)),
                 "froms": before,
@@ -259,7 +264,6 @@ class Payments:
                 "unsent": UNSENT_LIFE.total_seconds(),
             },
         )
-        moved = rows.all()
         if observed is Observed.ACCEPTED and len(moved) < len(members):
             stepped = {row.reference for row in moved}
             await _fill(connection, self._vault, [one for one in members if one.reference not in stepped])
@@ -272,7 +276,7 @@ class Payments:
         return len(moved) if observed else 0
 
     @staticmethod
-    async def _book_mismatched(connection: AsyncConnection, moved: Sequence[Row[Any]]) -> None:
+    async def _book_mismatched(connection: AsyncConnection, moved: Sequence[NamedRow]) -> None:
         await post(
             connection,
             [
@@ -349,4 +353,4 @@ async def keep_evidence(connection: AsyncConnection, known: Sequence[Observation
         for one in known
     ]
     if rows:
-        await connection.execute(_KEEP_EVIDENCE, document(rows))
+        await _KEEP_EVIDENCE.rows(connection, document(rows))

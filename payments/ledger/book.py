@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.storage.direct import Direct
 from gateway.storage.engine import scoped
 from gateway.storage.rows import document, recordset
 from gateway.values.csv_text import csv_line
@@ -87,9 +88,11 @@ class LedgerEntry:
 
 
 _LEGS: Final = "tx uuid, contest_id uuid, provider text, account text, currency text, amount_minor bigint, memo text"
-_POST: Final = text(f"""
+_POST: Final = Direct(
+    text(f"""
 insert into postings (tx, contest_id, provider, account, currency, amount_minor, memo) select * from {recordset(_LEGS)}
 """)
+)
 
 
 async def post(connection: AsyncConnection, entries: Sequence[tuple[LedgerEntry, str]]) -> None:
@@ -112,7 +115,7 @@ async def post(connection: AsyncConnection, entries: Sequence[tuple[LedgerEntry,
         for entry, provider in entries
         for leg in entry.legs
     ]
-    await connection.execute(_POST, document(rows))
+    await _POST.rows(connection, document(rows))
 
 
 # Few enough that nobody else in the process waits long for them.

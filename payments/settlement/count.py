@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.storage.direct import Direct, NamedRow
 from gateway.storage.rows import among, document, recordset
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
@@ -36,7 +37,8 @@ _COUNTED: Final = """
   reference uuid, placed_at timestamptz, candidate_id uuid, quantity bigint, amount_minor bigint, receipt text,
   round integer, tx uuid, fee_minor bigint
 """
-_COUNT: Final = text(f"""
+_COUNT: Final = Direct(
+    text(f"""
 with counted as (select *, row_number() over () as n from {recordset(_COUNTED)}),
 head as (
   update contest_heads set next_seq = next_seq + :size where contest_id = :contest
@@ -69,6 +71,7 @@ owed as (
   from flipped f join votes v on v.id = f.vote_id and v.placed_at = f.placed_at)
 select (select count(*) from flipped) as flipped, (select count(*) from head) as heads
 """)
+)
 
 _REFUSED: Final = """
   reference uuid, placed_at timestamptz, to_status text, seen text, reason text, refund uuid, decide_hours integer
@@ -121,7 +124,7 @@ class By:
 BY_RULE: Final = By()
 
 
-def plans_of(row: Row[Any]) -> ledger.FeePlans:
+def plans_of(row: NamedRow) -> ledger.FeePlans:
     """The fee plans in a row; without one everything is the organiser's."""
     own = {method: ledger.FeePlan(*figures) for method, figures in (row.fees or {}).items()}
     return ledger.FeePlans(own.pop("", ledger.FeePlan()), own)
@@ -130,7 +133,7 @@ def plans_of(row: Row[Any]) -> ledger.FeePlans:
 async def count(
     connection: AsyncConnection,
     contest: UUID,
-    counted: Sequence[Row[Any]],
+    counted: Sequence[NamedRow],
     plans: ledger.FeePlans,
     *,
     before: State = State.CONFIRMED,
@@ -166,7 +169,8 @@ async def count(
             }
         )
     cause = {"before": before.value, "actor": by.actor.value, "detail": by.detail}
-    done = (await connection.execute(_COUNT, {**document(rows), **cause, "contest": contest, "size": len(rows)})).one()
+    counting = {**document(rows), **cause, "contest": contest, "size": len(rows)}
+    [done] = await _COUNT.named(connection, counting)
     if done.flipped != len(rows) or done.heads != 1:
         raise SettlementBroken(f"{done.flipped} of {len(rows)} payments of contest {contest}")
     sell = ledger.sale_of_held if before is State.HELD else ledger.sale
@@ -177,7 +181,7 @@ async def count(
     await post(connection, entries)
 
 
-def held_to_owed(row: Row[Any]) -> tuple[LedgerEntry, str]:
+def held_to_owed(row: NamedRow) -> tuple[LedgerEntry, str]:
     """The posting for a payment whose money was held and goes back, with its provider."""
     legs = ledger.held_to_owed(Money(row.amount_minor, row.currency))
     return LedgerEntry(uuid4(), row.contest_id, f"give back {row.reference}", legs), row.provider
@@ -186,7 +190,7 @@ def held_to_owed(row: Row[Any]) -> tuple[LedgerEntry, str]:
 def moved_row(
     before: State,
     observed: Observed,
-    row: Row[Any],
+    row: NamedRow,
     reason: str,
     actor: Actor = Actor.SETTLER,
     decide_hours: int | None = None,

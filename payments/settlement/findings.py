@@ -7,10 +7,10 @@ somebody ordered again within a minute, a second one reads the rollups of the ca
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.orders.fraud import (
@@ -28,6 +28,7 @@ from gateway.orders.fraud import (
 from gateway.orders.rules import Channel
 from gateway.orders.store import PAID
 from gateway.storage.audit_log import note
+from gateway.storage.direct import Direct, NamedRow
 from gateway.storage.rows import document, recordset
 
 # So many orders of one number, device, address or block are looked at: far more than any limit.
@@ -83,7 +84,8 @@ def _allowed(subject: str) -> str:
     and e.list = 'allow' and e.lifted_at is null and e.until > now())"""
 
 
-_AROUND: Final = text(f"""
+_AROUND: Final = Direct(
+    text(f"""
 select f.reference, f.votes, f.candidate_id, date_trunc('minute', f.placed_at) as minute,
   greatest(device.votes, address.votes) as web_votes,
   cast(extract(epoch from f.placed_at - greatest(payer.earlier, device.earlier)) as double precision) as gap_seconds,
@@ -143,6 +145,7 @@ left join lateral (
     and e.lifted_at is null and e.until > now()
   limit 1) own on f.payer_index is not null
 """)
+)
 _WINDOWS: Final = text(f"""
 with minutes as (
   select a.candidate_id, a.minute, k.code from {recordset("candidate_id uuid, minute timestamptz")}
@@ -164,7 +167,7 @@ on conflict (reference, rule) do nothing
 Candidate = tuple[UUID, datetime]
 
 
-def _around(row: Row[Any], windows: Mapping[Candidate, Window]) -> Around:
+def _around(row: NamedRow, windows: Mapping[Candidate, Window]) -> Around:
     """A row of `read_around`."""
     return Around(
         votes=row.votes,
@@ -184,16 +187,16 @@ def _around(row: Row[Any], windows: Mapping[Candidate, Window]) -> Around:
 
 async def read_around(
     connection: AsyncConnection, contest: UUID, references: Sequence[UUID], large_votes: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[NamedRow]:
     """What is around these payments of a contest, the columns of `Around` for each. `large_votes`: of orders with fewer
     it is not read whether their number is new."""
     asked = {"references": list(references), "contest": contest, "large_votes": large_votes}
-    return (await connection.execute(_AROUND, asked)).all()
+    return await _AROUND.named(connection, asked)
 
 
 async def judged(
-    connection: AsyncConnection, contest: UUID, rows: Sequence[Row[Any]], limits: FraudLimits
-) -> list[tuple[Row[Any], tuple[Finding, ...]]]:
+    connection: AsyncConnection, contest: UUID, rows: Sequence[NamedRow], limits: FraudLimits
+) -> list[tuple[NamedRow, tuple[Finding, ...]]]:
     """What the rules find about the payments in these rows of `read_around`."""
     again = {(row.candidate_id, row.minute) for row in rows if (row.of_source or 0) > 1}
     asked = document({"candidate_id": candidate, "minute": minute} for candidate, minute in again)

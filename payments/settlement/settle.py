@@ -5,16 +5,16 @@ One settler a contest at a time, by an advisory lock, so that batches never wait
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.contests.contest import CandidateStatus
 from gateway.orders.fraud import Finding, FraudLimits, holds, read_limits
-from gateway.storage.direct import Direct
+from gateway.storage.direct import Direct, NamedRow
 from gateway.storage.set_aside import Kind, in_halves, passes, set_aside
 from gateway.values.money import Money
 from payments.ledger import postings as ledger
@@ -83,14 +83,16 @@ order by p.reference
 _CONFIRMED: Final = f"from payments where status = 'confirmed' and contest_id = :contest and {_NOT_ASIDE}"
 # The limit comes before all that is looked up, and takes what comes, or a long backlog would be looked up and
 # sorted whole for each batch of it. No statement waits for a lock here, so there is no order to keep.
-_DUE: Final = text(f"with due as (select * {_CONFIRMED} limit :limit for update skip locked) {_LOOKED_UP}")
+_DUE: Final = Direct(text(f"with due as (select * {_CONFIRMED} limit :limit for update skip locked) {_LOOKED_UP}"))
 _WAITING: Final = text(f"select reference {_CONFIRMED} limit :limit")
-_THESE: Final = text(f"""
+_THESE: Final = Direct(
+    text(f"""
 with due as (
   select * from payments where status = 'confirmed' and contest_id = :contest
     and reference = any(cast(:only as uuid[])) for update skip locked)
 {_LOOKED_UP}
 """)
+)
 
 _TO_REFUND: Final = Direct(
     text(f"""
@@ -108,7 +110,7 @@ from payments p where p.reference = any(cast(:only as uuid[]))
   and (p.status in ('surplus', 'mismatched') or p.status = 'held' and p.decide_by <= now())
 order by p.reference for update skip locked
 """)
-_TRY_LOCK: Final = text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, c.fraud_limits, {FEE_PLANS}")
+_TRY_LOCK: Final = Direct(text(f"select pg_try_advisory_xact_lock({LOCK_KEY}) as locked, c.fraud_limits, {FEE_PLANS}"))
 # Nothing is booked for a confirmed payment yet, so it needs no more than a step back.
 _ASK_FIRST: Final = text("""
 with f as (
@@ -156,13 +158,11 @@ class Settlement:
                 return batch
         return None
 
-    async def _settle_some(
-        self, contest: UUID, statement: TextClause, which: Mapping[str, object]
-    ) -> SettledBatch | None:
+    async def _settle_some(self, contest: UUID, statement: Direct, which: Mapping[str, object]) -> SettledBatch | None:
         """One transaction; None when another process settles this contest, or nothing is left of it."""
         async with self._engine.begin() as connection:
-            turn = (await connection.execute(_TRY_LOCK, {"space": SETTLE_LOCK_SPACE, "contest": contest})).one()
-            rows = (await connection.execute(statement, {"contest": contest, **which})).all() if turn.locked else []
+            [turn] = await _TRY_LOCK.named(connection, {"space": SETTLE_LOCK_SPACE, "contest": contest})
+            rows = await statement.named(connection, {"contest": contest, **which}) if turn.locked else []
             if not rows:
                 return None
             limits = read_limits(turn.fraud_limits, self._fraud)
@@ -195,7 +195,7 @@ class Settlement:
         self,
         connection: AsyncConnection,
         contest: UUID,
-        rows: Sequence[Row[Any]],
+        rows: Sequence[NamedRow],
         plans: ledger.FeePlans,
         limits: FraudLimits,
     ) -> SettledBatch:
@@ -234,7 +234,7 @@ class Settlement:
         return len(due)
 
 
-def confirmed(row: Row[Any]) -> Confirmed:
+def confirmed(row: NamedRow) -> Confirmed:
     """What the decision needs of a row."""
     return Confirmed(
         confirmed_at=row.confirmed_at,
@@ -259,7 +259,7 @@ async def _ask_first(connection: AsyncConnection, references: Sequence[UUID]) ->
 async def _refuse(
     connection: AsyncConnection,
     contest: UUID,
-    refused: Sequence[tuple[Row[Any], Verdict]],
+    refused: Sequence[tuple[NamedRow, Verdict]],
     found: Mapping[UUID, Sequence[Finding]],
     limits: FraudLimits,
 ) -> None:
