@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from channels.messages.rules import DELIVERED, UNDELIVERED, UNKNOWN_SECONDS, Routes, carrier_now, hold, is_asked_for
@@ -16,7 +16,7 @@ from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
 from gateway.storage.audit_log import note
 from gateway.storage.coalescer import Coalescer
-from gateway.storage.direct import Direct
+from gateway.storage.direct import Direct, NamedRow
 from gateway.storage.rows import among, document, recordset, rows_of
 from gateway.storage.schema.conversations import params_place, recipient_place
 from gateway.storage.set_aside import READ_AGAIN_SECONDS, Kind, each_read, set_aside
@@ -33,10 +33,12 @@ REPORTS_APART_SECONDS: Final = 0.1
 _FINAL: Final = ", ".join(f"'{word}'" for word in sorted({DELIVERED, *UNDELIVERED}))
 
 # Whether any text may have been sent or not. In a rush none is, and the three statements for those are not run.
-_IN_DOUBT: Final = text("""
+_IN_DOUBT: Final = Direct(
+    text("""
 select exists (select 1 from messages_out where status = 'sending' and next_try_at <= now())
   or exists (select 1 from messages_out where status = 'unknown' and next_try_at is not null) as in_doubt
 """)
+)
 # A process that was killed between sending and writing may have sent, unless a report came meanwhile: then it did.
 _LEASES_OUT: Final = text("""
 update messages_out set status = case when delivery_status is null then 'unknown' else 'sent' end,
@@ -77,7 +79,8 @@ where status = 'unknown' and next_try_at <= now() and (
   order by d.received_at desc limit 1) is null
 """)
 
-_DUE: Final = text(f"""
+_DUE: Final = Direct(
+    text(f"""
 with due as (
   select id from messages_out where status in ('due', 'unknown') and next_try_at <= now()
     and (status = 'due' or cast(:in_doubt as boolean))
@@ -95,16 +98,19 @@ from due join messages_out m using (id)
   left join candidates k on k.id = v.candidate_id left join contests c on c.id = v.contest_id
 order by m.created_at
 """)
+)
 
 # Our own id stands in for the carrier's until that is known: carriers that let us name a text report by it.
 _TAKEN: Final = "id uuid, carrier text"
-_TAKE: Final = text(f"""
+_TAKE: Final = Direct(
+    text(f"""
 with t as (select * from {recordset(_TAKEN)})
 update messages_out m set status = 'sending', attempts = attempts + 1, sent_at = now(), carrier = t.carrier,
   carrier_message_id = m.id::text, delivery_status = null, delivery_at = null,
   next_try_at = now() + make_interval(secs => :lease)
 from t where {among("m.id", "t")} and m.id = t.id
 """)
+)
 
 _OWE: Final = text("""
 insert into messages_out (id, kind, key, recipient_index, recipient_cipher, language, params, params_cipher)
@@ -125,9 +131,11 @@ select coalesce((select at > now() - interval '1 hour' from audit_log where subj
   order by id desc limit 1), false)
 """)
 
-_OPTED_OUT: Final = text("""
+_OPTED_OUT: Final = Direct(
+    text("""
 select phone_index from text_opt_outs where phone_index = any(cast(:numbers as bytea[]))
 """)
+)
 
 _SENT: Final = """
   id uuid, attempts integer, status text, carrier text, carrier_message_id text, parts integer, cost text,
@@ -256,12 +264,12 @@ class Outbox:
         One whose lease ran out may have been sent: it becomes `unknown`, and is only taken again when reports
         prove that it was not."""
         async with self._engine.begin() as connection:
-            in_doubt = bool((await connection.execute(_IN_DOUBT)).scalar_one())
+            [(in_doubt,)] = await _IN_DOUBT.rows(connection, {})
             if in_doubt:
                 await connection.execute(_LEASES_OUT, {"unknown": UNKNOWN_SECONDS})
                 await connection.execute(_FOUND_SENT)
                 await connection.execute(_STILL_UNKNOWN, {"longest": UNKNOWN_SECONDS_MAX, "again": UNKNOWN_SECONDS})
-            rows = (await connection.execute(_DUE, {"limit": limit, "in_doubt": in_doubt})).all()
+            rows = await _DUE.named(connection, {"limit": limit, "in_doubt": in_doubt})
             if not rows:
                 return []
             due, broken = each_read(rows, lambda row: self._due(row, routes))
@@ -272,7 +280,7 @@ class Outbox:
             if held:
                 await connection.execute(_HOLD, document(held.values()))
             places = [{"id": message.id, "carrier": message.carrier} for message in taken]
-            await connection.execute(_TAKE, {**document(places), "lease": LEASE_SECONDS})
+            await _TAKE.rows(connection, {**document(places), "lease": LEASE_SECONDS})
         return taken
 
     async def _held(
@@ -280,14 +288,14 @@ class Outbox:
     ) -> dict[UUID, dict[str, object]]:
         """Those that are not sent now, with what is stored of them."""
         unasked = {m.id: self._vault.index(m.to) for m in due if m.to and not is_asked_for(m.kind)}
-        found = await connection.execute(_OPTED_OUT, {"numbers": list(unasked.values())}) if unasked else ()
-        stopped = {bytes(row.phone_index) for row in found}
+        found = await _OPTED_OUT.rows(connection, {"numbers": list(unasked.values())}) if unasked else ()
+        stopped = {bytes(phone_index) for (phone_index,) in found}
         held = {m.id: hold(m.kind, m.to, m.ways, opted_out=unasked.get(m.id) in stopped, now=now) for m in due}
         return {id_: {"id": id_, "until": one.until, "error": one.reason} for id_, one in held.items() if one}
 
     @staticmethod
     async def _unreadable(
-        connection: AsyncConnection, broken: Sequence[tuple[Row[Any], Exception]], now: datetime
+        connection: AsyncConnection, broken: Sequence[tuple[NamedRow, Exception]], now: datetime
     ) -> dict[UUID, dict[str, object]]:
         if not broken:
             return {}
@@ -295,7 +303,7 @@ class Outbox:
         later = now + timedelta(seconds=READ_AGAIN_SECONDS)
         return {row.id: {"id": row.id, "until": later, "error": "set aside"} for row, _ in broken}
 
-    def _due(self, row: Row[Any], routes: Routes) -> DueMessage:
+    def _due(self, row: NamedRow, routes: Routes) -> DueMessage:
         to = self._number(row)
         ways = routes.ways(to, row.chat_id)
         return DueMessage(
@@ -311,7 +319,7 @@ class Outbox:
             chat_id=row.chat_id,
         )
 
-    def _number(self, row: Row[Any]) -> str:
+    def _number(self, row: NamedRow) -> str:
         """The number of a text, E.164; empty when only a chat is known. A voter in a chat gets texts only on a
         number that is known to be theirs, not on any that pays."""
         if row.recipient_cipher is not None:
@@ -322,13 +330,13 @@ class Outbox:
             return ""
         return self._vault.open(bytes(row.payer_cipher), payer_place(row.payment_reference))
 
-    def _own(self, row: Row[Any]) -> Mapping[str, object]:
+    def _own(self, row: NamedRow) -> Mapping[str, object]:
         """What was written with a text that is about no payment."""
         if row.params_cipher is None:
             return dict(row.params)
         return dict(orjson.loads(self._vault.open(bytes(row.params_cipher), params_place(row.id))))
 
-    def _facts(self, row: Row[Any]) -> dict[str, object]:
+    def _facts(self, row: NamedRow) -> dict[str, object]:
         asked = Money(row.amount_minor, row.currency)
         received = Money(row.received_minor, row.received_currency) if row.received_minor is not None else asked
         facts: dict[str, object] = {

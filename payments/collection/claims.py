@@ -119,7 +119,8 @@ withheld_owed as (
 
 # An account without free places, because its circuit is open or its rate is used up, holds up no other. The place
 # without an account is that of all others.
-CLAIM_TO_COLLECT: Final = text(f"""
+CLAIM_TO_COLLECT: Final = Direct(
+    text(f"""
 with places as (select * from json_to_recordset(cast(:places as json)) as r(account text, free integer)),
 due as (
   select d.* from places r cross join lateral (
@@ -149,6 +150,7 @@ logged as (
   select reference, 'created', 'sent', 'calling', 'collector' from taken),{_WITHHOLD}
 select {WHOLE} from (select * from taken union all select * from withheld) p {AROUND}
 """)
+)
 
 # Only what no operator was ever asked about, and what no code of the payer binds to its account.
 MOVE_UNSENT: Final = text("""

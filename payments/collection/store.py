@@ -41,6 +41,7 @@ APART_SECONDS: Final = 0.2
 # One question a payment in this time for voters who ask: one who asks again sooner gets what is known.
 NAMED_EVERY_SECONDS: Final = 5
 _COLLECT_LOCK: Final = 0x5907_11_68
+_COLLECT_TURN: Final = Direct(text("select pg_advisory_xact_lock(:key)"))
 
 _FACTS: Final = """
   reference uuid, next_check_at timestamptz, accepted boolean, not_found boolean, untried boolean, reason text,
@@ -173,9 +174,9 @@ class Payments:
         more, see `Withheld`, come back `failed`, with a text owed to the voter. Committed when it returns."""
         async with self._engine.begin() as connection:
             # Two collectors at once could each take one of a number's two orders.
-            await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _COLLECT_LOCK})
-            rows = await connection.execute(
-                CLAIM_TO_COLLECT,
+            await _COLLECT_TURN.rows(connection, {"key": _COLLECT_LOCK})
+            rows = await CLAIM_TO_COLLECT.named(
+                connection,
                 {
                     "accounts": list(places),
                     "places": _places([*places.items(), (None, limit)]),
