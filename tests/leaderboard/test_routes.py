@@ -250,6 +250,7 @@ async def test_a_shared_short_code_needs_the_contests_own_word(here: Here) -> No
 
 async def test_page_changes_with_votes_time_and_contest(here: Here) -> None:
     before = await here.text("/c/star", Accept_Language="en")
+    assert 'data-live="Live"' in before
     assert await here.text("/c/star", Accept_Language="en") == before
     here.boards.update(here.service.count("03", 7))
     assert '<span class="count">7</span>' in await here.text("/c/star", Accept_Language="en")
@@ -257,7 +258,7 @@ async def test_page_changes_with_votes_time_and_contest(here: Here) -> None:
     assert "Star &lt;Abidjan&gt;" in await here.text("/c/star", Accept_Language="en")
     here.service.instant = datetime(2028, 1, 1, tzinfo=UTC)
     closed = await here.text("/c/star", Accept_Language="en")
-    assert "Voting is closed" in closed
+    assert 'data-live="Voting is closed"' in closed
     assert "tel:" not in closed
     assert "/c/star/03" not in closed
     here.service.instant = datetime(2025, 1, 1, tzinfo=UTC)
