@@ -27,27 +27,33 @@ from payments.lifecycle import (
     success_observed,
 )
 
-C, V, S, P = Actor.COLLECTOR, Actor.VERIFIER, Actor.SETTLER, Actor.STAFF
+C, V, S, P, W = Actor.COLLECTOR, Actor.VERIFIER, Actor.SETTLER, Actor.STAFF, Actor.SWEEPER
 
 STEPS = [
     ("created", "calling", C, "sent"),
     ("created", "never_sent", C, "failed"),
+    ("created", "never_sent", W, "failed"),
     ("created", "withheld", C, "failed"),
     ("sent", "accepted", C, "pending"),
     ("sent", "put_back", C, "created"),
     ("sent", "put_back", V, "created"),
     ("sent", "still_open", V, "pending"),
     ("sent", "refused", C, "failed"),
+    ("sent", "refused", V, "failed"),
     ("sent", "failed", V, "failed"),
     ("pending", "failed", V, "failed"),
     ("expired", "failed", V, "failed"),
     ("sent", "deadline_passed", V, "expired"),
     ("pending", "deadline_passed", V, "expired"),
+    ("sent", "deadline_passed", W, "expired"),
+    ("pending", "deadline_passed", W, "expired"),
     ("sent", "succeeded", V, "confirmed"),
     ("pending", "succeeded", V, "confirmed"),
     ("expired", "succeeded", V, "confirmed"),
     ("failed", "succeeded", V, "confirmed"),
     ("sent", "succeeded_otherwise", V, "mismatched"),
+    ("pending", "succeeded_otherwise", V, "mismatched"),
+    ("expired", "succeeded_otherwise", V, "mismatched"),
     ("failed", "succeeded_otherwise", V, "mismatched"),
     ("confirmed", "counts", S, "settled"),
     ("confirmed", "suspect", S, "held"),
@@ -76,13 +82,10 @@ def test_allowed_step(before: str, seen: str, actor: Actor, after: str) -> None:
 
 def test_everything_else_is_refused() -> None:
     listed = {(State(before), Observed(seen), actor) for before, seen, actor, _ in STEPS}
-    for state, seen, actor in itertools.product(State, Observed, Actor):
-        step = TABLE.get((state, seen))
-        result = advance(state, seen, actor)
-        if (state, seen, actor) in listed:
-            assert isinstance(result, State)
-        elif step is None or actor not in step.actors:
-            assert result == Refused(state, seen, actor)
+    assert {(*of, actor) for of, step in TABLE.items() for actor in step.actors} == listed
+    for of in itertools.product(State, Observed, Actor):
+        if of not in listed:
+            assert advance(*of) == Refused(*of)
 
 
 def test_counted_money_is_only_moved_by_people_or_by_the_operators_word() -> None:
