@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from channels.lint import Report, lint
 from channels.phrases import languages
+from gateway.cli.failures import ContestFileError
 from gateway.contests.changes import ChangeRefused, Plan
 from gateway.contests.contest import Contest
 from gateway.contests.directory import read_contests
@@ -22,10 +23,6 @@ from gateway.runtime.settings import Settings
 from gateway.values.money import Money, parse_amount
 
 _SPACE: Final = UUID("5907119e-0000-4000-8000-0000c047e575")
-
-
-class ContestFileError(Exception):
-    """A document, a slug or an option that cannot be used; a sentence a line."""
 
 
 def read_document(path: Path) -> Document:

@@ -20,6 +20,10 @@ class ApiRefused(Exception):
         self.status = status
 
 
+class ContestFileError(Exception):
+    """A document, a slug or an option that cannot be used; a sentence a line."""
+
+
 @contextmanager
 def report_failures() -> Iterator[None]:
     """End the command with a sentence for every failure that an operator can understand and mend.
@@ -41,7 +45,6 @@ def report_failures() -> Iterator[None]:
 
 
 def _sentence(error: Exception) -> tuple[str, int] | None:
-    from gateway.cli.contest_files import ContestFileError
     from gateway.cli.running import NothingRuns
     from gateway.cli.up import UpError
     from gateway.contests.quotas import QuotaReached

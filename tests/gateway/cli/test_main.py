@@ -295,9 +295,10 @@ def test_doctor_where_nothing_runs_looks_at_the_ports(run: CliRunner) -> None:
     assert {finding["what"] for finding in json.loads(done.output)} >= {"Python", "PORT", "SPOTLIGHT_SANDBOX_PORT"}
 
 
-def test_the_help_is_quick_because_nothing_heavy_is_imported() -> None:
+def test_help_and_the_sentence_of_a_failure_are_quick_because_nothing_heavy_is_imported() -> None:
     script = (
-        "import sys, gateway.cli.main; print(sorted({'sqlalchemy', 'aiohttp', 'aiogram', 'redis'} & set(sys.modules)))"
+        "import sys, gateway.cli.main; print(sorted({'sqlalchemy', 'aiohttp', 'aiogram', 'redis'} & set(sys.modules)));"
+        "gateway.cli.failures._sentence(ValueError()); print('gateway.runtime.container' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout == "[]\nFalse\n"
