@@ -79,6 +79,7 @@ ASKED = [
     ("VOTE 07 5 " + "a" * 200, Doubt.WHAT),
     ("VOTE 5 Awa Ouattara", Doubt.WHAT),
     ("VOTE Awa Ouattara 03 5", Doubt.WHAT),
+    ("VOTE Awa Ouattara 010", Doubt.WHAT),
     ("VOTE 07 5 NON", Doubt.WHAT),
     ("1", Doubt.WHAT),
     ("7", Doubt.WHAT),
