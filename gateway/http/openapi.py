@@ -214,27 +214,27 @@ def _written_out(schema: object, models: Json) -> object:
 
 def setup(app: web.Application) -> None:
     """Serve `/openapi.json` and `/docs`, each made when it is first asked for. The application needs mounted PAGES."""
-    made: Json = {}
+    made: list[tuple[Json, bytes]] = []
     pages: dict[str, Composed] = {}
     making = asyncio.Lock()
 
-    async def described() -> Json:
+    async def described() -> tuple[Json, bytes]:
         async with making:
             if not made:
-                made.update(await _made_beside(app))
-        return made
+                made.append(await _in_a_thread(app))
+        return made[0]
 
     async def as_json(_: web.Request) -> web.Response:
         """The document."""
         headers = {hdrs.CONTENT_TYPE: "application/json", hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
-        return web.Response(body=orjson.dumps(await described()), headers=headers)
+        return web.Response(body=(await described())[1], headers=headers)
 
     async def as_page(request: web.Request) -> web.Response:
         """The document for people."""
         kit = request.app[PAGES]
         language = kit.language_of(request)
         if language not in pages:
-            found = await described()
+            found, _ = await described()
             values = {**found, "docs": docs_page, "groups": docs_page.by_tag(found)}
             pages[language] = kit.compose("docs.html", language, values)
         return kit.answer(request, pages[language], cache="no-cache")
@@ -243,10 +243,11 @@ def setup(app: web.Application) -> None:
     app.router.add_get("/docs", as_page)
 
 
-async def _made_beside(app: web.Application) -> Json:
-    """The document, made in a thread: it takes half a second, and voters do not wait for it."""
+async def _in_a_thread(app: web.Application) -> tuple[Json, bytes]:
+    """The document and its bytes, made in a thread: it takes half a second, and voters do not wait for it."""
     for model, _ in _models([spec for *_, spec, _ in _endpoints(app)]):
         # What a model checks with is built here, one at a time: pydantic does not build the same one in two threads.
         model.model_rebuild()
         await asyncio.sleep(0)
-    return await asyncio.to_thread(document, app)
+    described = await asyncio.to_thread(document, app)
+    return described, orjson.dumps(described)
