@@ -53,7 +53,8 @@ class Direct:
 
     async def _within(self, connection: AsyncConnection, given: tuple[Any, ...]) -> "list[asyncpg.Record]":
         """In a transaction, which the engine's own connection begins, commits and rolls back. An error is handled by
-        it as that of its own statements: it decides whether the connection is lost."""
+        it as that of its own statements: it decides whether the connection is lost. Uses private names of SQLAlchemy,
+        which tests hold."""
         own: Any = connection.sync_connection
         adapted = own.connection.dbapi_connection
         try:
@@ -65,6 +66,7 @@ class Direct:
                 adapted._handle_exception(error)
                 raise
         except BaseException as error:
+            # With a statement it would also change the class of other errors, of a time-out for example.
             of_the_server = isinstance(error, own.dialect.loaded_dbapi.Error)
             own._handle_dbapi_exception(error, self._text if of_the_server else None, None, None, None)
             raise

@@ -4,7 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ import orjson
 from gateway.runtime.embedded.postgres import SUPERUSER
 from tests.bench.finale.processes import Part, since, spent
 from tests.bench.finale.stage import Stage
-from tests.bench.load import closed_loop, open_loop, request
+from tests.bench.load import Load, OpenLoad, closed_loop, open_loop, request
 from tests.bench.measure import Inexact
 from tests.bench.world import answers
 from tests.free_port import free_port
@@ -59,22 +59,19 @@ class Floor:
 
     async def cost_at(self, rate: float) -> float:
         """Processor milliseconds an insert, so many a second by the clock. Raises Inexact."""
-        return await self._cost_of(self._insert_at(rate, _SECONDS_AT_A_RATE))
+        seconds = _SECONDS_AT_A_RATE
+        return await self._cost_of(open_loop("127.0.0.1", self._port, _orders(), rate=rate, seconds=seconds))
 
-    async def _cost_of(self, inserting: Awaitable[Mapping[int, int]]) -> float:
+    async def _cost_of(self, load: Awaitable[Load | OpenLoad]) -> float:
         parts = {"server": Part(self._process.pid), "PostgreSQL": self._stage.parts["PostgreSQL"]}
         before = spent(parts)
-        statuses = await inserting
+        statuses = (await load).statuses
         if set(statuses) != {201}:
-            raise Inexact(f"answers of the floor {dict(statuses)}")
+            raise Inexact(f"answers of the floor {statuses}")
         return 1000 * sum(since(before, parts).values()) / statuses[201]
 
-    async def _insert(self, seconds: float) -> Mapping[int, int]:
-        host = "127.0.0.1"
-        return (await closed_loop(host, self._port, _orders(), seconds=seconds, connections=_CONNECTIONS)).statuses
-
-    async def _insert_at(self, rate: float, seconds: float) -> Mapping[int, int]:
-        return (await open_loop("127.0.0.1", self._port, _orders(), rate=rate, seconds=seconds)).statuses
+    def _insert(self, seconds: float) -> Awaitable[Load]:
+        return closed_loop("127.0.0.1", self._port, _orders(), seconds=seconds, connections=_CONNECTIONS)
 
 
 def _start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -306,7 +306,6 @@ async def test_a_server_that_goes_away_takes_the_transaction_with_it(
             await end(connection)
     with pytest.raises((SQLAlchemyError, OSError)) as lost:
         await together.commit(*steps[at])
-    assert isinstance(lost.value, Exception)
     assert passes(lost.value)
     await together.commit(beat("three"))
     assert together.servers[-1] != together.servers[0]
