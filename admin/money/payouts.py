@@ -1,5 +1,6 @@
 """What organisers are owed and paid, by page and by API."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -18,7 +19,10 @@ from admin.services import PAYMENTS
 from gateway.http.endpoint import ApiModel, InputModel, Line, Reply
 from gateway.values.money import Money
 from payments.disbursement.payouts.acts import Payout, PositionLine
+from payments.disbursement.payouts.beneficiaries import Beneficiary
+from payments.disbursement.payouts.rules import is_paid_in
 from payments.disbursement.payouts.statement import statement_csv, statement_text
+from payments.provider import PaymentProvider
 from payments.requests import Act, Right
 
 API: Final = "/api/admin/payouts"
@@ -79,19 +83,32 @@ async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
     payments = request.app[PAYMENTS]
     owed = await _positions(request, me, me.as_of)
     names = {one.slug: one.name for one in await request.app[PEOPLE].organisers(me.scope)}
+    held, countries = await payments.beneficiaries.listed(me.scope, at=me.as_of), countries_of(request)
     return show(
         request,
         me,
         "admin_payouts.html",
+        usable={position.contest: _payable_to(position, held) for position in owed},
         positions=owed,
         payouts=await payments.payouts.payouts(me.scope, at=me.as_of),
-        beneficiaries=await payments.beneficiaries.listed(me.scope, at=me.as_of),
-        accounts=payments.accounts,
-        countries=countries_of(request),
+        beneficiaries=held,
+        accounts=[account for account in payments.accounts if _pays_out(payments.providers.get(account), countries)],
+        countries=countries,
         organisers={position.organiser: names[position.organiser] for position in owed},
         organiser_name=names.get,
         money_of=Money,
     )
+
+
+def _payable_to(position: PositionLine, held: Sequence[Beneficiary]) -> list[Beneficiary]:
+    """The beneficiaries that a payout of this contest may go to, now or later."""
+    mine = (one for one in held if one.organiser == position.organiser and one.usable_from and not one.retired_at)
+    return [one for one in mine if is_paid_in(one.country, position.currency)]
+
+
+def _pays_out(provider: PaymentProvider | None, countries: Iterable[str]) -> bool:
+    """Whether an account pays anybody out in one of these countries."""
+    return provider is not None and any(provider.capabilities(country).can_pay_out for country in countries)
 
 
 async def _positions(request: web.Request, me: Me, at: datetime | None) -> list[PositionLine]:

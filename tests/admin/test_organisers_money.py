@@ -135,3 +135,30 @@ async def test_an_auditor_of_one_contest_reads_that_one_and_changes_nothing(offi
         assert answer.status == 200
     ask = {"act": "refund_payment", "subject": str(order.payment_reference), "reason": REASON}
     assert (await call(client, "POST", "requests", ask))[0] == 403
+
+
+async def test_a_payout_goes_to_wallets_of_the_contests_currency(office: Office) -> None:
+    rig, (account,) = office.rig, office.rig.providers
+    await rig.counted()
+    awa, yao = await office.signed_in(AWA), await office.signed_in(YAO)
+
+    async def shown() -> str:
+        async with awa.get("/admin/payouts") as answer:
+            return await answer.text()
+
+    offered = f'<option value="{account}">'
+    assert offered not in await shown(), "an account that pays nobody out is not offered"
+    rig.provider.can = replace(rig.provider.can, can_pay_out=True)
+    assert offered in await shown()
+    for country, number in (("ci", "0505060708"), ("cm", "677123456")):
+        new = {"organiser": "demo", "account": account, "country": country, "number": number, "name": "Mariam"}
+        _, asked = await call(awa, "POST", "beneficiaries", {**new, "reason": REASON})
+        assert (await call(yao, "POST", f"requests/{asked['id']}/decision", {"approve": True}))[1]["status"] == "done"
+    _, found = await call(yao, "GET", "beneficiaries")
+    of = {line["country"]: line["id"] for line in found["beneficiaries"]}
+    form = (await shown()).partition('name="subject" value="star"')[2].partition("</form>")[0]
+    assert (of["CI"] in form, of["CM"] in form) == (True, False)
+    pay = {"contest": "star", "beneficiary": of["CM"], "reason": REASON}
+    status, refused = await call(awa, "POST", "payouts", pay)
+    assert (status, "another currency" in refused["detail"]) == (409, True)
+    assert (await call(awa, "POST", "payouts", {**pay, "beneficiary": of["CI"]}))[0] == 201

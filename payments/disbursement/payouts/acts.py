@@ -22,6 +22,7 @@ from payments.disbursement.payouts.rules import (
     Beneficiary,
     Position,
     end_refusal,
+    is_paid_in,
     refusals,
 )
 from payments.disbursement.payouts.store import PAYOUTS
@@ -68,7 +69,8 @@ select c.slug as contest, c.currency, g.slug as organiser,
 from contests c join organisers g on g.id = c.organiser_id where c.id = :contest
 """)
 _BENEFICIARY: Final = text("""
-select b.id, b.organiser_id, b.provider, b.name, b.usable_from, b.retired_at, g.slug as organiser, b.confirmed_at
+select b.id, b.organiser_id, b.provider, b.country, b.name, b.usable_from, b.retired_at, b.confirmed_at,
+  g.slug as organiser
 from beneficiaries b join organisers g on g.id = b.organiser_id where b.id = :id
 """)
 _PAYOUT: Final = text("""
@@ -263,7 +265,8 @@ async def _payable(
     amount, where = _amount(params), None
     if beneficiary is not None:
         same = beneficiary.organiser_id == row.organiser_id
-        where = Beneficiary(same, beneficiary.usable_from, beneficiary.retired_at is not None)
+        takes = is_paid_in(beneficiary.country, row.currency)
+        where = Beneficiary(same, beneficiary.usable_from, beneficiary.retired_at is not None, takes)
     against = refusals(amount, _read(row), where, frozen=row.frozen, now=row.now)
     if against or beneficiary is None:
         raise ActRefused(Why.IMPOSSIBLE, "; ".join(against))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from gateway.values.money import CURRENCY_OF
 from payments.disbursement.rules import Step
 
 ENDS: Final = {"done": Step.PAID_BY_HAND, "failed": Step.NOT_PAID, "again": Step.ASKED_AGAIN}
@@ -43,6 +44,12 @@ class Beneficiary:
     same_organiser: bool
     usable_from: datetime | None
     retired: bool
+    same_currency: bool
+
+
+def is_paid_in(country: str, currency: str) -> bool:
+    """Whether wallets of this country take this currency; of a country that is not known their operator decides."""
+    return CURRENCY_OF.get(country, currency) == currency
 
 
 def refusals(
@@ -56,6 +63,8 @@ def refusals(
         found.append("this organiser has no such beneficiary")
     elif beneficiary.retired:
         found.append("the beneficiary is retired")
+    elif not beneficiary.same_currency:
+        found.append("the beneficiary's wallet takes another currency than the contest's")
     elif beneficiary.usable_from is None:
         found.append("no second person has confirmed the beneficiary yet")
     elif now < beneficiary.usable_from:

@@ -9,7 +9,7 @@ from payments.disbursement.rules import PAYOUT_STEPS, OutgoingState, next_state
 from payments.lifecycle import Actor
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
-GOOD = Beneficiary(same_organiser=True, usable_from=NOW, retired=False)
+GOOD = Beneficiary(same_organiser=True, usable_from=NOW, retired=False, same_currency=True)
 
 
 @pytest.mark.parametrize(
@@ -25,10 +25,17 @@ GOOD = Beneficiary(same_organiser=True, usable_from=NOW, retired=False)
         (5, Position(1000, differences=2), GOOD, False, ["2 differences"]),
         (5, Position(1000), GOOD, True, ["frozen"]),
         (5, Position(1000), None, False, ["no such beneficiary"]),
-        (5, Position(1000), Beneficiary(False, NOW, False), False, ["no such beneficiary"]),
-        (5, Position(1000), Beneficiary(True, NOW, True), False, ["retired"]),
-        (5, Position(1000), Beneficiary(True, None, False), False, ["confirmed"]),
-        (5, Position(1000), Beneficiary(True, NOW + timedelta(seconds=1), False), False, ["from 2026-11-21 08:00"]),
+        (5, Position(1000), Beneficiary(False, NOW, False, True), False, ["no such beneficiary"]),
+        (5, Position(1000), Beneficiary(True, NOW, True, True), False, ["retired"]),
+        (5, Position(1000), Beneficiary(True, None, False, True), False, ["confirmed"]),
+        (
+            5,
+            Position(1000),
+            Beneficiary(True, NOW + timedelta(seconds=1), False, True),
+            False,
+            ["from 2026-11-21 08:00"],
+        ),
+        (5, Position(1000), Beneficiary(True, NOW, False, False), False, ["another currency"]),
         (0, Position(0, differences=1), None, True, ["frozen", "no such", "1 differences", "nothing to pay"]),
     ],
 )
