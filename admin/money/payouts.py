@@ -83,16 +83,16 @@ async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
     payments = request.app[PAYMENTS]
     owed = await _positions(request, me, me.as_of)
     names = {one.slug: one.name for one in await request.app[PEOPLE].organisers(me.scope)}
-    held, countries = await payments.beneficiaries.listed(me.scope, at=me.as_of), countries_of(request)
+    registered, countries = await payments.beneficiaries.listed(me.scope, at=me.as_of), countries_of(request)
     return show(
         request,
         me,
         "admin_payouts.html",
-        usable={position.contest: _payable_to(position, held) for position in owed},
+        usable={position.contest: _usable_for(position, registered) for position in owed},
         positions=owed,
         payouts=await payments.payouts.payouts(me.scope, at=me.as_of),
-        beneficiaries=held,
-        accounts=[account for account in payments.accounts if _pays_out(payments.providers.get(account), countries)],
+        beneficiaries=registered,
+        accounts=[account for account in payments.accounts if _pays_out(payments.providers[account], countries)],
         countries=countries,
         organisers={position.organiser: names[position.organiser] for position in owed},
         organiser_name=names.get,
@@ -100,15 +100,15 @@ async def payouts_page(request: web.Request, me: Me) -> web.StreamResponse:
     )
 
 
-def _payable_to(position: PositionLine, held: Sequence[Beneficiary]) -> list[Beneficiary]:
+def _usable_for(position: PositionLine, registered: Sequence[Beneficiary]) -> list[Beneficiary]:
     """The beneficiaries that a payout of this contest may go to, now or later."""
-    mine = (one for one in held if one.organiser == position.organiser and one.usable_from and not one.retired_at)
+    mine = (one for one in registered if one.organiser == position.organiser and one.usable_from and not one.retired_at)
     return [one for one in mine if is_paid_in(one.country, position.currency)]
 
 
-def _pays_out(provider: PaymentProvider | None, countries: Iterable[str]) -> bool:
-    """Whether an account pays anybody out in one of these countries."""
-    return provider is not None and any(provider.capabilities(country).can_pay_out for country in countries)
+def _pays_out(provider: PaymentProvider, countries: Iterable[str]) -> bool:
+    """Whether an account makes payouts in one of these countries."""
+    return any(provider.capabilities(country).can_pay_out for country in countries)
 
 
 async def _positions(request: web.Request, me: Me, at: datetime | None) -> list[PositionLine]:

@@ -147,7 +147,7 @@ async def test_a_payout_goes_to_wallets_of_the_contests_currency(office: Office)
             return await answer.text()
 
     offered = f'<option value="{account}">'
-    assert offered not in await shown(), "an account that pays nobody out is not offered"
+    assert offered not in await shown(), "an account that makes no payouts is not offered"
     rig.provider.can = replace(rig.provider.can, can_pay_out=True)
     assert offered in await shown()
     for country, number in (("ci", "0505060708"), ("cm", "677123456")):

@@ -264,9 +264,12 @@ async def _payable(
     row = await _position(connection, contest, beneficiary.provider if beneficiary else None)
     amount, where = _amount(params), None
     if beneficiary is not None:
-        same = beneficiary.organiser_id == row.organiser_id
-        takes = is_paid_in(beneficiary.country, row.currency)
-        where = Beneficiary(same, beneficiary.usable_from, beneficiary.retired_at is not None, takes)
+        where = Beneficiary(
+            same_organiser=beneficiary.organiser_id == row.organiser_id,
+            usable_from=beneficiary.usable_from,
+            retired=beneficiary.retired_at is not None,
+            same_currency=is_paid_in(beneficiary.country, row.currency),
+        )
     against = refusals(amount, _read(row), where, frozen=row.frozen, now=row.now)
     if against or beneficiary is None:
         raise ActRefused(Why.IMPOSSIBLE, "; ".join(against))

@@ -48,7 +48,7 @@ class Beneficiary:
 
 
 def is_paid_in(country: str, currency: str) -> bool:
-    """Whether wallets of this country take this currency; of a country that is not known their operator decides."""
+    """Whether wallets of this country take this currency. True where the country's currency is not known here."""
     return CURRENCY_OF.get(country, currency) == currency
 
 

@@ -1,5 +1,6 @@
 """What may be paid, and to whom."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from payments.lifecycle import Actor
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 GOOD = Beneficiary(same_organiser=True, usable_from=NOW, retired=False, same_currency=True)
+LATER = replace(GOOD, usable_from=NOW + timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(
@@ -25,17 +27,11 @@ GOOD = Beneficiary(same_organiser=True, usable_from=NOW, retired=False, same_cur
         (5, Position(1000, differences=2), GOOD, False, ["2 differences"]),
         (5, Position(1000), GOOD, True, ["frozen"]),
         (5, Position(1000), None, False, ["no such beneficiary"]),
-        (5, Position(1000), Beneficiary(False, NOW, False, True), False, ["no such beneficiary"]),
-        (5, Position(1000), Beneficiary(True, NOW, True, True), False, ["retired"]),
-        (5, Position(1000), Beneficiary(True, None, False, True), False, ["confirmed"]),
-        (
-            5,
-            Position(1000),
-            Beneficiary(True, NOW + timedelta(seconds=1), False, True),
-            False,
-            ["from 2026-11-21 08:00"],
-        ),
-        (5, Position(1000), Beneficiary(True, NOW, False, False), False, ["another currency"]),
+        (5, Position(1000), replace(GOOD, same_organiser=False), False, ["no such beneficiary"]),
+        (5, Position(1000), replace(GOOD, retired=True), False, ["retired"]),
+        (5, Position(1000), replace(GOOD, usable_from=None), False, ["confirmed"]),
+        (5, Position(1000), LATER, False, ["from 2026-11-21 08:00"]),
+        (5, Position(1000), replace(GOOD, same_currency=False), False, ["another currency"]),
         (0, Position(0, differences=1), None, True, ["frozen", "no such", "1 differences", "nothing to pay"]),
     ],
 )
