@@ -1,9 +1,9 @@
 """What every test would do again at great cost is done once a process, or with less work.
 
 Templates are compiled, phrases read, static files packed, addresses described, schemas of models made and pictures
-resized once, connections to a database are
-kept, and passwords are hashed with weak parameters; tests of hashing and resizing themselves ask for `real_passwords`
-and `real_resizing`.
+resized once, connections to a database are kept, what is written waits for nothing else that would share its commit,
+and passwords are hashed with weak parameters; tests of hashing and resizing themselves ask for `real_passwords` and
+`real_resizing`.
 """
 
 import gzip
@@ -23,10 +23,14 @@ from pydantic.json_schema import models_json_schema
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 from admin.access import passwords
+from channels.messages import outbox
 from gateway.contests.pictures import resize_apart
 from gateway.contests.pictures.resizing import PhotoFault, PhotoRefused, Resized, Shape
 from gateway.http import openapi, pages, phrases, static_files
 from gateway.http.endpoint import Spec
+from gateway.orders import store as orders
+from payments.collection import callbacks
+from payments.collection import store as payments
 from tests.kept import KEPT
 
 _STRONG: Final = passwords._HASHER
@@ -109,6 +113,10 @@ def cheaper(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterato
         patch.setattr(passwords, "_HASHER", _WEAK)
         patch.setattr(resize_apart, "_resize", ResizedPictures().resize)
         patch.setattr(asyncpg, "connect", KEPT.connect)
+        patch.setattr(orders, "APART_SECONDS", 0.0)
+        patch.setattr(callbacks, "APART_SECONDS", 0.0)
+        patch.setattr(payments, "APART_SECONDS", 0.0)
+        patch.setattr(outbox, "REPORTS_APART_SECONDS", 0.0)
         # Coloured tracebacks with the values of all variables take half a second each; production has plain ones.
         patch.setattr(ConsoleRenderer.get_active(), "exception_formatter", plain_traceback)
         yield
