@@ -14,8 +14,8 @@ run: ## start everything here; Ctrl-C ends it
 	@scripts/bootstrap.sh run
 	@exec $(BIN)/spotlight up $(ARGS)
 
-test: bootstrap ## the whole test suite, in four processes, each on its own PostgreSQL and Redis
-	$(BIN)/pytest -n 4 $(ARGS)
+test: bootstrap ## the whole test suite, in five processes, each on its own PostgreSQL and Redis
+	$(BIN)/pytest -n 5 $(ARGS)
 
 check: bootstrap ## format, lint, types, who imports whom
 	$(BIN)/ruff format --check .

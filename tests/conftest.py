@@ -22,11 +22,14 @@ from tests.kept import KEPT
 
 __all__ = ["all_tabs", "browser", "cheaper", "chromium", "real_passwords", "real_resizing", "tabs"]
 
-# Countries mostly wait. Journeys are shared out to two processes, about equally long, while two others do what takes
+# Countries mostly wait. Journeys are shared out to two processes, about equally long, while the others do what takes
 # most of a processor; what starts a country of its own comes behind, file by file like the rest.
-_FIRST_COUNTRY: Final = ("test_telegram.py", "test_debited.py", "test_texts.py", "test_database_away.py")
+_FIRST_COUNTRY: Final = (
+    *("test_telegram.py", "test_debited.py", "test_texts.py", "test_database_away.py"),
+    *("test_time_out.py", "test_ussd_help.py", "test_votes.py"),
+)
 _OWN_COUNTRY: Final = ("test_reconciliation.py", "test_made_up.py", "test_storm.py")
-# First what computes, beside the journeys of the other two processes; then what waits and what computes, by turns.
+# First what computes, beside the journeys of two processes; then what waits and what computes, by turns.
 _LONG: Final = (
     "test_money_machine.py",
     "test_many_rows.py",

@@ -250,7 +250,7 @@ class Engines:
 
 
 def _roomy_memory() -> Path | None:
-    """Where files are kept in memory, if there is enough memory for the engines of three processes."""
+    """Where files are kept in memory, if there is enough memory for the engines of all processes."""
     return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES_MIN else None
 
 
