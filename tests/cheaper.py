@@ -94,6 +94,14 @@ class Described:
         return self._kept[name][2]
 
 
+def gather_nothing(patch: pytest.MonkeyPatch) -> None:
+    """What is written waits for nothing else that would share its commit: a test writes one thing after the other."""
+    patch.setattr(orders, "APART_SECONDS", 0.0)
+    patch.setattr(callbacks, "APART_SECONDS", 0.0)
+    patch.setattr(payments, "APART_SECONDS", 0.0)
+    patch.setattr(outbox, "REPORTS_APART_SECONDS", 0.0)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cheaper(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
     """For all tests of this process."""
@@ -113,10 +121,7 @@ def cheaper(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterato
         patch.setattr(passwords, "_HASHER", _WEAK)
         patch.setattr(resize_apart, "_resize", ResizedPictures().resize)
         patch.setattr(asyncpg, "connect", KEPT.connect)
-        patch.setattr(orders, "APART_SECONDS", 0.0)
-        patch.setattr(callbacks, "APART_SECONDS", 0.0)
-        patch.setattr(payments, "APART_SECONDS", 0.0)
-        patch.setattr(outbox, "REPORTS_APART_SECONDS", 0.0)
+        gather_nothing(patch)
         # Coloured tracebacks with the values of all variables take half a second each; production has plain ones.
         patch.setattr(ConsoleRenderer.get_active(), "exception_formatter", plain_traceback)
         yield

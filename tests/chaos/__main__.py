@@ -17,9 +17,11 @@ import time
 import traceback
 from functools import partial
 
+import pytest
 import structlog
 
 from tests.chaos.storm import Storm
+from tests.cheaper import gather_nothing
 from tests.country import Country
 from tests.engines import running_engines, temporary_home
 from tests.machine.machine import play
@@ -54,7 +56,8 @@ def _machine(options: argparse.Namespace, seed: int) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(f"machine, seed {seed}: {options.acts:,} acts")
     started, total, violations = time.monotonic(), Progress(), 0
-    with running_engines() as engines:
+    with running_engines() as engines, pytest.MonkeyPatch.context() as patch:
+        gather_nothing(patch)
         while total.acts < options.acts:
             part = Progress()
             runs = min(_RUNS_AT_ONCE, (options.acts - total.acts) // _ACTS_A_RUN + 1)
