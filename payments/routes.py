@@ -5,7 +5,6 @@ somewhere that prove nothing (docs/decisions/0020-callbacks-that-prove-nothing.m
 signature is of another time.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -13,13 +12,11 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from gateway.http.callers import storable
-from gateway.http.endpoint import JSON_TYPE, described
+from gateway.http.endpoint import BODY_BYTES_MAX, JSON_TYPE, body_within, described
 from gateway.http.problems import Problem
 from gateway.storage.engine import DatabaseUnavailable
 from payments.collection.callbacks import IncomingCallback, Taken
 
-BODY_BYTES_MAX: Final = 64 * 1024
-BODY_SECONDS: Final = 10.0
 # Ours have 43 characters; a longer one is none of ours and not worth keeping whole.
 TOKEN_LENGTH_MAX: Final = 64
 RETRY_AFTER_SECONDS: Final = "5"
@@ -40,19 +37,6 @@ def kept_headers(request: web.Request) -> dict[str, str]:
     }
 
 
-async def read_bounded(request: web.Request) -> bytes | None:
-    """The body; None when it is larger than any operator's. Raises TimeoutError."""
-    if (request.content_length or 0) > BODY_BYTES_MAX:
-        return None
-    body = bytearray()
-    async with asyncio.timeout(BODY_SECONDS):
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                return None
-    return bytes(body)
-
-
 def _handler(codes: frozenset[str], store: StoreCallback) -> Handler:
     @described(
         returns={200: None},
@@ -69,7 +53,7 @@ def _handler(codes: frozenset[str], store: StoreCallback) -> Handler:
         if provider not in codes:
             return Problem(404, "Unknown provider", "No provider of this name calls here.").response()
         try:
-            body = await read_bounded(request)
+            body = await body_within(request)
         except TimeoutError:
             return Problem(408, "Request timeout", "The body did not arrive in time.").response()
         if body is None:

@@ -14,11 +14,10 @@ from aiohttp.typedefs import Handler
 
 from admin.videos.cloudinary import WEBHOOK, Cloudinary
 from admin.videos.keep import Videos
-from gateway.http.endpoint import JSON_TYPE, described
+from gateway.http.endpoint import BODY_BYTES_MAX, JSON_TYPE, body_within, described
 from gateway.http.problems import Problem
 from gateway.values.rates import Buckets, Rate
 from payments.answers import read_object
-from payments.routes import BODY_BYTES_MAX, read_bounded
 
 _NAMES_MAX: Final = 100
 _NAME_LENGTH_MAX: Final = 255
@@ -67,7 +66,7 @@ def _handler(videos: Videos, cloudinary: Cloudinary) -> Handler:
         200 once it is durable, 401 for one that Cloudinary did not sign lately.
         """
         try:
-            body = await read_bounded(request)
+            body = await body_within(request)
         except TimeoutError:
             return Problem(408, "Request timeout", "The body did not arrive in time.").response()
         if body is None:

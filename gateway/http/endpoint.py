@@ -189,33 +189,32 @@ async def read_body(
     413, 415."""
     if request.content_type != media_type:
         raise Problem(415, "Unsupported media type", f"Send {media_type}.", headers={"Accept": media_type})
-    if (request.content_length or 0) > bytes_max:
-        raise _too_large(bytes_max)
     try:
-        if request.content.is_eof():
-            # Arrived whole with its head, as nearly all do.
-            body = request.content.read_nowait()
-        else:
-            async with asyncio.timeout(seconds or BODY_SECONDS):
-                body = await _whole(request, bytes_max)
+        body = await body_within(request, bytes_max, seconds)
     except TimeoutError:
         raise Problem(408, "Request timeout", "The body did not arrive in time.") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large(bytes_max) from None
-    if len(body) > bytes_max:
+    if body is None:
         raise _too_large(bytes_max)
     return body
 
 
-async def _whole(request: web.Request, bytes_max: int) -> bytes:
-    """The body; beyond what the application takes of any, piece by piece."""
-    if bytes_max <= BODY_BYTES_MAX:
-        return await request.read()
+async def body_within(
+    request: web.Request, bytes_max: int = BODY_BYTES_MAX, seconds: float | None = None
+) -> bytes | None:
+    """The body, whatever its type; None when it is larger. TimeoutError when it does not arrive in time."""
+    if (request.content_length or 0) > bytes_max:
+        return None
+    content = request.content
+    if content.is_eof():
+        # Arrived whole with its head, as nearly all do.
+        body = content.read_nowait()
+        return body if len(body) <= bytes_max else None
     held = bytearray()
-    async for piece in request.content.iter_any():
-        held += piece
-        if len(held) > bytes_max:
-            raise _too_large(bytes_max)
+    async with asyncio.timeout(seconds or BODY_SECONDS):
+        async for piece in content.iter_any():
+            held += piece
+            if len(held) > bytes_max:
+                return None
     return bytes(held)
 
 

@@ -7,7 +7,7 @@ a few times each: an operator that signs nothing, or whose keys are not here yet
 """
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from uuid import UUID
@@ -30,6 +30,26 @@ _LOGGED: Final = Rate(per_second=1 / 60, burst=1)
 _log = structlog.get_logger(__name__)
 
 
+class _Accounts:
+    """The accounts of one provider, and which of them know a signature or its time. What class they are of is asked
+    once: by a protocol of `typing` that costs more than all limits of a callback."""
+
+    def __init__(self) -> None:
+        self.every: list[PaymentProvider] = []
+        self.daters: list[CallbackDater] = []
+        self.signers: list[CallbackSigner] = []
+
+    def add(self, account: PaymentProvider) -> None:
+        self.every.append(account)
+        if isinstance(account, CallbackDater):
+            self.daters.append(account)
+        if isinstance(account, CallbackSigner):
+            self.signers.append(account)
+
+
+_NO_ACCOUNTS: Final = _Accounts()
+
+
 class CallbackAdmission:
     """`reference_in`: the payment that a token of ours names. `is_open`: whether a reference, or an order's code, is
     of money that is not decided. `clock`: seconds, going on. `limited`: whether strays have a rate."""
@@ -43,9 +63,9 @@ class CallbackAdmission:
         *,
         limited: bool = True,
     ) -> None:
-        self._accounts: defaultdict[str, list[PaymentProvider]] = defaultdict(list)
+        self._accounts = {code: _Accounts() for code in map(provider_of, providers)}
         for key, provider in providers.items():
-            self._accounts[provider_of(key)].append(provider)
+            self._accounts[provider_of(key)].add(provider)
         self._reference_in = reference_in
         self._is_open = is_open
         self._clock = clock
@@ -62,26 +82,24 @@ class CallbackAdmission:
     async def admits(self, callback: IncomingCallback) -> Taken:
         """Whether to store it. Raises DatabaseUnavailable."""
         request = RawRequest(callback.method, "", callback.headers, callback.body)
-        accounts = self._accounts[callback.provider]
-        if any(account.is_stale(request) for account in accounts if isinstance(account, CallbackDater)):
+        accounts = self._accounts.get(callback.provider, _NO_ACCOUNTS)
+        if any(account.is_stale(request) for account in accounts.daters):
             self.stale[callback.provider] += 1
             _log.warning("callback_signed_at_another_time", provider=callback.provider, remote=callback.remote)
             return Taken.STALE
         may = not self._limited or await self._within_limits(callback, request, accounts)
         return Taken.STORED if may else Taken.TOO_MANY
 
-    async def _within_limits(
-        self, callback: IncomingCallback, request: RawRequest, accounts: list[PaymentProvider]
-    ) -> bool:
+    async def _within_limits(self, callback: IncomingCallback, request: RawRequest, accounts: _Accounts) -> bool:
         if callback.token is not None and self._reference_in(callback.token) is not None:
             return True
-        signed = [account.is_signed(request) for account in accounts if isinstance(account, CallbackSigner)]
+        signed = [account.is_signed(request) for account in accounts.signers]
         if True in signed:
             return True
         now, source = self._clock(), subject_of(callback.remote)
         if self._of_one.take(source, now) and self._of_all.take("", now):
             return True
-        if (None in signed or not signed) and await self._names_open(accounts, request, now):
+        if (None in signed or not signed) and await self._names_open(accounts.every, request, now):
             return True
         self.refused[callback.provider] += 1
         if self._logged.take(source, now):

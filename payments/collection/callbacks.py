@@ -117,7 +117,12 @@ class Callbacks:
         self.waiting = Waiting(0, 0.0, 0)
         """What was in the spool a second ago at most."""
         self._inserts: Coalescer[Row, None] = Coalescer(
-            self._insert_each, batch_max=_BATCH, lanes=2, apart=APART_SECONDS, enough=ENOUGH
+            self._insert_each,
+            batch_max=_BATCH,
+            lanes=2,
+            apart=APART_SECONDS,
+            enough=ENOUGH,
+            timeout=INSERT_SECONDS if spool else None,
         )
         self._questions: Coalescer[tuple[UUID | None, str | None], bool] = Coalescer(
             self._which_are_open, batch_max=_BATCH, waiting_max=_BATCH, timeout=OPEN_SECONDS
@@ -130,8 +135,7 @@ class Callbacks:
             await self._spool_row(row, self._spool)
             return
         try:
-            async with asyncio.timeout(INSERT_SECONDS if self._spool else None):
-                await self._inserts.do(row)
+            await self._inserts.do(row)
         except (DatabaseUnavailable, Overloaded, SQLAlchemyError, OSError) as error:
             if self._spool is None:
                 raise DatabaseUnavailable(type(error).__name__) from error

@@ -153,6 +153,14 @@ class World:
         finally:
             await owner.close()
 
+    async def forget_callbacks(self) -> None:
+        """Let no callback wait to be judged."""
+        owner = await asyncpg.connect(self.database.owner_url)
+        try:
+            await owner.execute("update callbacks set handled_at = now() where handled_at is null")
+        finally:
+            await owner.close()
+
     @asynccontextmanager
     async def fresh(self, candidates: int) -> AsyncIterator["Backlog"]:
         """A database of its own with one contest of so many candidates."""

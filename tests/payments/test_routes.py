@@ -8,6 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.http import endpoint
+from gateway.http.endpoint import BODY_BYTES_MAX
 from gateway.storage.engine import DatabaseUnavailable
 from payments import routes
 from payments.collection.callbacks import IncomingCallback, Taken
@@ -59,7 +61,7 @@ async def test_kept_as_it_came_and_answered_with_nothing(
     assert kept.remote == "127.0.0.1"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"<xml/>", b"\x00" * 100, b"x" * routes.BODY_BYTES_MAX])
+@pytest.mark.parametrize("body", [b"", b"{", b"<xml/>", b"\x00" * 100, b"x" * BODY_BYTES_MAX])
 async def test_any_bytes_of_a_sane_size_are_kept(client: Client, service: KeptCallbacks, body: bytes) -> None:
     response = await client.post("/api/webhooks/orange_money/forged", data=body)
     assert response.status == 200
@@ -86,7 +88,7 @@ async def test_too_large(client: Client, service: KeptCallbacks, chunked: bool) 
         for _ in range(17):
             yield b"x" * 4096
 
-    large = b"x" * (routes.BODY_BYTES_MAX + 1)
+    large = b"x" * (BODY_BYTES_MAX + 1)
     response = await client.post("/api/webhooks/mtn_momo", data=pieces() if chunked else large)
     assert response.status == 413
     assert response.content_type == "application/problem+json"
@@ -96,7 +98,7 @@ async def test_too_large(client: Client, service: KeptCallbacks, chunked: bool) 
 async def test_a_body_that_does_not_come(
     client: Client, service: KeptCallbacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(endpoint, "BODY_SECONDS", 0.05)
     port = client.port
     assert port is not None
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
