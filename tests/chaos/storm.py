@@ -28,6 +28,8 @@ VICTIMS = ("worker", "serve", "valkey")
 # How long voters keep trying to place one order: longer than any restart takes.
 TIMEOUT_SECONDS = 60
 QUIET_SECONDS_MAX = 300
+# How the last screen of an order begins; the demonstration speaks French.
+_CONFIRMATION = "Merci! Tapez votre code secret"
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Report:
 
     seed: int
     orders: int = 0
+    confirmed: int = 0
     refused: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     votes: int = 0
@@ -51,7 +54,7 @@ class Report:
     def text(self) -> str:
         lines = [
             f"seed {self.seed}",
-            f"orders placed {self.orders}, refused or given up {self.refused}",
+            f"orders placed {self.orders}, of which confirmed at once {self.confirmed}; not placed {self.refused}",
             f"faults {sum(self.kills.values())}: {dict(self.kills)}",
             f"seconds from a gateway's kill to the next answer: {', '.join(f'{n:.1f}' for n in self.gateway_away)}",
             f"payments {self.payments}",
@@ -76,6 +79,7 @@ class Storm:
         self._kill_after = sorted(self._random.sample(range(votes // 10, votes * 9 // 10), kills))
         self._victims: list[str] = []
         self._tried = 0
+        self._confirmed: list[str] = []
         self._at_once = asyncio.Semaphore(at_once)
         self._client = httpx.AsyncClient(timeout=20)
         self._printed_at = 0.0
@@ -97,11 +101,14 @@ class Storm:
             await asyncio.sleep(self._random.random() * 0.3)
             draw = self._random.random()
             if draw < 0.6:
-                placed = await self._by_api(serial, number)
+                placed = confirmed = await self._by_api(serial, number)
             elif draw < 0.9:
-                placed = await self._by_ussd(number)
+                placed = confirmed = await self._by_ussd(number)
             else:
-                placed = await self._by_text(number)
+                # Nothing is promised before the receipt.
+                placed, confirmed = await self._by_text(number), False
+            if confirmed:
+                self._confirmed.append(number)
             self.report.orders += placed
             self.report.refused += not placed
             self._tried += 1
@@ -140,19 +147,21 @@ class Storm:
 
     async def _by_ussd(self, number: str) -> bool:
         code = f"*789*{self._random.randrange(12) + 1:02d}*{self._random.randrange(1, 9)}*1#"
-        return await self._post(f"/phones/{number}/dial", {"code": code})
+        answer = await self._post(f"/phones/{number}/dial", {"code": code})
+        # While the gateway is away the network has a screen of its own.
+        return answer is not None and _CONFIRMATION in answer.json()["screen"]
 
     async def _by_text(self, number: str) -> bool:
         words = f"VOTE {self._random.randrange(12) + 1:02d} x{self._random.randrange(1, 9)}"
-        return await self._post(f"/phones/{number}/sms", {"to": "7890", "text": words})
+        return await self._post(f"/phones/{number}/sms", {"to": "7890", "text": words}) is not None
 
-    async def _post(self, path: str, body: dict[str, Any]) -> bool:
+    async def _post(self, path: str, body: dict[str, Any]) -> httpx.Response | None:
         """A voter tries once: a failed dial is a voter lost, never a wrong count."""
         try:
             answer = await self._client.post(f"{self._country.sandbox_url}{path}", json=body)
         except httpx.HTTPError:
-            return False
-        return answer.is_success
+            return None
+        return answer if answer.is_success else None
 
     def _kill(self) -> None:
         if not self._victims:
@@ -240,10 +249,20 @@ class Storm:
             report.violations.append(f"the operator knows references that we do not: {strange[:5]}")
         for name, rows in await audit_money(engine):
             report.violations += [f"{name}: {json.dumps(row, default=str)}" for row in rows[:5]]
+        self._find_confirmed(lines)
         self._count_receipts(lines)
         board = self._country.gateway.get("/api/contests/star/leaderboard").json()
         if board["totalVotes"] != report.votes:
             report.violations.append(f"the page shows {board['totalVotes']} votes, the tally has {report.votes}")
+
+    def _find_confirmed(self, lines: list[dict[str, str]]) -> None:
+        """Each number that got a confirmation is in the operator's statement, or has an order that was not paid."""
+        paying = {line["msisdn"].lstrip("+") for line in lines}
+        self.report.confirmed = len(self._confirmed)
+        missing = sum(number.lstrip("+") not in paying for number in self._confirmed)
+        unpaid = sum(count for status, count in self.report.payments.items() if status in ("failed", "expired"))
+        if missing > unpaid:
+            self.report.violations.append(f"{missing} confirmed orders were not paid, {unpaid} orders are unpaid")
 
     def _count_receipts(self, lines: list[dict[str, str]]) -> None:
         """At most one receipt a payment, as the handsets saw it."""
