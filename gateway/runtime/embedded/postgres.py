@@ -158,7 +158,7 @@ class Postgres(Engine):
             private_directory(part, self._identity)
             words = ["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C"]
             words += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-            # While a file of the WAL is made, commits wait: for 4 MB some 20 ms, for the usual 16 as long as 90.
+            # While a file of the WAL is made, commits wait: for the usual 16 MB as long as 90 ms.
             words += ["--wal-segsize=4"]
             made = self._call("initdb", "-D", part, *words, cwd=part)
             if made.returncode != 0:
