@@ -7,7 +7,7 @@ a few times each: an operator that signs nothing, or whose keys are not here yet
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from uuid import UUID
@@ -31,8 +31,8 @@ _log = structlog.get_logger(__name__)
 
 
 class _Accounts:
-    """The accounts of one provider, and which of them know a signature or its time. What class they are of is asked
-    once: by a protocol of `typing` that costs more than all limits of a callback."""
+    """The accounts of one provider, and which of them know a signature or its time. `isinstance` with a protocol is
+    slow: asked for each callback, it took more than the limits themselves."""
 
     def __init__(self) -> None:
         self.every: list[PaymentProvider] = []
@@ -45,9 +45,6 @@ class _Accounts:
             self.daters.append(account)
         if isinstance(account, CallbackSigner):
             self.signers.append(account)
-
-
-_NO_ACCOUNTS: Final = _Accounts()
 
 
 class CallbackAdmission:
@@ -63,7 +60,7 @@ class CallbackAdmission:
         *,
         limited: bool = True,
     ) -> None:
-        self._accounts = {code: _Accounts() for code in map(provider_of, providers)}
+        self._accounts: defaultdict[str, _Accounts] = defaultdict(_Accounts)
         for key, provider in providers.items():
             self._accounts[provider_of(key)].add(provider)
         self._reference_in = reference_in
@@ -82,7 +79,7 @@ class CallbackAdmission:
     async def admits(self, callback: IncomingCallback) -> Taken:
         """Whether to store it. Raises DatabaseUnavailable."""
         request = RawRequest(callback.method, "", callback.headers, callback.body)
-        accounts = self._accounts.get(callback.provider, _NO_ACCOUNTS)
+        accounts = self._accounts[callback.provider]
         if any(account.is_stale(request) for account in accounts.daters):
             self.stale[callback.provider] += 1
             _log.warning("callback_signed_at_another_time", provider=callback.provider, remote=callback.remote)
