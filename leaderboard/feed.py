@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 import structlog
@@ -75,6 +75,18 @@ def frame(event: str, version: int, payload: object) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (version, event.encode(), orjson.dumps(payload))
 
 
+class Sent(NamedTuple):
+    """Events as bytes of an answer: a chunk of HTTP/1.1, `plain` for HTTP/1.0, which has none."""
+
+    plain: bytes
+    chunk: bytes
+
+    @classmethod
+    def of(cls, events: bytes) -> "Sent":
+        """Made once for all viewers."""
+        return cls(events, b"%x\r\n%b\r\n" % (len(events), events))
+
+
 def read_event_id(text: str | None) -> int | None:
     """The version that a returning viewer received last; None when it names none."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
@@ -95,25 +107,27 @@ class Answer:
 class Viewer:
     """One open stream. `places`: how many of a whole board it wants."""
 
-    __slots__ = ("_gone", "_places", "_response", "_settings", "_transport", "_writer", "skips")
+    __slots__ = ("_chunked", "_gone", "_places", "_response", "_settings", "_transport", "skips")
 
     def __init__(
         self,
         response: EventSourceResponse,
-        writer: StreamWriter,
         transport: asyncio.Transport,
         settings: FeedSettings,
         places: int,
+        *,
+        chunked: bool,
     ) -> None:
-        self._response, self._writer, self._transport, self._settings = response, writer, transport, settings
-        self._places = places
+        """`chunked`: how HTTP/1.1 sends what has no end."""
+        self._response, self._transport, self._settings = response, transport, settings
+        self._places, self._chunked = places, chunked
         self.skips = 0
         self._gone = False
 
-    async def send(self, data: bytes, whole: Callable[[int], bytes]) -> None:
-        """Hand over a frame; never waits for the network.
+    def send(self, events: Sent, whole: Callable[[int], bytes]) -> None:
+        """Hand over events; never waits for the network.
 
-        A viewer that is behind gets nothing this time, `whole` with its places instead of the frame once it has
+        A viewer that is behind gets nothing this time, `whole` with its places instead of them once it has
         caught up, or is disconnected after too many rounds. A closed one is removed.
         """
         if self._gone:
@@ -128,12 +142,12 @@ class Viewer:
                 self.leave()
         else:
             missed, self.skips = self.skips, 0
-            await self._write(whole(self._places) if missed else data)
+            self._write(Sent.of(whole(self._places)) if missed else events)
 
-    async def farewell(self, reconnect_ms: int) -> None:
+    def farewell(self, reconnect_ms: int) -> None:
         """End the stream and say when to come back."""
         if not self._gone and not self._transport.is_closing():
-            await self._write(b"retry: %d\n\n" % reconnect_ms)
+            self._write(Sent.of(b"retry: %d\n\n" % reconnect_ms))
         self.leave()
 
     def leave(self) -> None:
@@ -142,12 +156,9 @@ class Viewer:
         self._gone = True
         self._response.stop_streaming()
 
-    async def _write(self, data: bytes) -> None:
-        try:
-            await self._writer.write(data, drain=False)
-        except (ConnectionError, RuntimeError) as error:
-            log.debug("viewer left", error=repr(error))
-            self.leave()
+    def _write(self, events: Sent) -> None:
+        # Not by aiohttp's writer, which makes the chunk again for each viewer (`tests/bench`, P11).
+        self._transport.write(events.chunk if self._chunked else events.plain)
 
 
 class Board:
@@ -334,7 +345,7 @@ class Boards:
             writer = await response.prepare(request)
             if not isinstance(writer, StreamWriter):
                 raise TypeError(f"cannot stream through {type(writer).__name__}")
-            viewer = Viewer(response, writer, transport, self.settings, places)
+            viewer = Viewer(response, transport, self.settings, places, chunked=writer.chunked)
             endpoint: socket.socket | None = transport.get_extra_info("socket")
             if endpoint is not None:
                 # The kernel would otherwise queue megabytes of outdated frames for a slow phone.
@@ -343,7 +354,7 @@ class Boards:
                 first = b"retry: %d\n\n" % self.settings.reconnect_ms
                 if not board.is_known_to(response.last_event_id):
                     first += board.whole(places)
-                await viewer.send(first, board.whole)
+                viewer.send(Sent.of(first), board.whole)
                 board.viewers.add(viewer)
                 await response.wait()
             finally:
@@ -383,10 +394,11 @@ class Boards:
         self._closing = True
         watching = [viewer for board in self._boards.values() for viewer in board.viewers]
         for position, viewer in enumerate(watching):
-            await viewer.farewell(self.settings.reconnect_ms // 3 + position * 37 % (self.settings.reconnect_ms + 1))
+            viewer.farewell(self.settings.reconnect_ms // 3 + position * 37 % (self.settings.reconnect_ms + 1))
 
     async def _send_all(self, board: Board, data: bytes) -> None:
+        events = Sent.of(data)
         for position, viewer in enumerate(tuple(board.viewers), start=1):
-            await viewer.send(data, board.whole)
+            viewer.send(events, board.whole)
             if position % YIELD_EVERY == 0:
                 await asyncio.sleep(0)  # let a voter's request through

@@ -353,6 +353,23 @@ async def test_a_reader_who_catches_up_gets_the_whole_board() -> None:
             assert missed not in seen
 
 
+async def test_a_proxy_that_speaks_http_1_0_gets_events_without_chunks() -> None:
+    async with country() as here:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(here))
+        writer.write(f"GET {STREAM} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        async with asyncio.timeout(3):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"transfer-encoding" not in head.lower()
+            first = await reader.readuntil(b"\n\n")
+            assert first == b"retry: %d\n\n" % here.boards.settings.reconnect_ms
+            assert (await reader.readuntil(b"\n\n")).startswith(b"id: ")
+            here.sell("07", 5)
+            assert (await reader.readuntil(b"\n\n")).startswith(b"id: ")
+            await here.boards.close()
+            assert (await reader.read()).splitlines()[-2].startswith(b"retry: ")
+        writer.close()
+
+
 async def test_closing_says_when_to_come_back() -> None:
     async with country() as here:
         responses = [await here.watch() for _ in range(3)]
