@@ -173,7 +173,7 @@ async def test_it_comes_back_after_a_break(show: Show) -> None:
     (board,) = [show.boards.find("star")]
     assert board is not None
     for viewer in tuple(board.viewers):
-        await viewer.farewell(200)
+        viewer.farewell(200)
     await expect(page.locator("#state")).to_have_text("Reconnexion…")
     show.sell("02", 500)
     await expect(page.locator("#state")).to_have_text("En direct")
