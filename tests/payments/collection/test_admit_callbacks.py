@@ -1,5 +1,6 @@
 """Callbacks that prove something are always stored; of the others only so many."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ import stripe
 from structlog.testing import capture_logs
 
 from gateway.http.raw_exchange import RawRequest
+from gateway.storage.doorbell import Work
 from gateway.storage.engine import DatabaseUnavailable
 from gateway.storage.vault import Vault
 from payments.collection.admit_callbacks import (
@@ -16,6 +18,7 @@ from payments.collection.admit_callbacks import (
     UNPROVED_IN_ALL,
     UNPROVED_OF_ONE_ADDRESS,
     CallbackAdmission,
+    store_callback,
 )
 from payments.collection.callbacks import IncomingCallback, Taken
 from payments.providers.stripe.provider import Settings, Stripe
@@ -147,3 +150,31 @@ async def test_a_signature_of_another_time_is_refused_and_counted(limited: bool,
     assert door.stale == ({"stripe": 1} if taken is Taken.STALE else {})
     stranger = IncomingCallback("stripe", None, "POST", {"stripe-signature": header + "0"}, b"{}", "203.0.113.5")
     assert await door.admits(stranger) is Taken.STORED
+
+
+class SlowStore:
+    """Stores nothing before it is let."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+
+    async def store(self, callback: IncomingCallback) -> None:
+        await self.may.wait()
+
+
+class Rings(list[str]):
+    def ring(self, kind: str) -> None:
+        self.append(kind)
+
+
+async def test_a_callback_is_taken_when_it_is_durable_and_not_before() -> None:
+    slow, rings = SlowStore(), Rings()
+    callback = IncomingCallback("mtn_momo", None, "POST", {}, b"{}", "203.0.113.5")
+    taking = asyncio.create_task(store_callback(Door().admission, slow, rings, callback))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not taking.done()
+    assert rings == []
+    slow.may.set()
+    assert await taking is Taken.STORED
+    assert rings == [Work.CALLBACKS]

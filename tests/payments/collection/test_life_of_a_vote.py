@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -326,6 +327,33 @@ async def test_a_proof_is_evidence_without_a_question(rig: Rig) -> None:
     assert await rig.status(order) == "confirmed"
     assert rig.provider.asked[order.payment_reference] == 0
     await rig.settle_all()
+
+
+async def test_a_second_payment_of_a_counted_vote_is_given_back(rig: Rig) -> None:
+    order = await rig.placed()
+    await rig.collect()
+    rig.provider.query_script = [paid()]
+    await rig.make_due()
+    await rig.verify()
+    again = uuid4()
+    # As if its wallet had been asked twice, under two references.
+    await rig.change(
+        "insert into payments select (jsonb_populate_record(p, jsonb_build_object('reference', cast(:again as text),"
+        " 'order_code', 'SPAGAIN'))).* from payments p",
+        again=str(again),
+    )
+    await rig.change(
+        "insert into evidence (reference, word, source, amount_minor, currency, provider_reference, raw)"
+        " select :again, word, source, amount_minor, currency, 'another', raw from evidence",
+        again=again,
+    )
+    await rig.change("update payments set status = 'pending' where reference = :again", again=again)
+    assert await rig.settle_all() == 1
+    await rig.change("update payments set status = 'confirmed' where reference = :again", again=again)
+    await rig.settle()
+    assert await votes_for(rig, "07") == 5
+    found = await rig.rows("select reference = :again as second, status from payments order by 1", again=again)
+    assert [tuple(row) for row in found] == [(False, "settled"), (True, "refund_due")]
 
 
 async def test_twenty_settlers_and_verifiers_at_once_count_once(rig: Rig) -> None:
