@@ -20,7 +20,7 @@ from payments.collection.admit_callbacks import (
     CallbackAdmission,
     store_callback,
 )
-from payments.collection.callbacks import IncomingCallback, Taken
+from payments.collection.callbacks import Callbacks, IncomingCallback, Taken
 from payments.providers.stripe.provider import Settings, Stripe
 from tests.rigs.rig import SECRET_KEY
 from tests.rigs.scripted_provider import ScriptedProvider
@@ -152,7 +152,7 @@ async def test_a_signature_of_another_time_is_refused_and_counted(limited: bool,
     assert await door.admits(stranger) is Taken.STORED
 
 
-class SlowStore:
+class SlowStore(Callbacks):
     """Stores nothing before it is let."""
 
     def __init__(self) -> None:

@@ -330,7 +330,7 @@ async def test_a_proof_is_evidence_without_a_question(rig: Rig) -> None:
 
 
 async def test_a_second_payment_of_a_counted_vote_is_given_back(rig: Rig) -> None:
-    order = await rig.placed()
+    await rig.placed()
     await rig.collect()
     rig.provider.query_script = [paid()]
     await rig.make_due()
