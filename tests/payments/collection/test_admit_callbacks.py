@@ -22,7 +22,7 @@ from payments.collection.admit_callbacks import (
 )
 from payments.collection.callbacks import Callbacks, IncomingCallback, Taken
 from payments.providers.stripe.provider import Settings, Stripe
-from tests.rigs.rig import SECRET_KEY
+from tests.rigs.rig import SECRET_KEY, SilentDoorbell
 from tests.rigs.scripted_provider import ScriptedProvider
 
 VAULT = Vault(SECRET_KEY)
@@ -162,19 +162,14 @@ class SlowStore(Callbacks):
         await self.may.wait()
 
 
-class Rings(list[str]):
-    def ring(self, kind: str) -> None:
-        self.append(kind)
-
-
 async def test_a_callback_is_taken_when_it_is_durable_and_not_before() -> None:
-    slow, rings = SlowStore(), Rings()
+    slow, doorbell = SlowStore(), SilentDoorbell()
     callback = IncomingCallback("mtn_momo", None, "POST", {}, b"{}", "203.0.113.5")
-    taking = asyncio.create_task(store_callback(Door().admission, slow, rings, callback))
+    taking = asyncio.create_task(store_callback(Door().admission, slow, doorbell, callback))
     for _ in range(10):
         await asyncio.sleep(0)
     assert not taking.done()
-    assert rings == []
+    assert doorbell.rung == []
     slow.may.set()
     assert await taking is Taken.STORED
-    assert rings == [Work.CALLBACKS]
+    assert doorbell.rung == [Work.CALLBACKS]
