@@ -83,7 +83,7 @@ class Sent(NamedTuple):
 
     @classmethod
     def of(cls, events: bytes) -> "Sent":
-        """Made once for all viewers."""
+        """Both forms of these events."""
         return cls(events, b"%x\r\n%b\r\n" % (len(events), events))
 
 
@@ -157,8 +157,12 @@ class Viewer:
         self._response.stop_streaming()
 
     def _write(self, events: Sent) -> None:
-        # Not by aiohttp's writer, which makes the chunk again for each viewer (`tests/bench`, P11).
-        self._transport.write(events.chunk if self._chunked else events.plain)
+        try:
+            # Not by aiohttp's writer, which makes the chunk again for each viewer (`tests/bench`, P11).
+            self._transport.write(events.chunk if self._chunked else events.plain)
+        except RuntimeError as error:  # uvloop's for a connection that is closed
+            log.debug("viewer left", error=repr(error))
+            self.leave()
 
 
 class Board:

@@ -353,6 +353,32 @@ async def test_a_reader_who_catches_up_gets_the_whole_board() -> None:
             assert missed not in seen
 
 
+class Closed:
+    """The transport of a connection that closed and does not say so."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: bytes) -> None:
+        raise RuntimeError("the handler is closed")
+
+
+async def test_a_connection_that_closed_costs_the_others_nothing() -> None:
+    async with country() as here:
+        await here.watch("0")
+        board = here.boards.find("star")
+        assert board is not None
+        (gone,) = board.viewers
+        gone._transport = Closed()  # type: ignore[assignment]
+        others = [await here.watch("0") for _ in range(3)]
+        here.sell("07", 5)
+        assert {(await next_event(other)).name for other in others} == {"leaderboard:update"}
+        await here.settled(viewers=3)
+
+
 async def test_a_proxy_that_speaks_http_1_0_gets_events_without_chunks() -> None:
     async with country() as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(here))
