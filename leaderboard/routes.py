@@ -124,7 +124,8 @@ class Card:
 class Leaderboard:
     """The handlers, holding the pages made last: one for each contest, language and page of its ranking."""
 
-    def __init__(self, boards: Boards, cap: StreamCap, bot: Callable[[], str]) -> None:
+    def __init__(self, published: Published, boards: Boards, cap: StreamCap, bot: Callable[[], str]) -> None:
+        self._published = published
         self._boards = boards
         self._cap = cap
         self._bot = bot
@@ -192,18 +193,18 @@ class Leaderboard:
 
     async def contests(self, request: web.Request) -> web.Response:
         """The page that lists the contests, those that are open first."""
-        published = request.app[PUBLISHED]
+        published = self._published
         order = [Phase.OPEN, Phase.COMING, Phase.CLOSED]
         listed = [contest for contest in published.contests() if contest.listed]
         now = published.now()
-        cards = [Card(c, self._ranking(published, c.slug), _phase(c, published), c.window_at(now)) for c in listed]
+        cards = [Card(c, self._ranking(c.slug), _phase(c, published), c.window_at(now)) for c in listed]
         cards.sort(key=lambda card: (order.index(card.phase), card.window[1]))
         return render(request, "contests.html", cache=PAGE_CACHE, cards=cards)
 
     async def page(self, request: web.Request) -> web.Response:
         """A contest's public page, made once for each change of its ranking."""
-        published, pages, slug = request.app[PUBLISHED], request.app[PAGES], request.match_info["slug"]
-        contest, board = published.contest(slug), self._board(published, slug)
+        published, pages, slug = self._published, request.app[PAGES], request.match_info["slug"]
+        contest, board = published.contest(slug), self._board(slug)
         if contest is None or board is None:
             return not_found(request)
         language = pages.language_of(request, contest.language)
@@ -232,8 +233,8 @@ class Leaderboard:
 
     async def small(self, request: web.Request) -> web.Response:
         """Ten places of the ranking in an answer of 2,048 bytes, for the weakest phones. 404."""
-        published, slug = request.app[PUBLISHED], request.match_info["slug"]
-        contest, board = published.contest(slug), self._board(published, slug)
+        published, slug = self._published, request.match_info["slug"]
+        contest, board = published.contest(slug), self._board(slug)
         if contest is None or board is None:
             return not_found(request)
         return self._small.answer(request, contest, board, stand_of(contest, published.now()))
@@ -242,7 +243,7 @@ class Leaderboard:
         """The page of an earlier round; of the last one, the contest's own."""
         pages, number = request.app[PAGES], _read_round(request)
         shown = contest.round_shown
-        ranking = None if number is None else request.app[PUBLISHED].ranking_in(contest.slug, number)
+        ranking = None if number is None else self._published.ranking_in(contest.slug, number)
         if ranking is None or shown is None:
             return not_found(request)
         if number == shown.number:
@@ -257,7 +258,7 @@ class Leaderboard:
             "over": next(one.closes_at for one in contest.rounds if one.number == number),
             "rounds": view_model.rounds_of(contest),
             "percent": view_model.percent,
-            "now": request.app[PUBLISHED].now(),
+            "now": self._published.now(),
         }
         seen: dict[str, str | int] = {"round": ranking.round, "q": part.query, "page": part.page}
         address = URL.build(query={name: value for name, value in seen.items() if value})
@@ -266,8 +267,8 @@ class Leaderboard:
     async def categories(self, request: web.Request) -> web.Response:
         """The boards of a contest's categories, one below the other; of an earlier round where one is asked for. 404
         where there are none."""
-        published, slug = request.app[PUBLISHED], request.match_info["slug"]
-        contest, board = published.contest(slug), self._board(published, slug)
+        published, slug = self._published, request.match_info["slug"]
+        contest, board = published.contest(slug), self._board(slug)
         if contest is None or board is None or not contest.categories:
             return not_found(request)
         ranking, phase = board.ranking, _phase(contest, published)
@@ -302,10 +303,10 @@ class Leaderboard:
         """The page with this part of the ranking."""
         pages, faces = request.app[PAGES], photos_of(contest)
         # Where several share a short code, the keyword decides.
-        now = request.app[PUBLISHED].now()
+        now = self._published.now()
         window = contest.window_at(now)
         turn = None if phase is Phase.CLOSED else window[0] if phase is Phase.COMING else window[1]
-        alone = len(request.app[PUBLISHED].contests_by_short_code(contest.short_code)) < 2
+        alone = len(self._published.contests_by_short_code(contest.short_code)) < 2
         values = {
             "contest": contest,
             "ranking": board.ranking,
@@ -335,7 +336,7 @@ class Leaderboard:
 
     def _existing(self, request: web.Request) -> Board:
         """The board of the address. Problem 404."""
-        board = self._board(request.app[PUBLISHED], request.match_info["slug"])
+        board = self._board(request.match_info["slug"])
         if board is None:
             raise unknown(request, "contest")
         return board
@@ -347,7 +348,7 @@ class Leaderboard:
         number, slug = _read_round(request), board.ranking.contest
         if number is None:
             raise Problem(422, "Invalid request", errors=[{"loc": ["query", "round"], "msg": _ROUND_WANTED}])
-        ranking = request.app[PUBLISHED].ranking_in(slug, number)
+        ranking = self._published.ranking_in(slug, number)
         if ranking is None:
             raise Problem(
                 404, "Unknown round", "No such round of this contest has begun.", kind="/problems/unknown_round"
@@ -359,18 +360,18 @@ class Leaderboard:
             held = self._rounds[slug, number] = Board(ranking)
         return held
 
-    def _board(self, published: Published, slug: str) -> Board | None:
-        if published.contest(slug) is None:
+    def _board(self, slug: str) -> Board | None:
+        if self._published.contest(slug) is None:
             return None
         board = self._boards.find(slug)
         if board is None:
-            self._boards.update(published.ranking(slug))
+            self._boards.update(self._published.ranking(slug))
             board = self._boards.find(slug)
         return board
 
-    def _ranking(self, published: Published, slug: str) -> Ranking:
-        board = self._board(published, slug)
-        return published.ranking(slug) if board is None else board.ranking
+    def _ranking(self, slug: str) -> Ranking:
+        board = self._board(slug)
+        return self._published.ranking(slug) if board is None else board.ranking
 
 
 async def brand_style(request: web.Request) -> web.Response:
@@ -429,7 +430,7 @@ def setup(app: web.Application, boards: Boards, cap: StreamCap | None = None, bo
     app.setdefault(CONTEST_PARTS, [])
     pages = app[PAGES]
     pages.add("leaderboard")
-    handlers = Leaderboard(boards, cap or StreamCap(), bot)
+    handlers = Leaderboard(app[PUBLISHED], boards, cap or StreamCap(), bot)
     app.router.add_get("/api/contests/{slug}/leaderboard", handlers.ranking)
     app.router.add_get("/api/contests/{slug}/leaderboard/events", handlers.events, allow_head=False)
     app.router.add_get("/", handlers.contests)

@@ -85,15 +85,13 @@ _FOR_PEOPLE: Final = frozenset({"page", "admin", "static"})
 
 # A caller's id is only taken when it cannot break a log or a header.
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
-_ids = itertools.count(1)
-_sampled = itertools.count(1)
+_numbers = itertools.count(1)
 _timeouts = RequestTimeouts()
 _process = f"{os.getpid():x}{secrets.token_hex(4)}"
 
 _log = structlog.get_logger(__name__)
 
 
-@lru_cache(maxsize=1_024)
 def surface_of(path: str) -> str:
     """Which part of the service an address belongs to: the label of its count."""
     first = path[1:].partition("/")[0]
@@ -106,6 +104,12 @@ def surface_of(path: str) -> str:
     return _SURFACES.get(first, "page")
 
 
+@lru_cache(maxsize=1_024)
+def _surface_and_limit(path: str) -> tuple[str, float | None]:
+    surface = surface_of(path)
+    return surface, ANSWER_SECONDS.get(surface)
+
+
 @web.middleware
 async def around_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Name the request, answer its errors, protect and count its answer. One middleware: each costs every
@@ -113,15 +117,18 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
 
     Never raises but for a redirect that a handler raised, and for cancellation.
     """
-    started = time.perf_counter()
+    started = time.monotonic()
+    number = next(_numbers)
     given = request.headers.get(REQUEST_ID)
-    request_id = given if given and _SANE_ID.fullmatch(given) else f"{_process}-{next(_ids):x}"
+    request_id = given if given and _SANE_ID.fullmatch(given) else f"{_process}-{number:x}"
     begin_request(request_id)
-    surface = surface_of(request.path)
+    surface, limit = _surface_and_limit(request.path)
     redirect: web.HTTPException | None = None
     response: web.StreamResponse
-    limit = ANSWER_SECONDS.get(surface)
-    task = None if limit is None else _timeouts.begin(limit)
+    task = None
+    if limit is not None:
+        task = request.task
+        _timeouts.begin(task, started + limit)
     try:
         response = await handler(request)
     except asyncio.CancelledError:
@@ -138,13 +145,13 @@ async def around_request(request: web.Request, handler: Handler) -> web.StreamRe
     finally:
         if task is not None:
             _timeouts.end(task)
-    if not response.prepared:
+    if not (response.prepared or hdrs.SERVER in response.headers):
         _protect(request, response, request_id, surface)
-    seconds = time.perf_counter() - started
+    seconds = time.monotonic() - started
     count_request(surface, response.status, seconds)
     # A stream lasts, and one refused for want of room is no failure; its errors have their own lines.
     notable = surface != "stream" and (response.status >= 500 or seconds > SLOW_SECONDS)
-    if notable or next(_sampled) % SAMPLE_EVERY == 0:
+    if notable or number % SAMPLE_EVERY == 0:
         _log.info(
             "request",
             method=request.method,
@@ -167,8 +174,6 @@ def public_headers() -> CIMultiDict[str]:
 
 def _protect(request: web.Request, response: web.StreamResponse, request_id: str, surface: str) -> None:
     headers = response.headers
-    if hdrs.SERVER in headers:
-        return
     if _POLICY not in headers:
         if response.status >= HTTPStatus.BAD_REQUEST or surface not in _LEAN:
             headers.update(_HEADERS)

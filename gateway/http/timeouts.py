@@ -4,6 +4,7 @@ Cancelling works as in `asyncio.timeout`: the task is cancelled once, and uncanc
 """
 
 import asyncio
+import time
 from typing import Any, Final
 
 CHECK_SECONDS: Final = 0.5
@@ -18,20 +19,16 @@ class RequestTimeouts:
         self._check_seconds = check_seconds
         self._until: dict[_Task, float] = {}
         self._ended: set[_Task] = set()
+        # The loop that looks after them; none while there are none.
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, seconds: float) -> _Task:
-        """Give the current task so many seconds from now on."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        if task is None:
-            raise RuntimeError("requests are answered in tasks")
-        self._until[task] = loop.time() + seconds
-        if self._timer is None or self._loop is not loop:
+    def begin(self, task: _Task, until: float) -> None:
+        """Give the current task until this moment of `time.monotonic`."""
+        self._until[task] = until
+        loop = task.get_loop()
+        if loop is not self._loop:
             self._loop = loop
-            self._timer = loop.call_later(self._check_seconds, self._check, loop)
-        return task
+            loop.call_later(self._check_seconds, self._check, loop)
 
     def expired(self, task: _Task) -> bool:
         """Whether the task was cancelled by its timeout and by nothing else; if so, it is uncancelled."""
@@ -48,10 +45,13 @@ class RequestTimeouts:
             self.expired(task)
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
+        now = time.monotonic()
         for task in [task for task, until in self._until.items() if until <= now]:
             del self._until[task]
             if task.get_loop() is loop:
                 self._ended.add(task)
                 task.cancel()
-        self._timer = loop.call_later(self._check_seconds, self._check, loop) if self._until else None
+        if self._until:
+            loop.call_later(self._check_seconds, self._check, loop)
+        else:
+            self._loop = None

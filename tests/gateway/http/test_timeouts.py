@@ -1,14 +1,23 @@
 """A task that takes too long is cancelled; one that something else cancels, or that is in time, is left alone."""
 
 import asyncio
+import time
+from typing import Any
 
 import pytest
 
 from gateway.http.timeouts import RequestTimeouts
 
 
+def begin(timeouts: RequestTimeouts, seconds: float) -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    timeouts.begin(task, time.monotonic() + seconds)
+    return task
+
+
 async def wait(timeouts: RequestTimeouts, seconds: float, takes: float) -> str:
-    task = timeouts.begin(seconds)
+    task = begin(timeouts, seconds)
     try:
         await asyncio.sleep(takes)
     except asyncio.CancelledError:
@@ -50,7 +59,7 @@ async def test_a_task_that_another_cancels_is_cancelled() -> None:
 
 async def test_who_does_not_mind_being_cancelled_is_not_cancelled_later() -> None:
     async def stubborn() -> int:
-        task = timeouts.begin(0.02)
+        task = begin(timeouts, 0.02)
         try:
             await asyncio.sleep(5)
         except asyncio.CancelledError:
@@ -74,4 +83,4 @@ async def test_the_timer_rests_while_no_request_is_in_progress() -> None:
     timeouts = RequestTimeouts(0.01)
     await asyncio.create_task(wait(timeouts, 1, 0.02))
     await asyncio.sleep(0.05)
-    assert timeouts._timer is None
+    assert timeouts._loop is None
