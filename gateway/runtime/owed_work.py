@@ -40,7 +40,7 @@ with {OLDEST_BY_CONTEST}
 select work, cast(extract(epoch from now() - since) as float8) as seconds from (
 select 'collect' as work, min(least(next_check_at, expires_at)) as since from payments
   where status = 'created' and (next_check_at <= now() or expires_at <= now())
-union all select 'callbacks', min(received_at) from callbacks where handled_at is null
+union all select 'callbacks', (select received_at from callbacks where handled_at is null order by id limit 1)
 union all select 'verify', least(
     (select min(next_check_at) from payments
       where status in ('sent','pending','expired','failed') and next_check_at <= now()),

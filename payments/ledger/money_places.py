@@ -63,7 +63,7 @@ _ATTEMPTS: Final = text("""
 select p.reference, p.placed_at, p.vote_id::text, p.provider as operator, p.amount_minor, p.currency, p.received_minor,
   p.received_currency, p.status, p.reason, p.provider_reference as operator_reference, p.provisional, v.channel,
   v.quantity, v.receipt, c.name as contest, k.name as candidate,
-  exists (select 1 from statement_lines l where l.matched_reference = p.reference) as on_statement,
+  (select true from statement_lines l where l.matched_reference = p.reference limit 1) is not null as on_statement,
   (select d.status from disputes d where d.payment_reference = p.reference
     order by d.reversed_minor desc, d.opened_at desc limit 1) as dispute
 from payments p join votes v on v.id = p.vote_id and v.placed_at = p.placed_at

@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.receipt import order_code
-from gateway.storage.rows import document, recordset
+from gateway.storage.rows import among, document, recordset
 from gateway.storage.vault import Vault
 from gateway.values.money import Money
 from payments.collection.claims import AROUND, WHOLE, OpenPaymentReader
@@ -48,12 +48,12 @@ select m.reference, null, 'due', 'owed', cast(:actor as text), 'instead of ' || 
 from made m join heirs h using (reference)
 """)
 
-_REFUNDED: Final = "payment uuid, shown_reference text"
+_REFUNDED: Final = "reference uuid, shown_reference text"
 _REFUND_PAYMENTS: Final = text(f"""
 with refunded as (select * from {recordset(_REFUNDED)}),
 locked as (
-  select p.reference, p.placed_at, p.status from payments p join refunded g on g.payment = p.reference
-  where p.status = any(cast(:froms as text[])) order by p.reference for update of p),
+  select p.reference, p.placed_at, p.status from payments p where {among("p.reference", "refunded")}
+    and p.status = any(cast(:froms as text[])) order by p.reference for update),
 f as (
   update payments p set status = :to_status, next_check_at = null from locked l
   where p.reference = l.reference and p.placed_at = l.placed_at
@@ -65,7 +65,7 @@ notified as (
   insert into messages_out (id, kind, key, payment_reference, recipient_index, language, params, chat_id)
   select gen_random_uuid(), 'refunded', f.reference::text, f.reference, {READER}, v.language,
     jsonb_build_object('reference', g.shown_reference), v.chat_id
-  from f join refunded g on g.payment = f.reference join votes v on v.id = f.vote_id and v.placed_at = f.placed_at
+  from f join refunded g using (reference) join votes v on v.id = f.vote_id and v.placed_at = f.placed_at
   where v.chat_id is not null or {READER} is not null
   on conflict (kind, key) do nothing)
 select count(*) from f
@@ -91,7 +91,7 @@ async def _refunded(connection: AsyncConnection, members: Sequence[Observation],
     leads = states_before(Observed.REFUNDED, Actor.REFUNDER)
     rows = [
         {
-            "payment": row.payment_reference,
+            "reference": row.payment_reference,
             "shown_reference": row.manual_reference or row.provider_reference or order_code(row.reference),
         }
         for row in moved.values()

@@ -209,6 +209,8 @@ async def fill(database: Database) -> None:
             await connection.execute(f"reindex table {table}")
         assert not await connection.fetchval("select count(*) from pg_index where not indisready")
         await connection.execute("analyze")
+        # Which PostgreSQL does not do by itself for a partitioned table as a whole.
+        await connection.execute("delete from pg_statistic where stainherit")
     finally:
         await connection.close()
         KEPT.forget(database.name)

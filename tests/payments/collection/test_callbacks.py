@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -18,9 +19,12 @@ from gateway.storage.engine import DatabaseUnavailable, make_engine
 from gateway.storage.rows import line
 from gateway.storage.spool import Spool
 from gateway.storage.vault import Vault
+from payments.collection.callback_queue import _CLAIM
 from payments.collection.callbacks import INSERT_SECONDS, Callbacks, IncomingCallback, body_of
 from payments.requests import Act
+from tests.engines import Database
 from tests.free_port import free_port
+from tests.gateway.storage.plans import Planner
 from tests.rigs.money_rig import ASKER, REASON, MoneyRig, opened
 from tests.rigs.rig import SECRET_KEY
 from tests.rigs.simulated_operator import SimulatedOperator
@@ -266,6 +270,26 @@ async def test_a_storm_of_one_body_is_judged_quickly(rig: MoneyRig) -> None:
         ("mtn_momo", "copy"): 3_998,
     }
     assert await rig.verify() == 1
+
+
+async def test_the_first_of_many_in_a_month_reads_those_of_its_payment_alone(rig: MoneyRig, database: Database) -> None:
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        await connection.execute("""
+        insert into callbacks (record_id, received_at, provider, payment_reference, method, remote, headers, body,
+          body_hash, handled_at)
+        select gen_random_uuid(), now() - n * interval '1 ms', 'mtn_momo', gen_random_uuid(), 'POST', '', '{}',
+          decode(repeat('01', 700), 'hex'), decode(md5(n::text), 'hex'), now()
+        from generate_series(1, 8_500) n;
+        delete from pg_statistic s using pg_inherits i
+        where s.starelid = i.inhrelid and i.inhparent = 'callbacks'::regclass;
+        """)
+        planner = await Planner.of(connection)
+        plan = str(await planner.generic(str(_CLAIM.statement.compile(dialect=rig.engine.dialect))))
+    finally:
+        await connection.close()
+    assert "_payment_reference_idx" in plan
+    assert "_received_at_" not in plan
 
 
 async def test_forged_and_unknown_ones_change_nothing_and_are_counted(rig: MoneyRig) -> None:
