@@ -1,7 +1,8 @@
 """The outbox: texts that are owed, sent under leases, with their delivery reports as received."""
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from channels.messages.rules import DELIVERED, UNDELIVERED, UNKNOWN_SECONDS, Rou
 from gateway.contests.directory import DIAL_CODE
 from gateway.orders.rules import PAYMENT_URL
 from gateway.orders.store import payer_place, secrets_place, voter_place
+from gateway.storage import queue_head
 from gateway.storage.audit_log import note
 from gateway.storage.coalescer import Coalescer
 from gateway.storage.direct import Direct, NamedRow
@@ -35,8 +37,8 @@ _FINAL: Final = ", ".join(f"'{word}'" for word in sorted({DELIVERED, *UNDELIVERE
 # Whether any text may have been sent or not. In a rush none is, and the three statements for those are not run.
 _IN_DOUBT: Final = Direct(
     text("""
-select exists (select 1 from messages_out where status = 'sending' and next_try_at <= now())
-  or exists (select 1 from messages_out where status = 'unknown' and next_try_at is not null) as in_doubt
+select exists (select 1 from messages_out where status = 'sending' and next_try_at between :since and now())
+  or exists (select 1 from messages_out where status = 'unknown' and next_try_at >= :since) as in_doubt
 """)
 )
 # A process that was killed between sending and writing may have sent, unless a report came meanwhile: then it did.
@@ -82,7 +84,7 @@ where status = 'unknown' and next_try_at <= now() and (
 _DUE: Final = Direct(
     text(f"""
 with due as (
-  select id from messages_out where status in ('due', 'unknown') and next_try_at <= now()
+  select id from messages_out where status in ('due', 'unknown') and next_try_at between :since and now()
     and (status = 'due' or cast(:in_doubt as boolean))
   order by next_try_at limit :limit for update skip locked)
 select m.id, m.kind, m.language, m.params, m.params_cipher, m.status, m.carrier, m.attempts, m.chat_id,
@@ -229,12 +231,15 @@ class SentMessage:
 
 
 class Outbox:
-    """Texts on their way. `public_url`: where receipts are checked."""
+    """Texts on their way. `public_url`: where receipts are checked; `clock`: monotonic seconds."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, public_url: str) -> None:
+    def __init__(
+        self, engine: AsyncEngine, vault: Vault, public_url: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._engine = engine
         self._vault = vault
         self._public_url = public_url
+        self._head = queue_head.QueueHead(queue_head.TEXTS_OUT, clock)
         self._reports: Coalescer[Mapping[str, Any], None] = Coalescer(
             self._store_reports, batch_max=200, apart=REPORTS_APART_SECONDS
         )
@@ -264,12 +269,13 @@ class Outbox:
         One whose lease ran out may have been sent: it becomes `unknown`, and is only taken again when reports
         prove that it was not."""
         async with self._engine.begin() as connection:
-            [(in_doubt,)] = await _IN_DOUBT.rows(connection, {})
+            since = await self._head.since(connection)
+            [(in_doubt,)] = await _IN_DOUBT.rows(connection, {"since": since})
             if in_doubt:
                 await connection.execute(_LEASES_OUT, {"unknown": UNKNOWN_SECONDS})
                 await connection.execute(_FOUND_SENT)
                 await connection.execute(_STILL_UNKNOWN, {"longest": UNKNOWN_SECONDS_MAX, "again": UNKNOWN_SECONDS})
-            rows = await _DUE.named(connection, {"limit": limit, "in_doubt": in_doubt})
+            rows = await _DUE.named(connection, {"limit": limit, "since": since, "in_doubt": in_doubt})
             if not rows:
                 return []
             due, broken = each_read(rows, lambda row: self._due(row, routes))

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.messages.rules import REMIND_AFTER
+from gateway.storage import queue_head
 from gateway.storage.doorbell import Doorbell, Work
 from gateway.values.organiser import Deed, states_without
 from payments.settlement.settle import OLDEST_BY_CONTEST
@@ -33,17 +34,16 @@ STUCK_SECONDS: Final = 120.0
 SILENCE_SECONDS: Final = 15
 
 _REMIND_AFTER: Final = f"make_interval(secs => {REMIND_AFTER.total_seconds()})"
-# Each branch reads the head of one partial index. Without parameters it is planned once a connection, not each second:
-# that takes longer than to run it.
+# Each branch reads the head of one partial index.
 _OWED: Final = text(f"""
 with {OLDEST_BY_CONTEST}
 select work, cast(extract(epoch from now() - since) as float8) as seconds from (
 select 'collect' as work, min(least(next_check_at, expires_at)) as since from payments
-  where status = 'created' and (next_check_at <= now() or expires_at <= now())
+  where status = 'created' and next_check_at >= :collect and (next_check_at <= now() or expires_at <= now())
 union all select 'callbacks', (select received_at from callbacks where handled_at is null order by id limit 1)
 union all select 'verify', least(
     (select min(next_check_at) from payments
-      where status in ('sent','pending','expired','failed') and next_check_at <= now()),
+      where status in ('sent','pending','expired','failed') and next_check_at between :verify and now()),
     (select now() from payments
       where provisional and status = 'settled' and coalesce(next_check_at, '-infinity') <= now() limit 1))
 union all select 'settle', least((select min(confirmed_at) from waiting),
@@ -51,7 +51,7 @@ union all select 'settle', least((select min(confirmed_at) from waiting),
     (select min(decide_by) from payments where status = 'held' and decide_by <= now()))
 union all select 'texts_in', min(received_at) from messages_in where handled_at is null
 union all select 'texts_out', min(next_try_at) from messages_out
-  where status in ('due','sending','unknown') and next_try_at <= now()
+  where status in ('due','sending','unknown') and next_try_at between :texts and now()
 union all select 'refund', min(next_try_at) from refunds
   where status in ('due','sent') and next_try_at <= now()
 union all select 'reversals', min(next_try_at) from reversal_questions where next_try_at <= now()
@@ -134,11 +134,17 @@ class OwedWork:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._heads = {
+            "collect": queue_head.QueueHead(queue_head.TO_COLLECT),
+            "verify": queue_head.QueueHead(queue_head.TO_VERIFY),
+            "texts": queue_head.QueueHead(queue_head.TEXTS_OUT),
+        }
 
     async def owed(self) -> Mapping[Work, float]:
         """Kinds of work that are due, each with the age of its oldest piece in seconds."""
         async with self._engine.connect() as connection:
-            return {Work(row.work): row.seconds for row in await connection.execute(_OWED)}
+            since = {work: await head.since(connection) for work, head in self._heads.items()}
+            return {Work(row.work): row.seconds for row in await connection.execute(_OWED, since)}
 
     async def beat(self, worker: str) -> None:
         """Record that this worker works."""

@@ -51,7 +51,7 @@ _DUE_TO_COLLECT: Final = f"""
   select p.reference, p.placed_at, p.vote_id, p.contest_id, p.payer_index, p.provider, p.next_check_at, p.send_tries,
     p.orderer
   from payments p
-  where p.status = 'created' and p.next_check_at <= now() and p.expires_at > now()
+  where p.status = 'created' and p.next_check_at between :since and now() and p.expires_at > now()
     and not (p.provider = any(cast(:prompting as text[])) and exists (
       select 1 from payments o where o.payer_index = p.payer_index
         and split_part(o.provider, '@', 1) = split_part(p.provider, '@', 1)
@@ -172,7 +172,8 @@ CLOSE_UNSENT: Final = Direct(
 with judged as (
   select reference, placed_at,
     case when send_tries = 0 then '{Withheld.NEVER_SENT}' else '{Withheld.TOO_OLD}' end as why
-  from payments where status = 'created' and expires_at <= now() limit :limit for update skip locked),{_WITHHOLD}
+  from payments where status = 'created' and next_check_at >= :since and expires_at <= now()
+  limit :limit for update skip locked),{_WITHHOLD}
 select count(*) from withheld
 """)
 )
@@ -185,7 +186,8 @@ select count(*) from withheld
 _URGENCY: Final = "case when p.status not in ('sent','pending') then 3 when p.checks = 0 then 1 else 2 end"
 _DUE_TO_VERIFY: Final = """
     select p.reference, p.placed_at, p.provider from payments p
-    where p.provider = r.account and p.status in ('sent','pending','expired','failed') and p.next_check_at <= now()
+    where p.provider = r.account and p.status in ('sent','pending','expired','failed')
+      and p.next_check_at between :since and now()
 """
 CLAIM_TO_VERIFY: Final = Direct(
     text(f"""

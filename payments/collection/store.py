@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.orders.prompting import NO_LIMITS, PromptLimits
 from gateway.orders.rules import PAYMENT_URL, UNSENT_LIFE
+from gateway.storage import queue_head
 from gateway.storage.coalescer import Coalescer
 from gateway.storage.direct import Direct, NamedRow
 from gateway.storage.rows import among, document, names_of, recordset
@@ -164,6 +165,8 @@ class Payments:
         self._vault = vault
         self._reader = OpenPaymentReader(vault, public_url)
         self._prompting = {"prompting": sorted(prompting), **limits.claimed()}
+        self._to_collect = queue_head.QueueHead(queue_head.TO_COLLECT)
+        self._to_verify = queue_head.QueueHead(queue_head.TO_VERIFY)
         self._observed: Coalescer[Observation, None] = Coalescer(
             self._record_each, batch_max=200, lanes=2, apart=APART_SECONDS
         )
@@ -178,6 +181,7 @@ class Payments:
             rows = await CLAIM_TO_COLLECT.named(
                 connection,
                 {
+                    "since": await self._to_collect.since(connection),
                     "accounts": list(places),
                     "places": _places([*places.items(), (None, limit)]),
                     **self._prompting,
@@ -196,14 +200,16 @@ class Payments:
 
     async def close_unsent(self, limit: int) -> int:
         """Close orders that no operator took in time; how many. What was ever sent is asked about for a day."""
-        [(closed,)] = await CLOSE_UNSENT.rows(self._engine, {"limit": limit})
+        since = await self._to_collect.since(self._engine)
+        [(closed,)] = await CLOSE_UNSENT.rows(self._engine, {"since": since, "limit": limit})
         return int(closed)
 
     async def claim_to_verify(self, places: Mapping[str, int]) -> list[OpenPayment]:
         """Take payments that are due for a status question, under a lease, of each account in `places` at most so many:
         hinted ones first, then those never asked about, then those still open, then the rest; of each the longest
         due."""
-        asked = {"places": _places(places.items()), "lease": LEASE_SECONDS}
+        since = await self._to_verify.since(self._engine)
+        asked = {"since": since, "places": _places(places.items()), "lease": LEASE_SECONDS}
         return await self._reader.leased(self._engine, await CLAIM_TO_VERIFY.named(self._engine, asked))
 
     async def claim_named(self, references: Sequence[UUID]) -> list[OpenPayment]:

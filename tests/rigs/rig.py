@@ -1,5 +1,6 @@
 """The use cases bound to a real database, with a scripted provider: what storage tests share."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -70,6 +71,8 @@ class Rig:
         self, app_url: str, provider: ScriptedProvider | None = None, engine: AsyncEngine | None = None
     ) -> None:
         self._app_url = app_url
+        # Seconds that a test let pass in PostgreSQL.
+        self.passed = 0.0
         self.provider = provider or ScriptedProvider()
         self.providers = {self.provider.code: self.provider}
         self.engine = engine or make_engine(app_url, pool_size=8, wait_seconds=BUSY_SECONDS)
@@ -82,7 +85,7 @@ class Rig:
         self.payments = Payments(self.engine, self.vault, PUBLIC_URL, frozenset({"mtn_momo"}))
         self.settlement = Settlement(self.engine, FRAUD_OFF)
         self.inbox = Inbox(self.engine, self.vault)
-        self.outbox = Outbox(self.engine, self.vault, PUBLIC_URL)
+        self.outbox = Outbox(self.engine, self.vault, PUBLIC_URL, lambda: time.monotonic() + self.passed)
         self.views = OrderViews(self.engine, self.vault)
         self.directory = ContestDirectory(self.engine)
         self.doorbell = SilentDoorbell()

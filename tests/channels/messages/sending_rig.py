@@ -96,6 +96,7 @@ class SendingRig:
             "next_try_at = next_try_at - make_interval(secs => :s)",
             s=seconds,
         )
+        self.rig.passed += seconds
 
     async def change(self, statement: str, **values: Any) -> None:
         async with self.rig.engine.begin() as connection:
