@@ -2,7 +2,7 @@
 
 An index keeps the entries of what is done for as long as an older snapshot may see them: while a backup, an audit or a
 report runs. In an index of due work they all lie before the oldest piece that is left, so a look that begins there does
-not read them: they cost a look more than all else after seconds, and ever more.
+not read them. In a rush they cost a look more than all else after some seconds, and more as the snapshot gets older.
 """
 
 import time
@@ -17,7 +17,8 @@ from gateway.storage.direct import Direct
 
 READ_SECONDS: Final = 5.0
 READ_ALL_SECONDS: Final = 60.0
-# What says it is due now may be committed so much later: a look finds it, a reading of the head finds it.
+# A row may be committed so long after the moment from which it is due: looks allow for the first, readings of the head
+# for the second.
 _COMMITTED_SECONDS: Final = 5
 _COMMITTED_LATE: Final = timedelta(seconds=30)
 _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)

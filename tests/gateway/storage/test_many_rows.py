@@ -106,7 +106,7 @@ REPORTS |= {f"admin.orders.store.{name}" for name in ("_COUNTS_THEN", "_REFUND_S
 REPORTS |= {"payments.ledger.book._JOURNAL", "payments.ledger.book._JOURNAL_LENGTH"}
 # And what is rebuilt by hand.
 REPORTS |= {"gateway.runtime.operations._REACHED"}
-# In the first minute of a month PostgreSQL knows of its tables what it was told when they were made.
+# In the first minute of a month PostgreSQL knows of its tables what is presumed when they are made.
 AS_A_NEW_MONTH = """
 delete from pg_statistic s using pg_inherits i where s.starelid = i.inhrelid;
 select presume_distinct(c.relname, i.inhparent::regclass::text) from pg_inherits i
