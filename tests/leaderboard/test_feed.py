@@ -372,7 +372,7 @@ async def test_a_connection_that_closed_costs_the_others_nothing() -> None:
         board = here.boards.find("star")
         assert board is not None
         (gone,) = board.viewers
-        gone._transport = Closed()  # type: ignore[assignment]
+        gone._transport = Closed()  # type: ignore[assignment] # it has what a viewer calls
         others = [await here.watch("0") for _ in range(3)]
         here.sell("07", 5)
         assert {(await next_event(other)).name for other in others} == {"leaderboard:update"}
