@@ -71,8 +71,8 @@ select {_HINTS}
 SAME_HOURS: Final = 48
 # The first of each kind is looked for once, however many copies a storm brought, and handed on by windows: a
 # join would be made row by row where the planner expects few. A sum is no column: the planner would walk the
-# primary key, in the hope to meet the smallest id soon; and so is an instant: by its index, before
-# the table is analyzed, it would read two days of callbacks for each. That all partitions are looked into costs 5 µs.
+# primary key, in the hope to meet the smallest id soon; and so is an instant: by its index, before the table is
+# analyzed, it would read two days of callbacks for each. That all partitions are looked into costs 5 µs a vote.
 _SAME: Final = "o.provider = k.provider and o.body_hash = k.body_hash and o.received_at + interval '0' >= k.since"
 _CLAIM: Final = Direct(
     text(f"""
