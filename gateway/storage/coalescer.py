@@ -26,9 +26,9 @@ class Coalescer(Generic[T, R]):
     exception is raised to its caller. When a batch raises an error that may be about one member, its members run
     one by one, so that a bad member fails alone. A server that does not answer fails all of them at once: one by one,
     each would wait as long again. `lanes`: batches at once. `apart`: seconds between the beginnings of two batches, for
-    work that may wait a moment; one of `enough` members begins at once, and so does the first one after a pause.
-    `timeout`: seconds after which a caller gets TimeoutError, by one timer for all callers; an item that is in no batch
-    by then is dropped.
+    work that may wait a moment; behind one of several members, so many times as long, at most `apart_most`. A batch of
+    `enough` members begins at once, and so does the first one after a pause. `timeout`: seconds after which a caller
+    gets TimeoutError, by one timer for all callers; an item that is in no batch by then is dropped.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Coalescer(Generic[T, R]):
         batch_max: int = 256,
         lanes: int = 1,
         apart: float = 0.0,
+        apart_most: float = 0.0,
         enough: int | None = None,
         waiting_max: int = 20_000,
         timeout: float | None = None,
@@ -46,6 +47,7 @@ class Coalescer(Generic[T, R]):
         self._batch_max = batch_max
         self._lanes = lanes
         self._apart = apart
+        self._apart_most = max(apart, apart_most)
         self._enough = batch_max if enough is None else enough
         self._next_at = 0.0
         self._gathering: asyncio.Future[None] | None = None
@@ -125,7 +127,7 @@ class Coalescer(Generic[T, R]):
             finally:
                 timer.cancel()
                 self._gathering = None
-        self._next_at = loop.time() + self._apart
+        self._next_at = loop.time() + min(self._apart * len(self._waiting), self._apart_most)
 
     def _forget_answered(self) -> None:
         while self._expiring and self._expiring[0][1].done():

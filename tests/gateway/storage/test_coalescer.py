@@ -53,6 +53,25 @@ async def test_batches_apart_wait_no_longer_than_that() -> None:
     assert [item for batch in trips.batches for item in batch] == [1, 2, 3, 4]
 
 
+async def test_behind_a_batch_of_several_the_next_one_waits_longer() -> None:
+    trips = Trips()
+    coalescer: Coalescer[int, int] = Coalescer(trips, batch_max=10_000, apart=0.01, apart_most=60.0, enough=10_000)
+    assert [await coalescer.do(n) for n in (1, 2)] == [2, 4]
+    await asyncio.gather(*map(coalescer.do, range(100, 6_100)))
+    late = coalescer.start(3)
+    await asyncio.sleep(0.05)
+    assert not late.done()
+    assert [len(batch) for batch in trips.batches] == [1, 1, 6_000]
+
+
+async def test_behind_a_large_batch_the_next_one_waits_no_longer_than_the_most() -> None:
+    trips = Trips()
+    coalescer: Coalescer[int, int] = Coalescer(trips, batch_max=10_000, apart=0.01, apart_most=0.02)
+    await asyncio.gather(*map(coalescer.do, range(100, 6_100)))
+    assert await asyncio.wait_for(coalescer.do(3), 20.0) == 6
+    assert [len(batch) for batch in trips.batches] == [6_000, 1]
+
+
 async def test_an_item_that_may_wait_goes_with_the_next_one() -> None:
     trips = Trips()
     coalescer: Coalescer[int, int] = Coalescer(trips)
