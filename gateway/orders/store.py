@@ -38,7 +38,7 @@ BLOCK_DIGITS: Final = 2
 # How long an order waits for PostgreSQL.
 ORDER_SECONDS: Final = 4.0
 # One statement for those of a rush that come so close together; a voter waits ten times as long for a screen. Where
-# several come at once they gather for longer: by then the machine is what a show needs most.
+# several come at once they gather for longer: larger batches take less of the processor for each order.
 APART_SECONDS: Final = 0.01
 APART_SECONDS_MOST: Final = 0.025
 ENOUGH: Final = 16
